@@ -28,6 +28,7 @@ FILES = {  # name: (bytes, SHA-256) as published
 
 _SILENCE = 10.0  # seconds to wait for a connection, and for each next piece
 _PATIENCE = 600.0  # seconds for one file: a server that trickles is as good as dead
+_CHUNK = 1024  # bytes; patience is consulted after each, so they are small
 
 
 def download_mnist(folder: Path) -> None:
@@ -40,6 +41,8 @@ def download_mnist(folder: Path) -> None:
     """
     try:
         import pooch
+        import requests  # noqa: F401  pooch needs these two only when it downloads
+        import tqdm  # noqa: F401
     except ImportError as error:
         raise DatasetError("Downloading needs pooch and tqdm: pip install pooch tqdm") from error
     mirrors = list(MIRRORS)
@@ -85,7 +88,7 @@ class _Downloader:
             tqdm(total=self.size, desc=self.name, unit="B", unit_scale=True, disable=None) as bar,
         ):
             limited = _LimitedFile(file, self.size)
-            fetch = HTTPDownloader(bar, 2**16, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
+            fetch = HTTPDownloader(bar, _CHUNK, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
             fetch(url, limited, pooch)
 
 

@@ -164,9 +164,17 @@ def _whole(x: NDArray[Any], multiplier: int) -> NDArray[np.uint8] | None:
 def present(
     split: Split, levels: int | None, *, flatten: bool, normalize: Normalize, one_hot_label: bool, dtype: DTypeLike
 ) -> Split:
-    """Turn a split as stored into the numbers asked for."""
+    """Turn a split as stored into the numbers asked for.
+
+    Raises
+    ------
+    TypeError
+        If `dtype` is an integer type and the images are no whole grey levels.
+    """
     x, y = split
     target = np.dtype(dtype)
+    if levels is None and target.kind != "f":
+        raise TypeError(f"dtype {target} cannot hold these images, which are fractions; give a floating-point dtype")
     divisor = 0 if levels is None or normalize is False else levels - (normalize != "levels")
     values = np.divide(x, target.type(divisor), dtype=target) if divisor else x.astype(target)
     if flatten:

@@ -132,7 +132,8 @@ class _Array:
         dtype = np.dtype(self.dtype.order + self.dtype.kind)
         if math.prod(self.shape) * dtype.itemsize != len(self.data):
             raise DatasetError(f"{what}: {len(self.data):,} bytes for an array of shape {self.shape} of {dtype}")
-        return np.frombuffer(self.data, dtype).reshape(self.shape, order="F" if self.columns_first else "C")
+        array = np.frombuffer(self.data, dtype).reshape(self.shape, order="F" if self.columns_first else "C")
+        return array.astype(dtype.newbyteorder("="), order="C")
 
 
 def _make_array(*arguments: object) -> _Array:
