@@ -219,7 +219,7 @@ class _Machine:
                 step = _STEPS.get(code)
                 if step is None:
                     known = pickletools.code2op.get(code.decode("latin-1"))  # type: ignore[attr-defined]
-                    raise _RefusedError(f"instruction {known.name if known else code!r}")
+                    raise _RefusedError(f"instruction {known.name if known else code.hex()} has no place in one")
                 step(self)
         except (IndexError, KeyError, ValueError, OverflowError, TypeError, struct.error, Warning) as error:
             raise _RefusedError(f"it is damaged ({type(error).__name__})") from error

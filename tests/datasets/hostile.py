@@ -135,7 +135,75 @@ def dtype_with(state: bytes) -> bytes:
     return b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03" + state + b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
 
-DTYPE, ENCODE = name("numpy.dtype"), name("_codecs.encode")
+def dtype_of(kind: str) -> bytes:
+    return call(DTYPE, text(kind), b"K\x00", b"K\x01")
+
+
+DTYPE, ENCODE, FROMBUFFER = name("numpy.dtype"), name("_codecs.encode"), name("numpy.core.numeric._frombuffer")
+NEGATIVE = b"J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86"
+
+CONTRADICTIONS: dict[str, tuple[bytes, str]] = {  # an array (or what stands in its place), and why it is refused
+    "numpy.ndarray called": (call(NDARRAY, b"(K\x08t", text("O"), b"C\x0812345678"), "not a function"),
+    "numpy.dtype of objects": (array_with(b"K\x01\x85", dtype_of("O8"), b"C\x0812345678"), "dtype 'O8'"),
+    "numpy.dtype of strings": (array_with(b"K\x02\x85", dtype_of("S4"), b"C\x0812345678"), "dtype 'S4'"),
+    "numpy.dtype of dates": (array_with(b"K\x01\x85", dtype_of("M8[s]"), b"C\x0812345678"), "dtype 'M8"),
+    "numpy.dtype of fields": (call(DTYPE, b"(" + text("f4") + b"l", b"K\x00", b"K\x01"), "not a kind of number"),
+    "numpy.dtype of an array": (call(DTYPE, EMPTY_ARRAY, b"K\x00", b"K\x01"), "not a kind of number"),
+    "numpy.load": (call(name("numpy.load"), text("x.npy")), "it names 'numpy.load'"),
+    "numpy.core.multiarray.scalar": (call(name("numpy.core.multiarray.scalar"), BYTES, b"C\x01\x05"), "it names"),
+    "_reconstruct of a matrix": (
+        call(RECONSTRUCT, name("numpy.matrix"), b"(K\x00t", b"U\x01b"),
+        "names 'numpy.matrix'",
+    ),
+    "_reconstruct of terabytes": (
+        call(RECONSTRUCT, NDARRAY, b"(\x8a\x06\0\0\0\0\0\x10t", b"U\x01b"),
+        "start out empty",
+    ),
+    "_reconstruct of itself": (call(RECONSTRUCT, RECONSTRUCT, b"(K\x00t", b"U\x01b"), "start out empty"),
+    "_frombuffer of a number": (call(FROMBUFFER, b"K\x01", BYTES, b"(K\x01t", text("C")), "other than bytes"),
+    "_frombuffer of a negative shape": (
+        call(FROMBUFFER, b"C\x01x", BYTES, NEGATIVE, text("C")),
+        "one to three lengths",
+    ),
+    "_codecs.encode by another codec": (call(ENCODE, text("x"), text("idna")), "other than Latin-1"),
+    "_codecs.encode beyond Latin-1": (call(ENCODE, text("\u20ac"), text("latin1")), "UnicodeEncodeError"),
+    "_codecs.decode": (call(name("_codecs.decode"), text("x"), text("unicode_escape")), "it names '_codecs.decode'"),
+    "a call of a string": (call(text("fire")), "not a function"),
+    "a call of an array": (call(EMPTY_ARRAY), "not a function"),
+    "a call without a tuple": (DTYPE + b"NR", "not a function"),
+    "no state": (EMPTY_ARRAY, "an array without data"),
+    "a list for data": (array_with(b"K\x01\x85", BYTES, b"(K\x05l"), "contents other than bytes"),
+    "text for data": (array_with(b"K\x01\x85", BYTES, text("x")), "contents other than bytes"),
+    "a dtype by name": (array_with(b"K\x01\x85", text("u1"), b"C\x01x"), "contents other than bytes"),
+    "two states": (
+        array_with(b"K\x01\x85", BYTES, b"C\x01x") + b"(K\x01K\x01\x85" + BYTES + b"\x89C\x01xtb",
+        "contents",
+    ),
+    "a shape larger than the data": (
+        array_with(b"K\x02\x85", BYTES, b"C\x01x"),
+        r"1 bytes for an array of shape \(2,\)",
+    ),
+    "a shape of terabytes": (
+        array_with(b"\x8a\x06\0\0\0\0\0\x10\x85", BYTES, b"C\x01x"),
+        "1 bytes for an array of shape",
+    ),
+    "a negative shape": (array_with(NEGATIVE, BYTES, b"C\x01x"), "one to three lengths"),
+    "a shape of truth values": (array_with(b"\x88\x85", BYTES, b"C\x01x"), "one to three lengths"),
+    "no dimension": (array_with(b")", BYTES, b"C\x01x"), "one to three lengths"),
+    "forty dimensions": (array_with(b"(" + b"K\x01" * 40 + b"t", BYTES, b"C\x01x"), "one to three lengths"),
+    "a dtype with a state of fields": (dtype_with(b"U\x01|N(U\x01at}"), "instruction EMPTY_DICT has no place"),
+    "a dtype with parts": (dtype_with(b"U\x01|(NtNN"), "fields or parts"),
+    "a dtype with a strange byte order": (dtype_with(b"U\x01ONNN"), "fields or parts"),
+    "a state for a tuple": (b"))b", "something that is not an array"),
+    "items for a tuple": (b")(K\x00e", "something that is not a list"),
+    "a name for an array": (NDARRAY, "expected a pair of arrays"),
+}
+
+
+def in_place(array: bytes) -> bytes:
+    """A pickle of the right layout, with this for each of its six arrays."""
+    return (array * 2 + b"\x86") * 3 + b"\x87."
+
 
 OTHERS: dict[str, bytes] = {
     # not the data
@@ -159,43 +227,8 @@ OTHERS: dict[str, bytes] = {
     "an unknown extension code": b"\x80\x02\x82\xf8.",
     "an out-of-band buffer": b"\x80\x05\x97.",
     "no such instruction": b"\xff.",
-    # NumPy's own functions, misused
-    "numpy.ndarray called": call(NDARRAY, b"(K\x01t", text("O"), b"C\x08\x01\x02\x03\x04\x05\x06\x07\x08") + b".",
-    "numpy.dtype of objects": call(DTYPE, text("O8"), b"K\x00", b"K\x01") + b".",
-    "numpy.dtype of strings": call(DTYPE, text("S5"), b"K\x00", b"K\x01") + b".",
-    "numpy.dtype of fields": call(DTYPE, b"(" + text("f4") + b"l", b"K\x00", b"K\x01") + b".",
-    "numpy.dtype of an array": call(DTYPE, EMPTY_ARRAY, b"K\x00", b"K\x01") + b".",
-    "numpy.load": call(name("numpy.load"), text("x.npy")) + b".",
-    "numpy.core.multiarray.scalar": call(name("numpy.core.multiarray.scalar"), BYTES, b"C\x01\x05") + b".",
-    "_reconstruct of a matrix": call(RECONSTRUCT, name("numpy.matrix"), b"(K\x00t", b"U\x01b") + b".",
-    "_reconstruct of terabytes": call(RECONSTRUCT, NDARRAY, b"(\x8a\x06\0\0\0\0\0\x10t", b"U\x01b") + b".",
-    "_reconstruct of itself": call(RECONSTRUCT, RECONSTRUCT, b"(K\x00t", b"U\x01b") + b".",
-    "_frombuffer of a number": call(name("numpy.core.numeric._frombuffer"), b"K\x01", BYTES, b"(K\x01t", text("C"))
-    + b".",
-    "_codecs.encode by another codec": call(ENCODE, text("x"), text("idna")) + b".",
-    "_codecs.encode beyond Latin-1": call(ENCODE, text("\u20ac"), text("latin1")) + b".",
-    "_codecs.decode": call(name("_codecs.decode"), text("x"), text("unicode_escape")) + b".",
-    "a call of a string": call(text("fire")) + b".",
-    "a call of an array": call(EMPTY_ARRAY) + b".",
-    "a call without a tuple": DTYPE + b"NR.",
-    # arrays that contradict themselves
-    "an array without a state": (EMPTY_ARRAY * 2 + b"\x86") * 3 + b"\x87.",
-    "an array with a list for data": array_with(b"K\x01\x85", BYTES, b"(K\x05l") + b".",
-    "an array with text for data": array_with(b"K\x01\x85", BYTES, text("x")) + b".",
-    "an array with two states": array_with(b"K\x01\x85", BYTES, b"C\x01x")
-    + b"(K\x01K\x01\x85"
-    + BYTES
-    + b"\x89C\x01xtb.",
-    "an array larger than its data": (array_with(b"K\x02\x85", BYTES, b"C\x01x") * 2 + b"\x86") * 3 + b"\x87.",
-    "an array of terabytes": (array_with(b"\x8a\x06\0\0\0\0\0\x10\x85", BYTES, b"C\x01x") * 2 + b"\x86") * 3 + b"\x87.",
-    "an array of negative lengths": array_with(b"J\xff\xff\xff\xffJ\xff\xff\xff\xff\x86", BYTES, b"C\x01x") + b".",
-    "an array of no dimension": array_with(b")", BYTES, b"C\x01x") + b".",
-    "an array of forty dimensions": array_with(b"(" + b"K\x01" * 40 + b"t", BYTES, b"C\x01x") + b".",
-    "a dtype with a state of fields": dtype_with(b"U\x01|N(U\x01at}") + b".",
-    "a dtype with a strange byte order": dtype_with(b"U\x01ONNN") + b".",
-    "a state for a tuple": b"))b.",
     # sizes and nesting
-    "a string of negative length": b"T\xff\xff\xff\xff.",
+    "a string of negative length": b"T\xff\xff\xff\xff." + bytes(2**25),
     "bytes of four exabytes": b"\x8e" + struct.pack("<Q", 2**62) + b"x.",
     "text of half a gigabyte": b"X" + struct.pack("<I", 2**29) + b"x.",
     "an integer of two gigabytes": b"\x8b" + struct.pack("<i", 2**31 - 1) + b"x.",
@@ -212,7 +245,6 @@ OTHERS: dict[str, bytes] = {
     "an empty stack": b"0.",
     "an empty stack above a mark": b"K\x00(0.",
     "a tuple without a mark": b"K\x00t.",
-    "items for a tuple": b")(K\x00e.",
     "items for nothing": b"(e.",
     "a string without quotes": b"Sabc\n.",
     "a string with a broken escape": b"S'\\x'\n.",

@@ -85,7 +85,7 @@ def test_npz_and_raw_files_are_recognised(arrays: Arrays, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_pickle_is_recognised(arrays: Arrays, tmp_path: Path) -> None:
-    path = write_pickle(tmp_path / "mnist.pkl", python2_pickle(arrays, 2, n_valid=10_000))
+    path = write_pickle(tmp_path / "mnist.pkl", python2_pickle(arrays, 2, n_valid=5_000))
     data = load_mnist(path, normalize="levels")
     assert data.name == "mnist"
     assert [len(split.y) for split in data.splits] == [50_000, 10_000, 10_000]

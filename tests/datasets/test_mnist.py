@@ -194,6 +194,9 @@ def test_nothing_there(tmp_path: Path) -> None:
     other.write_bytes(idx_bytes(np.arange(5, dtype=np.uint8)))  # IDX, but one of no four
     with pytest.raises(DatasetError, match="one of the four IDX files"):
         load_mnist(other)
+    write("IDX", tmp_path)  # and is none of them when they are beside it
+    with pytest.raises(DatasetError, match="one of the four IDX files"):
+        load_mnist(other)
 
 
 def test_missing_companions(tmp_path: Path) -> None:

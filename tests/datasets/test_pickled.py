@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from symgraph.datasets import DatasetError
+from symgraph.datasets import DatasetError, pickled
 from symgraph.datasets.images import Images
 from symgraph.datasets.pickled import read_pickle
 from tests.datasets import hostile
@@ -167,6 +167,48 @@ def test_anything_else_is_refused_in_little_memory(tmp_path: Path, title: str) -
     assert str(file) in str(caught.value)
     assert len(str(caught.value)) < 600
     assert not hostile.fired
+
+
+@pytest.mark.parametrize(
+    ("title", "reason"),
+    [
+        ("an empty stack", "the stack runs empty"),
+        ("an empty stack above a mark", "the stack runs empty"),
+        ("data, cut in an array", "it is truncated"),
+        ("a line without end", "it is truncated, or holds too long a line"),
+        ("bytes of four exabytes", "it holds over 1,073,741,824 bytes"),
+        ("a million marks", "it takes over 10,000 instructions"),
+        ("an unknown extension code", "instruction EXT1 has no place in one"),
+        ("no such instruction", "instruction ff has no place in one"),
+        ("data, then more", "too long: bytes follow the pickle"),
+        ("two pairs", r"expected \(train, valid, test\), each a pair"),
+    ],
+)
+def test_reasons(tmp_path: Path, title: str, reason: str) -> None:
+    with pytest.raises(DatasetError, match=reason):
+        read_pickle(write_pickle(tmp_path / "mnist.pkl", hostile.OTHERS[title]))
+
+
+def test_the_limit_holds_for_all_strings_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = python2_pickle(small_arrays())
+    file = write_pickle(tmp_path / "mnist.pkl.gz", content)
+    monkeypatch.setattr(pickled, "_MAX_STREAM", len(content))
+    assert_same(read_pickle(file), small_arrays())
+    monkeypatch.setattr(pickled, "_MAX_STREAM", len(content) - 1)
+    with pytest.raises(DatasetError, match="it holds over"):
+        read_pickle(file)
+
+
+@pytest.mark.parametrize("title", hostile.CONTRADICTIONS)
+def test_arrays_that_contradict_themselves(tmp_path: Path, title: str) -> None:
+    array, message = hostile.CONTRADICTIONS[title]
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=message):
+            read_pickle(write_pickle(tmp_path / "mnist.pkl", hostile.in_place(array)))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 @in_a_folder
