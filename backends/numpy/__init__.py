@@ -1,0 +1,9 @@
+"""The NumPy backend: a plan becomes a readable Python function of NumPy calls."""
+
+from __future__ import annotations
+
+from backends.numpy.render import NumpyBackend
+
+backend = NumpyBackend()
+
+__all__ = ["NumpyBackend", "backend"]

@@ -1,0 +1,281 @@
+"""How each operation is spelled in NumPy: one row for a name, a short function where a row would not do.
+
+A function of this table takes the renderer, the node, the names of its inputs, the name of its result, and the
+expression of an array to compute into (or None). It returns the expression to assign to the result, or None when it
+has written its own lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgraph.graph.basic import Apply, Constant
+from symgraph.graph.op import Op
+from symgraph.tensor.basic import Alloc, ARange, Eye
+from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.join import Join
+from symgraph.tensor.linalg import BatchedMatMul, Dot
+from symgraph.tensor.reduce import ArgReduce, Reduce
+from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
+from symgraph.tensor.subtensor import ARRAY, NEWAXIS, SCALAR, IncSubtensor, SliceSpec, Subtensor
+
+if TYPE_CHECKING:
+    from backends.numpy.render import Renderer
+
+__all__ = ["LOWERINGS", "lower", "lowering_of"]
+
+Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
+
+LOWERINGS: dict[type[Op], Lowering] = {}
+
+
+def lower(*ops: type[Op]) -> Callable[[Lowering], Lowering]:
+    """Enter a function into the table for some classes of operations."""
+
+    def enter(function: Lowering) -> Lowering:
+        for op in ops:
+            LOWERINGS[op] = function
+        return function
+
+    return enter
+
+
+def lowering_of(op: Op) -> Lowering:
+    """The row for an operation; one that is not listed is computed by its own `perform`."""
+    for cls in type(op).__mro__:
+        if cls in LOWERINGS:
+            return LOWERINGS[cls]
+    return _perform
+
+
+def _out(out: str | None) -> str:
+    return f", out={out}" if out else ""
+
+
+def _type(node: Apply) -> Any:
+    return node.outputs[0].type
+
+
+def _perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    """Any operation: call its own method."""
+    name = r.writer.bind(r.performer(node), "op")
+    return f"{name}({', '.join(args)})"
+
+
+# ---- element by element -----------------------------------------------------------------------------------------
+
+
+@lower(Elemwise)
+def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    assert isinstance(node.op, Elemwise)
+    function = node.op.scalar
+    special = ELEMWISE.get(function.name.partition("{")[0])
+    if special is not None:
+        return special(r, node, args, target, out)
+    module, _, name = function.spelling.partition(":")
+    if module == "numpy":
+        return f"np.{name}({', '.join(args)}{_out(out)})"
+    r.writer.namespace[name or function.name] = function.impl
+    return f"{name or function.name}({', '.join(args)}{_out(out) if name else ''})"
+
+
+def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    if out is None:
+        return f"{args[0]}.astype({r.dtype(_type(node).dtype)})"
+    r.line(f"{target} = {out}", node)
+    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')")
+    return None
+
+
+def _identity(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.array({args[0]})"
+
+
+ELEMWISE: dict[str, Lowering] = {
+    "cast": _cast,
+    "identity": _identity,
+    "switch": lambda r, node, args, target, out: f"np.where({', '.join(args)})",
+    "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
+    "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{_out(out)})",
+}
+
+
+# ---- reductions -------------------------------------------------------------------------------------------------
+
+
+@lower(Reduce)
+def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    op = node.op
+    assert isinstance(op, Reduce)
+    x: Any = node.inputs[0].type
+    ufunc = op.reduction.ufunc
+    result = np.dtype(_type(node).dtype)
+    accumulate = np.dtype(op.acc_dtype) if op.acc_dtype else result
+    options = "" if op.axes == (0,) and x.ndim == 1 else f", axis={None if len(op.axes) == x.ndim else _axes(op.axes)}"
+    if op.kind not in ("all", "any") and accumulate != x.numpy_dtype and (
+        accumulate != result or op.reduction.dtype(x.numpy_dtype) != result
+    ):
+        options += f", dtype={r.dtype(accumulate.name)}"
+    if op.keepdims:
+        options += ", keepdims=True"
+    text = f"np.{ufunc.__name__}.reduce({args[0]}{options}"
+    if accumulate != result and op.kind not in ("all", "any"):
+        return f"{text}).astype({r.dtype(result.name)})"
+    return f"{text}{_out(out)})"
+
+
+def _axes(axes: tuple[int, ...]) -> str:
+    return str(axes[0]) if len(axes) == 1 else str(axes)
+
+
+@lower(ArgReduce)
+def _arg_reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    op = node.op
+    assert isinstance(op, ArgReduce)
+    return f"{args[0]}.{op.kind}(axis={op.axis})"
+
+
+# ---- products ---------------------------------------------------------------------------------------------------
+
+
+@lower(Dot)
+def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.dot({', '.join(args)}{_out(out)})"
+
+
+@lower(BatchedMatMul)
+def _matmul(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.matmul({', '.join(args)}{_out(out)})"
+
+
+# ---- shapes and views -------------------------------------------------------------------------------------------
+
+
+@lower(DimShuffle)
+def _dimshuffle(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    op = node.op
+    assert isinstance(op, DimShuffle)
+    ndim = node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    text = args[0]
+    if len(op.kept) < ndim:
+        text += f"[{', '.join(':' if axis in op.kept else '0' for axis in range(ndim))}]"
+    ranks = {axis: place for place, axis in enumerate(sorted(op.kept))}
+    order = [ranks[axis] for axis in op.kept]
+    if order == sorted(order, reverse=True) and len(order) > 1:
+        text += ".T"
+    elif order != sorted(order):
+        text += f".transpose({', '.join(map(str, order))})"
+    if "x" in op.order:
+        text += f"[{', '.join('None' if axis == 'x' else ':' for axis in op.order)}]"
+    return text
+
+
+def _lengths(r: Renderer, node: Apply, args: list[str], first: int) -> str:
+    """The lengths a node takes as inputs, as a tuple; known ones as numbers."""
+    parts = [str(int(v.data)) if isinstance(v, Constant) else a
+             for v, a in zip(node.inputs[first:], args[first:], strict=True)]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+@lower(Reshape)
+def _reshape(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"{args[0]}.reshape({_lengths(r, node, args, 1)})"
+
+
+@lower(ShapeI)
+def _shape_i(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    assert isinstance(node.op, ShapeI)
+    return f"np.int64({args[0]}.shape[{node.op.axis}])"
+
+
+@lower(Shape)
+def _shape(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.array({args[0]}.shape, np.int64)"
+
+
+@lower(MakeVector)
+def _make_vector(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.array([{', '.join(args)}], {r.dtype(_type(node).dtype)})"
+
+
+@lower(Alloc)
+def _alloc(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    value = node.inputs[0]
+    lengths = _lengths(r, node, args, 1)
+    uniform = getattr(value, "uniform_value", None)
+    dtype = r.dtype(_type(node).dtype)
+    if uniform is not None and uniform == 0 and not (uniform.dtype.kind == "f" and np.signbit(uniform)):
+        return f"np.zeros({lengths}, {dtype})"
+    return f"np.full({lengths}, {args[0]}, {dtype})"
+
+
+@lower(ARange)
+def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    start, _, step = node.inputs
+    plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
+    bounds = args[1] if plain else ", ".join(args)
+    return f"np.arange({bounds}, dtype={r.dtype(_type(node).dtype)})"
+
+
+@lower(Eye)
+def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"np.eye({', '.join(args)}, dtype={r.dtype(_type(node).dtype)})"
+
+
+@lower(Join)
+def _join(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    assert isinstance(node.op, Join)
+    return f"np.concatenate(({', '.join(args)}), axis={node.op.axis})"
+
+
+# ---- indexing ---------------------------------------------------------------------------------------------------
+
+
+def _index(op: Any, args: list[str]) -> str:
+    """The index as Python text, from its spec and the names of its symbolic parts."""
+    supply = iter(args)
+
+    def bound(part: Any) -> str:
+        return "" if part is None else next(supply) if part == SCALAR else str(part)
+
+    parts = []
+    for entry in op.spec:
+        if isinstance(entry, SliceSpec):
+            start, stop, step = map(bound, entry.parts)
+            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
+        elif entry == NEWAXIS:
+            parts.append("None")
+        elif entry == ARRAY:
+            parts.append(next(supply))
+        else:
+            parts.append(f"int({next(supply)})" if entry == SCALAR else str(entry))
+    return ", ".join(parts) or "..."
+
+
+@lower(Subtensor)
+def _subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    return f"{args[0]}[{_index(node.op, args[1:])}]"
+
+
+@lower(IncSubtensor)
+def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    op = node.op
+    assert isinstance(op, IncSubtensor)
+    index = _index(op, args[2:])
+    if out is None:
+        r.line(f"{target} = np.array({args[0]})", node)
+    else:
+        r.line(f"{target} = {out}", node)
+        if out != args[0]:
+            r.line(f"{target}[...] = {args[0]}")
+    if op.set_instead:
+        r.line(f"{target}[{index}] = {args[1]}")
+    elif op.is_advanced and not op.unique:
+        r.line(f"np.add.at({target}, ({index},), {args[1]})" if ":" not in index
+               else f"np.add.at({target}, np.s_[{index}], {args[1]})")
+    else:
+        r.line(f"{target}[{index}] += {args[1]}")
+    return None

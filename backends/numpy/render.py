@@ -1,0 +1,342 @@
+"""From a plan to the text of a Python function, and that function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backends.numpy import runtime
+from backends.numpy.lowering import lowering_of
+from backends.source import SourceWriter
+from symgraph.backend import Pack, Program
+from symgraph.graph.basic import Apply, Variable
+from symgraph.plan import Buffer, Guard, Plan, Step, Use
+from symgraph.plan.lengths import Length
+from symgraph.tensor.type import TensorType
+
+__all__ = ["NumpyBackend", "Renderer"]
+
+#: Held while the values of several shared variables are read or replaced, so that nobody sees some old and some new.
+_committing = threading.RLock()
+_LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
+
+
+class _Locks:
+    """Many locks taken together, always in the same order."""
+
+    def __init__(self, locks: list[Any]) -> None:
+        self.locks = locks
+
+    def __enter__(self) -> None:
+        for lock in self.locks:
+            lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        for lock in reversed(self.locks):
+            lock.release()
+
+
+class Renderer:
+    """Writes the function of one plan."""
+
+    def __init__(self, plan: Plan, title: str, monitor: Any = None) -> None:
+        self.plan = plan
+        self.title = title
+        self.monitor = monitor
+        self.writer = SourceWriter({"np": np})
+        self.names: dict[Variable, str] = {}
+        self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
+        self.measured: dict[Length, str] = {}
+        self.made: set[Variable] = set()
+        self.scratch = runtime.Scratch(0)
+        self.storages: dict[Any, str] = {}
+        self.places: dict[Buffer, int] = {}
+
+    # ---- what lowerings use ---------------------------------------------------------------------------------
+
+    def line(self, code: str, node: Apply | None = None) -> None:
+        """A line of the function; with a node, commented with its type and the user's line."""
+        self.writer.line(code, f"{_types(node)}  {node.origin}" if node is not None else "")
+
+    def dtype(self, name: str) -> str:
+        """How a dtype is written."""
+        return "np.bool" if name == "bool" else f"np.{name}"
+
+    def performer(self, node: Apply) -> Callable[..., Any]:
+        """A node's own `perform`, as a function from arrays to results."""
+        copies = self.writer.current.copies if self.writer.current is not None else ()
+        wanted = [v.type for v in node.inputs]
+
+        def perform(*values: Any) -> Any:
+            inputs = [np.asarray(v) if isinstance(t, TensorType) else v for v, t in zip(values, wanted, strict=True)]
+            for place in copies:
+                inputs[place] = np.array(inputs[place])
+            storage: list[list[Any]] = [[None] for _ in node.outputs]
+            node.op.perform(node, inputs, storage)
+            results = [_conform(cell[0], out, node) for cell, out in zip(storage, node.outputs, strict=True)]
+            return results[0] if len(results) == 1 else results
+
+        return perform
+
+    # ---- the function ---------------------------------------------------------------------------------------
+
+    def render(self, pack: Pack) -> None:
+        """Write the whole function."""
+        plan = self.plan
+        for i, variable in enumerate(plan.inputs):
+            self.names[variable] = f"x{i}"
+        for i, variable in enumerate(plan.constants):
+            self.names[variable] = f"c{i}"
+            self.writer.namespace[f"c{i}"] = variable.data
+        for i, variable in enumerate([*plan.shared, *(u.target for u in plan.updates)]):
+            if variable not in self.storages:
+                self.storages[variable] = f"S{len(self.storages)}"
+                self.writer.namespace[self.storages[variable]] = variable.container
+        self.made.update(plan.inputs, plan.shared, plan.constants)
+        with self.writer.indented(f"def run({', '.join(self.names[v] for v in plan.inputs)}):", self.title):
+            self._legend()
+            if plan.updates:
+                with self.writer.indented(f"with {self._locks()}:"):
+                    self._body(pack)
+            else:
+                self._body(pack)
+
+    def render_entry(self, accept: Sequence[Callable[[Any], Any]]) -> None:
+        """Write the function that checks what the caller passes: nothing is done for values that are right already."""
+        names = [self.names[v] for v in self.plan.inputs]
+        self.writer.line("")
+        self.writer.line("")
+        with self.writer.indented(f"def call({', '.join(names)}):", "checks the arguments, then runs"):
+            for name, variable, filter_value in zip(names, self.plan.inputs, accept, strict=True):
+                kind = variable.type
+                convert = self.writer.bind(filter_value, "accept")
+                if isinstance(kind, TensorType) and set(kind.shape) <= {None}:
+                    dtype = f"dtype_{kind.dtype}"
+                    self.writer.namespace[dtype] = kind.numpy_dtype
+                    test = f"type({name}) is not np.ndarray or {name}.dtype is not {dtype} or {name}.ndim != {kind.ndim}"
+                    with self.writer.indented(f"if {test}:"):
+                        self.writer.line(f"{name} = {convert}({name})")
+                else:
+                    self.writer.line(f"{name} = {convert}({name})")
+            self.writer.line(f"return run({', '.join(names)})")
+
+    def _legend(self) -> None:
+        for variable in self.plan.inputs:
+            self.writer.line(f"# {self.names[variable]}: {variable.type}  {_name(variable)}")
+        for variable in self.plan.constants:
+            if variable.type.ndim == 0 or variable.name:
+                self.writer.line(f"# {self.names[variable]} = {_name(variable)}: {variable.type}")
+
+    def _locks(self) -> str:
+        """The locks of the shared values that change, in one order for all functions, so that none waits in a circle."""
+        targets = sorted((u.target for u in self.plan.updates), key=lambda target: target.container.serial)
+        if len(targets) <= _LOCKS_IN_A_ROW:
+            return ", ".join(f"{self.storages[target]}.lock" for target in targets)
+        return self.writer.bind(_Locks([target.container.lock for target in targets]), "locks")
+
+    def _body(self, pack: Pack) -> None:
+        self._read_shared()
+        scratch = [b for b in self.plan.buffers if b.use is Use.SCRATCH]
+        if scratch:
+            self.scratch = runtime.Scratch(len(scratch))
+            self.writer.namespace["scratch"] = self.scratch
+            self.writer.namespace["room"] = runtime.room
+            self.writer.line("w = scratch.take()")
+        self.places = {b: i for i, b in enumerate(scratch)}
+        for step in self.plan.steps:
+            self._step(step)
+        self.writer.current = None
+        results = [self._handed_out(o.variable, o.copy) for o in self.plan.outputs]
+        values = [self._handed_out(u.variable, u.copy) for u in self.plan.updates]
+        if scratch:
+            self.writer.line("scratch.append(w)")
+        self._commit(values)
+        expression, names = pack(results)
+        self.writer.namespace.update(names)
+        self.writer.line(f"return {expression}")
+
+    def _read_shared(self) -> None:
+        shared = self.plan.shared
+        for i, variable in enumerate(shared):
+            self.names[variable] = f"s{i}"
+
+        def read() -> None:
+            for variable in shared:
+                self.writer.line(f"{self.names[variable]} = {self.storages[variable]}.value", f"{variable.type}  {_name(variable)}")
+
+        if len(shared) > 1:
+            self.writer.namespace["committing"] = _committing
+            with self.writer.indented("with committing:"):
+                read()
+        else:
+            read()
+
+    def _commit(self, values: list[str]) -> None:
+        """Everything is computed: put the new values in place, all of them."""
+        updates = self.plan.updates
+        if not updates:
+            return
+        final = []
+        for i, (update, value) in enumerate(zip(updates, values, strict=True)):
+            if value.isidentifier():
+                final.append(value)
+            else:
+                self.writer.line(f"u{i} = {value}")
+                final.append(f"u{i}")
+
+        def write() -> None:
+            for update, value in zip(updates, final, strict=True):
+                storage = self.storages[update.target]
+                buffer = self.plan.blocks[update.variable].buffer
+                if buffer is not None and buffer.use is Use.UPDATE:
+                    self.writer.line(f"{storage}.spare = {storage}.value")
+                self.writer.line(f"{storage}.value = {value}", _name(update.target))
+
+        if len(updates) > 1:
+            self.writer.namespace["committing"] = _committing
+            with self.writer.indented("with committing:"):
+                write()
+        else:
+            write()
+
+    def _handed_out(self, variable: Variable, copy: bool) -> str:
+        name = self.names[variable]
+        if copy:
+            return f"np.array({name})"
+        if isinstance(variable.type, TensorType) and variable.type.ndim == 0:
+            return f"np.asarray({name})"
+        return name
+
+    # ---- one step -------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> None:
+        node, writer = step.node, self.writer
+        writer.current = step
+        args = [self.names[v] for v in node.inputs]
+        self._guards(step)
+        out = self._destination(step)
+        targets = [writer.fresh("t") for _ in node.outputs]
+        target = ", ".join(targets)
+        expression = lowering_of(node.op)(self, node, args, target, out)
+        if expression is not None:
+            self.line(f"{target} = {expression}", node)
+        for output, name in zip(node.outputs, targets, strict=True):
+            self.names[output] = name
+            self.made.add(output)
+            buffer = self.plan.blocks[output].buffer
+            if buffer is not None and self.plan.blocks[output].root is output:
+                self.arrays[buffer] = name
+        if self.monitor is not None:
+            writer.namespace["monitor"] = self.monitor
+            bound = writer.bind(step, "step")
+            writer.line(f"monitor({bound}, ({', '.join(args)}{',' if len(args) == 1 else ''}), ({target},))")
+
+    def _destination(self, step: Step) -> str | None:
+        """The expression of the array a step computes into."""
+        into = step.into
+        if into is None:
+            return None
+        if isinstance(into, Variable):
+            return self.names[into]
+        if into in self.arrays:
+            return self.arrays[into]
+        if into.use is Use.FRESH:
+            return None
+        shape = self._shape(into.lengths)
+        if shape is None:
+            return None
+        if into.use is Use.UPDATE:
+            assert into.update is not None
+            self.writer.namespace["spare_array"] = runtime.spare_array
+            storage = self.storages[self.plan.updates[into.update].target]
+            return f"spare_array({storage}, {shape}, {self.dtype(into.dtype)})"
+        return f"room(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
+
+    def _shape(self, lengths: tuple[int | Length, ...]) -> str | None:
+        """A shape as a tuple expression, from arrays that are there already; None when one length cannot be told yet."""
+        parts = []
+        for length in lengths:
+            part = str(length) if isinstance(length, int) else self._measure(length.find())
+            if part is None:
+                return None
+            parts.append(part)
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+    def _measure(self, length: Length) -> str | None:
+        name = self.measured.get(length)
+        if name is None:
+            source = next(((v, axis) for v, axis in length.sources if v in self.made), None)
+            if source is None:
+                return None
+            name = self.measured[length] = self.writer.fresh("n")
+            self.writer.line(f"{name} = {self.names[source[0]]}.shape[{source[1]}]")
+        return name
+
+    def _guards(self, step: Step) -> None:
+        pairs: dict[tuple[Variable, Variable], list[Guard]] = {}
+        for guard in step.guards:
+            pairs.setdefault((guard.left[0], guard.right[0]), []).append(guard)
+        for (a, b), guards in pairs.items():
+            left, right = self.names[a], self.names[b]
+            ndim = a.type.ndim  # type: ignore[attr-defined]
+            whole = len(guards) == ndim == b.type.ndim and ndim > 1 and all(  # type: ignore[attr-defined]
+                g.left[1] == g.right[1] for g in guards)
+            tests = [f"{left}.shape != {right}.shape"] if whole else [
+                f"{left}.shape[{g.left[1]}] != {right}.shape[{g.right[1]}]" for g in guards]
+            self.writer.namespace["mismatch"] = runtime.mismatch
+            with self.writer.indented(f"if {' or '.join(tests)}:"):
+                axes = [(g.left[1], g.right[1]) for g in guards]
+                self.writer.line(f"mismatch({str(step.node.op)!r}, {left}, {right}, {axes})")
+
+
+def _types(node: Apply) -> str:
+    return ", ".join(str(o.type) for o in node.outputs)
+
+
+def _name(variable: Any) -> str:
+    origin = f"  {variable.origin}" if getattr(variable, "origin", None) else ""
+    return f"{variable.name or (variable.data if hasattr(variable, 'data') else '')}{origin}"
+
+
+def _conform(value: Any, output: Variable, node: Apply) -> Any:
+    """Hold what somebody's `perform` left to the output's type."""
+    if not isinstance(output.type, TensorType):
+        return value
+    array = np.asarray(value)
+    if array.dtype != output.type.numpy_dtype or array.ndim != output.type.ndim:
+        raise TypeError(f"{node.op}.perform returned a {array.dtype} array of {array.ndim} dimensions instead of {output.type}")
+    return array
+
+
+class NumpyBackend:
+    """Renders plans to Python functions of NumPy calls."""
+
+    name = "numpy"
+
+    def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
+                monitor: Any = None) -> Program:
+        """Make a plan executable; see `symgraph.backend.Backend`."""
+        renderer = Renderer(plan, name, monitor)
+        renderer.render(pack)
+        renderer.render_entry(accept)
+        writer = renderer.writer
+        namespace = writer.compile(name)
+        run, code = namespace["run"], namespace["run"].__code__
+
+        def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
+            traceback = error.__traceback__
+            while traceback is not None:
+                if traceback.tb_frame.f_code is code:
+                    step = writer.steps.get(traceback.tb_lineno)
+                    if step is None:
+                        return None
+                    values = traceback.tb_frame.f_locals
+                    return step, [values.get(renderer.names[v], writer.namespace.get(renderer.names[v]))
+                                  for v in step.node.inputs]
+                traceback = traceback.tb_next
+            return None
+
+        return Program(run, namespace["call"], writer.text(), step_at, renderer.scratch.clear)

@@ -1,0 +1,80 @@
+"""What generated functions call: scratch arrays, the arrays of shared values, and errors about lengths."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import numpy as np
+
+__all__ = ["Scratch", "mismatch", "room", "spare_array"]
+
+
+class Scratch(list[Any]):
+    """Arrays a function keeps from call to call, one set for each call that is under way at the same time."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def take(self) -> list[Any]:
+        """A set nobody else uses. Give it back with `append` after the call."""
+        try:
+            return self.pop()  # type: ignore[no-any-return]
+        except IndexError:
+            return [None] * self.size
+
+
+def room(arrays: list[Any], place: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The scratch array at a place, made anew when the shape is another."""
+    array = arrays[place]
+    if array is None or array.shape != shape:
+        array = arrays[place] = np.empty(shape, dtype)
+    return array
+
+
+def _references(array: Any) -> int:
+    return sys.getrefcount(array)
+
+
+def _count_alone() -> int:
+    """What `_references` says of an array only one attribute and one local name hold."""
+
+    class Holder:
+        __slots__ = ("spare",)
+
+    holder = Holder()
+    holder.spare = np.empty(1)
+    array = holder.spare
+    return _references(array)
+
+
+_ALONE = _count_alone()
+
+
+def spare_array(storage: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array to compute a shared variable's next value into, or None to let NumPy make one.
+
+    It is that of the value before the present one, taken only when nobody else holds it: not a caller who borrowed
+    it, nor a call in another thread that is still reading.
+    """
+    array = storage.spare
+    if type(array) is np.ndarray and array.shape == shape and array.dtype == dtype and array.flags.owndata and (
+        array.flags.carray and _references(array) <= _ALONE
+    ):
+        return array
+    return None
+
+
+def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
+    """Raise for operands whose lengths differ; `axes` pairs those that must be equal."""
+    for i, j in axes:
+        m, n = a.shape[i], b.shape[j]
+        if m != n:
+            advice = ""
+            if 1 in (m, n):
+                advice = (". Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)) or use "
+                          "T.addbroadcast")
+            raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: axis {i} of the first has length {m}, "
+                             f"axis {j} of the second {n}{advice}")
+    raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")

@@ -1,0 +1,89 @@
+"""SourceWriter: generated text with indentation, fresh names, and which step each line comes from."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+from symgraph.plan import Step
+
+__all__ = ["SourceWriter"]
+
+_serial = itertools.count(1)
+_COMMENT_COLUMN = 68
+
+
+class SourceWriter:
+    """Collects the lines of a generated function.
+
+    Names are made here and never taken from the user, so no string of the user's can become code. What the text
+    refers to is bound in `namespace`.
+    """
+
+    def __init__(self, namespace: dict[str, Any] | None = None) -> None:
+        self.lines: list[str] = []
+        self.steps: dict[int, Step] = {}  # line number, from 1
+        self.namespace: dict[str, Any] = dict(namespace or {})
+        self._depth = 0
+        self._used: dict[str, int] = {}
+        self.current: Step | None = None
+
+    def fresh(self, prefix: str) -> str:
+        """A name nobody has: the prefix and a number."""
+        number = self._used.get(prefix, 0)
+        self._used[prefix] = number + 1
+        return f"{prefix}{number}"
+
+    def bind(self, value: Any, prefix: str) -> str:
+        """Put a value into the namespace under a fresh name."""
+        name = self.fresh(prefix)
+        self.namespace[name] = value
+        return name
+
+    def line(self, code: str, comment: str = "") -> None:
+        """Add a line, with a comment in its column."""
+        text = "    " * self._depth + code
+        if comment:
+            text = f"{text:{_COMMENT_COLUMN}}  # {printable(comment)}"
+        self.lines.append(text)
+        if self.current is not None:
+            self.steps[len(self.lines)] = self.current
+
+    @contextmanager
+    def indented(self, header: str = "", comment: str = "") -> Iterator[None]:
+        """Lines written inside stand one level deeper."""
+        if header:
+            self.line(header, comment)
+        self._depth += 1
+        yield
+        self._depth -= 1
+
+    def text(self) -> str:
+        """All lines."""
+        return "\n".join(self.lines) + "\n"
+
+    def compile(self, title: str) -> dict[str, Any]:
+        """Run the text, which defines functions, and return the namespace.
+
+        The text is registered with `linecache`, so tracebacks and debuggers show its lines, and taken out again when
+        its functions are collected.
+        """
+        filename = f"<symgraph {next(_serial)}: {printable(title)}>"
+        text = self.text()
+        exec(compile(text, filename, "exec"), self.namespace)
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        for value in list(self.namespace.values()):
+            if isinstance(value, FunctionType) and value.__code__.co_filename == filename:
+                weakref.finalize(value, linecache.cache.pop, filename, None)
+                break
+        return self.namespace
+
+
+def printable(text: str) -> str:
+    """Text as it may stand in a comment: one line, no control characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))[:200]

@@ -1,0 +1,92 @@
+"""The Backend protocol, and finding a backend by name. The only place that names the `backends` package."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from symgraph.plan import Plan, Step
+
+__all__ = ["Backend", "Pack", "Program", "get_backend"]
+
+
+#: From the names of the results to the expression that is returned, and the names it needs.
+Pack = Callable[[list[str]], tuple[str, dict[str, Any]]]
+
+
+@dataclass
+class Program:
+    """A plan made executable.
+
+    Attributes
+    ----------
+    run : callable
+        Takes the inputs' values, already of their types; commits the updates and returns the outputs.
+    call : callable
+        The same, checking and converting each value first.
+    source : str
+        The text a person can read.
+    step_at : callable
+        From an exception to the step that raised it and the run-time values of its inputs, or None.
+    free : callable
+        Lets go of memory kept between calls.
+    """
+
+    run: Callable[..., Any]
+    call: Callable[..., Any]
+    source: str
+    step_at: Callable[[BaseException], tuple[Step, list[Any]] | None]
+    free: Callable[[], None]
+
+
+class Backend(Protocol):
+    """What turns plans into something that runs."""
+
+    name: str
+
+    def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
+                monitor: Any = None) -> Program:
+        """Make a plan executable.
+
+        Parameters
+        ----------
+        plan : Plan
+        name : str
+            What the function is called; shown in the source as a comment.
+        pack : callable
+            From the names of the results to the expression that is returned, and names it needs.
+        accept : sequence of callables
+            For each input, what checks and converts a value that is not at once seen to be right.
+        monitor : callable, optional
+            Called after each step with the step, the values it read and those it made.
+        """
+        ...
+
+
+_DEVICES = {"cpu": "numpy", "cuda": "cupy"}
+_INSTALL = {"cupy": "install a CUDA build of CuPy (pip install symgraph[cuda13] or symgraph[cuda12]), or use device='cpu'"}
+
+
+def get_backend(name: str) -> Backend:
+    """The backend for a device (``cpu``, ``cuda``, ``auto``) or of a name (``numpy``, ``cupy``).
+
+    Raises
+    ------
+    RuntimeError
+        When it cannot be used here; the message says what to install. Nothing falls back in silence.
+    """
+    if name == "auto":
+        try:
+            return get_backend("cuda")
+        except RuntimeError:
+            return get_backend("cpu")
+    package = _DEVICES.get(name, name)
+    try:
+        module = importlib.import_module(f"backends.{package}")
+        backend: Backend = module.backend
+    except (ImportError, AttributeError) as error:
+        advice = _INSTALL.get(package, f"known devices are {', '.join(_DEVICES)}")
+        raise RuntimeError(f"device {name!r} cannot be used: {error}; {advice}") from error
+    return backend

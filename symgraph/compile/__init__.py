@@ -1,0 +1,7 @@
+"""Compilation: function() and what belongs to it."""
+
+from symgraph.compile.function import Function, function
+from symgraph.compile.io import In, Out
+from symgraph.compile.mode import FAST_COMPILE, FAST_RUN, Mode, get_default_mode, get_mode
+
+__all__ = ["FAST_COMPILE", "FAST_RUN", "Function", "In", "Mode", "Out", "function", "get_default_mode", "get_mode"]

@@ -1,0 +1,103 @@
+"""Modes: how much a function is rewritten before it is planned, and what watches it run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from symgraph.config import config
+
+__all__ = ["FAST_COMPILE", "FAST_RUN", "MODES", "UNREWRITTEN", "Mode", "get_default_mode", "get_mode"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What happens between an expression and its program.
+
+    Parameters
+    ----------
+    linker : str or None
+        The backend; that of the configured device when None.
+    optimizer : str or None
+        ``"FAST_RUN"`` for all rules, ``"FAST_COMPILE"`` for those that make results right (stabilising laws) and cheap to
+        find, None for no rewriting at all.
+    name : str
+        For display.
+    excluded, included : frozenset of str
+        Names or tags of rules left out, or added.
+    watch : str
+        ``""``, ``"debug"`` (compare with the unrewritten expression, check every result) or ``"nan"`` (stop at the first
+        NaN, infinity or huge number).
+    """
+
+    linker: str | None = None
+    optimizer: str | None = "FAST_RUN"
+    name: str = ""
+    excluded: frozenset[str] = field(default_factory=frozenset)
+    included: frozenset[str] = field(default_factory=frozenset)
+    watch: str = ""
+
+    def __post_init__(self) -> None:
+        known = {"fast_run": "FAST_RUN", "fast_compile": "FAST_COMPILE", "none": None, "merge": None}
+        level = self.optimizer
+        if isinstance(level, str):
+            if level.lower() not in known:
+                raise ValueError(f"optimizer must be FAST_RUN, FAST_COMPILE or None, not {level!r}")
+            object.__setattr__(self, "optimizer", known[level.lower()])
+
+    def excluding(self, *tags: str) -> Mode:
+        """This mode without the rules of some names or tags."""
+        return replace(self, excluded=self.excluded | set(tags), name="")
+
+    def including(self, *tags: str) -> Mode:
+        """This mode with the rules of some names or tags."""
+        return replace(self, included=self.included | set(tags), excluded=self.excluded - set(tags), name="")
+
+    def requiring(self, *tags: str) -> Mode:
+        """This mode with some rules, which must exist."""
+        from symgraph.rewrites.pipeline import known_tags
+
+        missing: Iterable[str] = set(tags) - known_tags()
+        if missing:
+            raise ValueError(f"no rule has the name or tag {', '.join(sorted(missing))}")
+        return self.including(*tags)
+
+    def __str__(self) -> str:
+        return self.name or f"Mode(linker={self.linker!r}, optimizer={self.optimizer!r})"
+
+
+FAST_RUN = Mode(name="FAST_RUN")
+FAST_COMPILE = Mode(optimizer="FAST_COMPILE", name="FAST_COMPILE")
+UNREWRITTEN = Mode(optimizer=None, name="None")
+MODES: dict[str, Mode] = {
+    "FAST_RUN": FAST_RUN,
+    "FAST_COMPILE": FAST_COMPILE,
+    "None": UNREWRITTEN,
+    "DebugMode": Mode(name="DebugMode", watch="debug"),
+    "NanGuardMode": Mode(name="NanGuardMode", watch="nan"),
+}
+
+
+def get_mode(mode: Any) -> Mode:
+    """The mode of a name, a mode itself, or the configured one for None.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    if mode is None:
+        mode = config.mode
+    if isinstance(mode, Mode):
+        return mode
+    if isinstance(mode, str):
+        found = {name.lower(): m for name, m in MODES.items()}.get(mode.lower().replace("_mode", "mode"))
+        if found is not None:
+            return found
+    raise ValueError(f"mode must be one of {', '.join(MODES)} or a Mode, not {mode!r}")
+
+
+def get_default_mode() -> Mode:
+    """The configured mode."""
+    return get_mode(None)

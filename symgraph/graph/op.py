@@ -1,0 +1,164 @@
+"""Op: the contract between an operation and everything that handles graphs.
+
+An operation says what it accepts (`make_node`, or just `infer_type`), what it computes (`perform`), its
+derivatives (`L_op`, and `R_op` where it has a better one than two `L_op`), its outputs' shapes (`infer_shape`) and
+which memory it shares (`view_map`, `destroy_map`). It knows no backend.
+
+Our own operations are frozen dataclasses: their fields are their parameters, and equality, hash, repr and pickling
+follow. A user's operation may list its parameters in ``__props__`` instead, as Theano's programs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import NullType, Type
+
+__all__ = ["Op"]
+
+
+class Op:
+    """An operation on symbolic variables. Subclass it to add one.
+
+    Attributes
+    ----------
+    view_map : dict of int to list of int
+        Output index to the inputs whose memory it may share.
+    destroy_map : dict of int to list of int
+        Output index to the inputs that computing it overwrites.
+    accepts_out : bool
+        Whether a backend may compute the (single) output into an array it is given.
+    overwrites : bool
+        Whether that array may be one of the inputs of the same dtype and shape (each element is read before
+        its place is written).
+    default_output : int or None
+        Which output a call returns, for operations with several of which one is usually meant.
+
+    Examples
+    --------
+    >>> import numpy as np, symgraph as sg, symgraph.tensor as T
+    >>> class Double(sg.Op):
+    ...     __props__ = ()
+    ...     def make_node(self, x):
+    ...         x = T.as_tensor_variable(x)
+    ...         return sg.Apply(self, [x], [x.type()])
+    ...     def perform(self, node, inputs, output_storage):
+    ...         output_storage[0][0] = 2 * inputs[0]
+    ...     def L_op(self, inputs, outputs, output_gradients):
+    ...         return [2 * output_gradients[0]]
+    >>> x = T.dvector("x")
+    >>> Double()(x).eval({x: np.array([1.0, 2.0])})
+    array([2., 4.])
+    """
+
+    view_map: ClassVar[dict[int, list[int]]] = {}
+    destroy_map: ClassVar[dict[int, list[int]]] = {}
+    accepts_out: ClassVar[bool] = False
+    overwrites: ClassVar[bool] = False
+    default_output: ClassVar[int | None] = None
+    __props__: ClassVar[tuple[str, ...] | None] = None
+
+    # ---- building -------------------------------------------------------------------------------------------
+
+    def as_variable(self, value: Any) -> Variable:
+        """Turn an argument that is not symbolic into a variable; a family of operations says how."""
+        raise TypeError(f"{self} takes symbolic variables, not {type(value).__name__}")
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        """The outputs' types, from the inputs' types.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When the operation is not defined on such inputs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define make_node or infer_type")
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Apply the operation to `inputs`, checking them."""
+        variables = [x if isinstance(x, Variable) else self.as_variable(x) for x in inputs]
+        return Apply(self, variables, self._cached_types(tuple([v.type for v in variables])))
+
+    def _cached_types(self, types: tuple[Type, ...]) -> Sequence[Type]:
+        cache: dict[tuple[Type, ...], Sequence[Type]] | None = self.__dict__.get("_types")
+        if cache is None:
+            cache = {}
+            object.__setattr__(self, "_types", cache)  # operations are often frozen dataclasses
+        found = cache.get(types)
+        if found is None:
+            found = cache[types] = self.infer_type(*types)
+        return found
+
+    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
+        """Apply the operation; return its output, or the list of them when there are several."""
+        for value in inputs:
+            lift = getattr(value, "lift_op", None)
+            if lift is not None:  # a pattern of a rewrite rule: applying an operation to it makes a larger pattern
+                return lift(self, inputs)
+        node = self.make_node(*inputs)
+        outputs = node.outputs
+        if name is not None:
+            outputs[0].name = name
+        if return_list:
+            return list(outputs)
+        if len(outputs) == 1:
+            return outputs[0]
+        return outputs[self.default_output] if self.default_output is not None else list(outputs)
+
+    # ---- meaning --------------------------------------------------------------------------------------------
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        """Compute: read the arrays `inputs`, leave each output in ``output_storage[i][0]``."""
+        raise NotImplementedError(f"{self} has no perform method, and the backend has no other way to compute it")
+
+    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_gradients: Sequence[Variable]) -> Sequence[Variable]:
+        """The chain rule, backward: the cost's derivative by each input, given those by each output."""
+        return self.grad(inputs, output_gradients)
+
+    def grad(self, inputs: Sequence[Variable], output_gradients: Sequence[Variable]) -> Sequence[Variable]:
+        """`L_op` without sight of the outputs: the older form, still honoured."""
+        reason = f"{self} has no gradient: it defines neither L_op nor grad"
+        return [NullType(reason)() for _ in inputs]
+
+    def R_op(self, inputs: Sequence[Variable], eval_points: Sequence[Variable | None]) -> Sequence[Variable | None]:
+        """The chain rule, forward: the directional derivative of each output. By default, two backward passes."""
+        raise NotImplementedError
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """For each input, for each output: whether the output's value depends on the input's elements."""
+        return [[True] * len(node.outputs) for _ in node.inputs]
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        """For each output, a tuple of symbolic lengths, from those of the inputs; no values are computed."""
+        raise NotImplementedError
+
+    # ---- identity -------------------------------------------------------------------------------------------
+
+    def _props(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__props__ or ())
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return self.__props__ is not None and type(self) is type(other) and self._props() == other._props()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return object.__hash__(self) if self.__props__ is None else hash((type(self), self._props()))
+
+    def __repr__(self) -> str:
+        names = self.__props__ or tuple(getattr(self, "__dataclass_fields__", ()))
+        if not names:
+            return type(self).__name__
+        return f"{type(self).__name__}{{{', '.join(f'{name}={getattr(self, name)!r}' for name in names)}}}"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_types", "_hash")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

@@ -1,0 +1,221 @@
+"""Plan: what a compiled function does, in order, and in which memory.
+
+A plan is a line of steps. Each variable lives in a *block*: the variables that may share memory (a tensor and its
+views) share a block. Blocks that the function makes itself are put into *buffers*; a buffer serves several blocks one
+after the other. All questions of reuse, aliasing and writing in place are questions about blocks and buffers, counted
+over the line of steps, and `Plan.check` proves the answers legal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from symgraph.errors import InconsistentPlanError
+from symgraph.graph.basic import Apply, Variable
+from symgraph.plan.lengths import Length, Lengths
+
+__all__ = ["Block", "Buffer", "Guard", "Home", "Output", "Plan", "Step", "Update"]
+
+
+class Home(Enum):
+    """Whose memory a block is."""
+
+    INPUT = "input"        # the caller's array
+    CONSTANT = "constant"
+    SHARED = "shared"      # the present value of a shared variable
+    OWN = "own"            # made by a step
+
+
+class Use(Enum):
+    """What becomes of a buffer."""
+
+    SCRATCH = "scratch"    # kept by the function and used again in the next call
+    FRESH = "fresh"        # new in every call: the caller gets it
+    UPDATE = "update"      # becomes the value of a shared variable
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory that the function provides for some of its results."""
+
+    index: int
+    dtype: str
+    lengths: tuple[int | Length, ...]
+    use: Use = Use.SCRATCH
+    update: int | None = None  # which update it becomes
+
+
+@dataclass(eq=False)
+class Block:
+    """The memory of one result and of all views of it.
+
+    Attributes
+    ----------
+    born : int
+        The step that makes it; -1 when it is there from the start.
+    dies : int
+        The last step that reads any of its variables; the number of steps when it is still needed at the end.
+    """
+
+    root: Variable
+    home: Home
+    born: int
+    dies: int = -1
+    buffer: Buffer | None = None
+    members: list[Variable] = field(default_factory=list)
+    writable: bool = False   # an input the caller gave away
+    passed_on: bool = False  # the block born at its last reading took its memory over
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Two axes that must have one length: (variable, axis) twice."""
+
+    left: tuple[Variable, int]
+    right: tuple[Variable, int]
+
+
+@dataclass(eq=False)
+class Step:
+    """One application, and where its output goes.
+
+    Attributes
+    ----------
+    into : Variable or Buffer or None
+        An existing variable whose memory the output takes over, or a buffer to compute into, or None: the
+        computation makes its own array.
+    copies : tuple of int
+        Inputs to copy first, because the operation overwrites them and they are still needed.
+    guards : list of Guard
+        What must hold of the inputs' lengths.
+    """
+
+    index: int
+    node: Apply
+    into: Variable | Buffer | None = None
+    copies: tuple[int, ...] = ()
+    guards: list[Guard] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A result handed to the caller; a copy where its memory is not the caller's to keep."""
+
+    variable: Variable
+    copy: bool
+
+
+@dataclass(frozen=True)
+class Update:
+    """A new value for a shared variable."""
+
+    target: Any
+    variable: Variable
+    copy: bool
+
+
+@dataclass(eq=False)
+class Plan:
+    """What a compiled function does.
+
+    Attributes
+    ----------
+    inputs : list of Variable
+    shared : list of SharedVariable
+        Those it reads, in order of first use.
+    constants : list of Constant
+    steps : list of Step
+    outputs : list of Output
+    updates : list of Update
+    blocks : dict of Variable to Block
+    buffers : list of Buffer
+    lengths : Lengths
+    """
+
+    inputs: list[Variable]
+    shared: list[Any]
+    constants: list[Any]
+    steps: list[Step]
+    outputs: list[Output]
+    updates: list[Update]
+    blocks: dict[Variable, Block]
+    buffers: list[Buffer]
+    lengths: Lengths
+
+    def check(self) -> None:
+        """Prove the plan legal.
+
+        Raises
+        ------
+        InconsistentPlanError
+            When a step reads what is not there yet, or writes where a living value is, or where the function has no
+            right to write; or when a scratch buffer leaves the function.
+        """
+        holder: dict[Buffer, Block] = {}
+        known = {*self.inputs, *self.shared, *self.constants}
+        for step in self.steps:
+            for variable in step.node.inputs:
+                if variable not in known:
+                    raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable} before it is made")
+                block = self.blocks[variable]
+                if block.buffer is not None and holder.get(block.buffer) is not block:
+                    raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable}, already overwritten")
+            self._check_writes(step, holder)
+            known.update(step.node.outputs)
+            for output in step.node.outputs:
+                block = self.blocks[output]
+                if block.born == step.index and block.buffer is not None:
+                    holder[block.buffer] = block
+        self._check_results(known, holder)
+
+    def _check_writes(self, step: Step, holder: dict[Buffer, Block]) -> None:
+        target = step.into
+        if isinstance(target, Variable):
+            victim = self.blocks[target]
+            if victim.home is not Home.OWN and not victim.writable:
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on the {victim.home.value} {target}")
+            if victim.dies > step.index:
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on {target}, still needed")
+            if victim.dies == step.index and not step.node.op.overwrites:
+                raise InconsistentPlanError(f"step {step.index}: {step.node.op} cannot write on its own input")
+        elif isinstance(target, Buffer):
+            occupant = holder.get(target)
+            if occupant is not None and occupant.dies >= step.index:
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into a buffer still in use")
+        destroyed = {i for places in step.node.op.destroy_map.values() for i in places}
+        for i in destroyed - set(step.copies):
+            block = self.blocks[step.node.inputs[i]]
+            if (block.home is not Home.OWN and not block.writable) or block.dies > step.index:
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) destroys input {i}, still needed")
+
+    def _check_results(self, known: set[Any], holder: dict[Buffer, Block]) -> None:
+        owners: dict[int, str] = {}
+        results: Sequence[Output | Update] = [*self.outputs, *self.updates]
+        for result in results:
+            if result.variable not in known:
+                raise InconsistentPlanError(f"{result.variable} is returned but never made")
+            block = self.blocks[result.variable]
+            if block.buffer is not None and holder.get(block.buffer) is not block:
+                raise InconsistentPlanError(f"{result.variable} is returned but was overwritten")
+            if result.copy:
+                continue
+            if block.home is not Home.OWN and not block.writable:
+                raise InconsistentPlanError(f"{result.variable} would hand out the memory of an {block.home.value}")
+            if block.buffer is not None and block.buffer.use is Use.SCRATCH:
+                raise InconsistentPlanError(f"{result.variable} would hand out a scratch buffer")
+            if id(block) in owners:
+                raise InconsistentPlanError(f"{result.variable} and {owners[id(block)]} would share memory")
+            owners[id(block)] = str(result.variable)
+
+    def __str__(self) -> str:
+        lines = []
+        for step in self.steps:
+            place = f" into {step.into if isinstance(step.into, Variable) else f'buffer {step.into.index}'}" if step.into else ""
+            lines.append(f"{step.index:3}  {', '.join(str(o.type) for o in step.node.outputs):24} {step.node}{place}"
+                         f"    {step.node.origin}")
+        for update in self.updates:
+            lines.append(f"     {update.target} <- {update.variable}")
+        return "\n".join(lines)

@@ -1,0 +1,238 @@
+"""Making a plan: the order of steps, lifetimes, which memory each result takes, what must be copied or checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.plan.lengths import Length, Lengths
+from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
+from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.subtensor import IncSubtensor
+from symgraph.tensor.type import TensorType
+
+__all__ = ["make_plan"]
+
+
+def make_plan(nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
+              outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
+              mutable: Collection[Variable] = (), borrowed: Collection[int] = ()) -> Plan:
+    """Plan the computation of an interned graph.
+
+    Parameters
+    ----------
+    nodes : sequence of Apply
+        In an order in which each comes after what it reads.
+    inputs, shared : sequence of Variable
+    outputs : sequence of Variable
+    updates : sequence of (SharedVariable, Variable)
+    mutable : collection of Variable
+        Inputs whose arrays the function may overwrite.
+    borrowed : collection of int
+        Outputs (by position) that may share memory with inputs and shared variables.
+    """
+    planner = _Planner(nodes, inputs, shared, outputs, updates, mutable)
+    return planner.plan(set(borrowed))
+
+
+class _Planner:
+    def __init__(self, nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
+                 outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
+                 mutable: Collection[Variable]) -> None:
+        self.steps = [Step(i, node) for i, node in enumerate(nodes)]
+        self.inputs, self.shared = list(inputs), list(shared)
+        self.outputs, self.updates = list(outputs), list(updates)
+        self.mutable = set(mutable)
+        self.blocks: dict[Variable, Block] = {}
+        self.buffers: list[Buffer] = []
+        self.lengths = Lengths()
+        self.constants: list[Any] = []
+        self.free: dict[tuple[Any, ...], list[Buffer]] = {}
+
+    def plan(self, borrowed: set[int]) -> Plan:
+        self._make_blocks()
+        self._measure()
+        outputs, updates = self._hand_out(borrowed)
+        self._place_all()
+        self._claim(outputs, updates)
+        return Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
+                    self.lengths)
+
+    # ---- blocks and their lives -----------------------------------------------------------------------------
+
+    def _make_blocks(self) -> None:
+        for variable in self.inputs:
+            self._found(variable, Home.INPUT, writable=variable in self.mutable)
+        for variable in self.shared:
+            self._found(variable, Home.SHARED)
+        end = len(self.steps)
+        for step in self.steps:
+            for variable in step.node.inputs:
+                if variable not in self.blocks:
+                    assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
+                    self._constant(variable)
+                self.blocks[variable].dies = step.index
+            for position, output in enumerate(step.node.outputs):
+                self._output(step, position, output)
+        for variable in [*self.outputs, *(v for _, v in self.updates)]:
+            if variable not in self.blocks:
+                assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
+                self._constant(variable)
+            self.blocks[variable].dies = end
+
+    def _found(self, variable: Variable, home: Home, writable: bool = False) -> None:
+        self.blocks[variable] = Block(variable, home, -1, members=[variable], writable=writable)
+        self.lengths.enter(variable)
+
+    def _constant(self, variable: Constant) -> None:
+        self.constants.append(variable)
+        self._found(variable, Home.CONSTANT)
+
+    def _output(self, step: Step, position: int, output: Variable) -> None:
+        sources = step.node.op.view_map.get(position)
+        if sources:
+            # A view keeps the block of what it views. The rare operation that may view several inputs joins them.
+            block = self.blocks[step.node.inputs[sources[0]]]
+            for other in sources[1:]:
+                self._join(block, self.blocks[step.node.inputs[other]])
+            block.members.append(output)
+            block.dies = max(block.dies, step.index)
+        else:
+            block = Block(output, Home.OWN, step.index, dies=step.index, members=[output])
+        self.blocks[output] = block
+
+    def _join(self, block: Block, other: Block) -> None:
+        if block is other:
+            return
+        block.members.extend(other.members)
+        block.dies = max(block.dies, other.dies)
+        if other.home is not Home.OWN:
+            block.home, block.writable = other.home, block.writable and other.writable
+        for member in other.members:
+            self.blocks[member] = block
+
+    # ---- lengths and guards ---------------------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        for step in self.steps:
+            node = step.node
+            if isinstance(node.op, Elemwise):
+                self._guard_operands(step, node.inputs)
+            self.lengths.enter_node(node)
+
+    def _guard_operands(self, step: Step, operands: Sequence[Any]) -> None:
+        """Axes that meet must have one length: only an axis known to be 1 is stretched."""
+        ndim = max(v.type.ndim for v in operands)
+        for axis in range(-ndim, 0):
+            first: tuple[Variable, int] | None = None
+            for variable in operands:
+                if variable.type.ndim < -axis or variable.type.shape[axis] == 1:
+                    continue
+                place = (variable, variable.type.ndim + axis)
+                if first is None:
+                    first = place
+                else:
+                    self._require_equal(step, first, place)
+
+    def _require_equal(self, step: Step, left: tuple[Variable, int], right: tuple[Variable, int]) -> None:
+        a, b = (self.lengths.of(v)[axis] for v, axis in (left, right))
+        if a is b or (isinstance(a, int) and a == b):
+            return
+        step.guards.append(Guard(left, right))
+        if isinstance(a, Length) and isinstance(b, Length):
+            a.merge(b)
+
+    # ---- memory ---------------------------------------------------------------------------------------------
+
+    def _hand_out(self, borrowed: set[int]) -> tuple[list[Output], list[Update]]:
+        """Which results can be given away as they are, and which must be copied."""
+        given: set[Block] = set()
+        updates = []
+        for target, variable in self.updates:
+            updates.append(Update(target, variable, self._needs_copy(variable, given, may_alias=False)))
+        outputs = []
+        for position, variable in enumerate(self.outputs):
+            outputs.append(Output(variable, self._needs_copy(variable, given, position in borrowed)))
+        return outputs, updates
+
+    def _needs_copy(self, variable: Variable, given: set[Block], may_alias: bool) -> bool:
+        block = self.blocks[variable]
+        if block in given or (block.home is not Home.OWN and not block.writable):
+            return not (may_alias and block.home in (Home.INPUT,))
+        given.add(block)
+        return False
+
+    def _place_all(self) -> None:
+        """Place every step's output; a buffer is free again after the last step that reads what is in it."""
+        ending: dict[int, list[Block]] = {}
+        for step in self.steps:
+            for block in ending.pop(step.index - 1, ()):
+                if block.buffer is not None and not block.passed_on:
+                    self.free.setdefault((block.buffer.dtype, block.buffer.lengths), []).append(block.buffer)
+            self._place(step)
+            for output in step.node.outputs:
+                block = self.blocks[output]
+                if block.root is output and block.buffer is not None:
+                    if isinstance(step.into, Variable):  # the buffer has passed on; its former block frees nothing
+                        self.blocks[step.into].passed_on = True
+                    ending.setdefault(block.dies, []).append(block)
+
+    def _place(self, step: Step) -> None:
+        """Choose where a step's output goes: over a dying input, into a free buffer, or into a new one."""
+        node = step.node
+        destroyed = sorted({i for places in node.op.destroy_map.values() for i in places})
+        step.copies = tuple(i for i in destroyed if not self._may_overwrite(step, node.inputs[i]))
+        if len(node.outputs) != 1:
+            return
+        output = node.outputs[0]
+        block = self.blocks[output]
+        kind = output.type
+        if block.root is not output or not node.op.accepts_out or not isinstance(kind, TensorType) or kind.ndim == 0:
+            return
+        lengths = self.lengths.of(output)
+        if node.op.overwrites:
+            for variable in (node.inputs[:1] if isinstance(node.op, IncSubtensor) else node.inputs):
+                if self._fits(variable, kind.dtype, lengths) and self._may_overwrite(step, variable):
+                    step.into = variable
+                    block.buffer = self.blocks[variable].buffer
+                    if block.buffer is None:
+                        block.home, block.writable = self.blocks[variable].home, self.blocks[variable].writable
+                    return
+        free = self.free.get((kind.dtype, lengths))
+        if free:
+            buffer = free.pop()
+        else:
+            buffer = Buffer(len(self.buffers), kind.dtype, lengths)
+            self.buffers.append(buffer)
+        block.buffer = buffer
+        step.into = buffer
+
+    def _fits(self, variable: Variable, dtype: str, lengths: tuple[int | Length, ...]) -> bool:
+        kind = variable.type
+        return isinstance(kind, TensorType) and kind.dtype == dtype and self.lengths.of(variable) == lengths
+
+    def _may_overwrite(self, step: Step, variable: Variable) -> bool:
+        """Whether nobody needs the variable's memory after this step, and it is the function's to write on."""
+        block = self.blocks[variable]
+        if block.dies > step.index or (block.home is not Home.OWN and not block.writable):
+            return False
+        # The variable must cover its block: writing on a slice or a broadcast view is not writing on the whole.
+        return block.root is variable and step.node.inputs.count(variable) >= 1 and all(
+            v is variable or self.blocks.get(v) is not block for v in step.node.inputs)
+
+    def _claim(self, outputs: Sequence[Output], updates: Sequence[Update]) -> None:
+        """A buffer whose contents leave the function is not scratch."""
+        for output in outputs:
+            buffer = self.blocks[output.variable].buffer
+            if buffer is not None and not output.copy:
+                buffer.use = Use.FRESH
+        for position, update in enumerate(updates):
+            block = self.blocks[update.variable]
+            buffer = block.buffer
+            if buffer is None or update.copy or buffer.use is Use.FRESH:
+                continue
+            fits = isinstance(block.root.type, TensorType) and block.root.type.dtype == update.target.type.dtype
+            whole = block.root is update.variable or len(block.members) == 1
+            buffer.use = Use.UPDATE if fits and whole and buffer.update is None else Use.FRESH
+            buffer.update = position if buffer.use is Use.UPDATE else None

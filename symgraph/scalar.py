@@ -1,0 +1,296 @@
+"""The table of scalar functions: what each means on numbers, its result type, its partial derivatives, its laws.
+
+A function is one row. ``impl`` is its meaning on NumPy arrays (it folds constants and is what tests compare with);
+the result type is NumPy's own, asked of a ufunc; ``partials`` are d out / d input, one for each input, from which the
+tensor operation's `L_op` and `R_op` both follow. Where multiplying by a partial is not the right way to pull a
+gradient back (``switch`` must not turn inf * 0 into nan), a row gives ``pullback`` instead.
+
+Partials are written with these same functions: applied to numbers they compute, applied to symbolic values they
+build. The arguments are z, the function's value, then the inputs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TABLE", "ScalarFunction", "cast_to"]
+
+DType = Any  # a numpy.dtype, or one of the Python types int, float, complex for a weak scalar
+
+TABLE: dict[str, ScalarFunction] = {}
+
+
+class ScalarFunction:
+    """One scalar function, applied element by element.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the library; the row's key.
+    impl : callable or str
+        The function on NumPy arrays: a ufunc, a function of arrays, or ``"module:name"`` to be imported on first use.
+    partials : tuple of callables, optional
+        For each input, d out / d input as a function of (out, *inputs). A plain number stands for a constant.
+        None: the derivative is zero wherever it exists.
+    pullback : callable, optional
+        ``(g, out, *inputs)`` to the gradients, where that is not g times the partials.
+    like : numpy.ufunc, optional
+        The ufunc whose result type this function shares; `impl` itself when that is a ufunc.
+    types : callable, optional
+        Operand dtypes to the resolved ones, output last, for functions no ufunc is like.
+    commutative, associative : bool
+    symbol : str, optional
+        The infix or prefix sign it prints with.
+    """
+
+    def __init__(
+        self, name: str, impl: Any, partials: Sequence[Any] | None = (), *, nin: int = 1, pullback: Any = None,
+        like: Any = None, types: Callable[..., tuple[DType, ...]] | None = None, commutative: bool = False,
+        associative: bool = False, symbol: str | None = None,
+    ) -> None:
+        self.name = name
+        self._impl = impl
+        self.partials = tuple(partials or ())
+        self.pullback = pullback
+        self.nin = len(self.partials) or nin
+        self._like = like
+        self._types = types
+        self.commutative = commutative
+        self.associative = associative
+        self.symbol = symbol
+
+    @cached_property
+    def impl(self) -> Callable[..., Any]:
+        """The function on NumPy arrays."""
+        if isinstance(self._impl, str):
+            module, _, name = self._impl.partition(":")
+            return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        return self._impl  # type: ignore[no-any-return]
+
+    @property
+    def spelling(self) -> str:
+        """Where `impl` lives, as ``module:name``, when it is a function of NumPy or SciPy; else empty."""
+        if isinstance(self._impl, str):
+            return self._impl
+        return f"numpy:{self._impl.__name__}" if isinstance(self._impl, np.ufunc) else ""
+
+    def resolve(self, dtypes: tuple[DType, ...]) -> tuple[DType, ...]:
+        """The dtypes the operands are brought to and, last, that of the result: NumPy's own rule (NEP 50).
+
+        Raises
+        ------
+        TypeError
+            When the function is not defined on such dtypes.
+        """
+        if self._types is not None:
+            return self._types(*dtypes)
+        ufunc = self._like or self.impl
+        try:
+            return ufunc.resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return, union-attr]
+        except TypeError:
+            kinds = ", ".join(getattr(d, "name", getattr(d, "__name__", str(d))) for d in dtypes)
+            raise TypeError(f"{self.name} is not defined on {kinds}") from None
+
+    def __call__(self, *args: Any) -> Any:
+        """Apply to symbolic values, where an argument is one, or compute on numbers and arrays."""
+        for value in args:
+            lift = getattr(value, "lift_scalar", None)
+            if lift is not None:
+                return lift(self, args)
+        return self.impl(*args)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name,)
+
+
+def _by_name(name: str) -> ScalarFunction:
+    return cast_to(name[5:-1]) if name.startswith("cast{") else TABLE[name]
+
+
+def _row(name: str, impl: Any, partials: Any = (), **more: Any) -> ScalarFunction:
+    function = TABLE[name] = ScalarFunction(name, impl, partials, **more)
+    return function
+
+
+@lru_cache(maxsize=None)
+def cast_to(dtype: str) -> ScalarFunction:
+    """The conversion to a dtype, as C and NumPy convert."""
+    target = np.dtype(dtype)
+
+    def convert(x: Any) -> Any:
+        return np.asarray(x).astype(target)
+
+    return ScalarFunction(f"cast{{{target.name}}}", convert, (1,), types=lambda d: (d, target))
+
+
+# ---- functions no single ufunc computes -------------------------------------------------------------------------
+
+
+def _switch_types(condition: DType, a: DType, b: DType) -> tuple[DType, ...]:
+    joined = np.add.resolve_dtypes((a, b, None))[-1] if _is_weak(a) or _is_weak(b) else np.result_type(a, b)
+    return np.dtype(bool), joined, joined, joined
+
+
+def _is_weak(dtype: DType) -> bool:
+    return isinstance(dtype, type)
+
+
+def _clip_types(x: DType, low: DType, high: DType) -> tuple[DType, ...]:
+    joined = np.maximum.resolve_dtypes((np.maximum.resolve_dtypes((x, low, None))[-1], high, None))[-1]
+    return joined, joined, joined, joined
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    return np.minimum(np.maximum(x, low), high)
+
+
+def _second_types(_: DType, b: DType) -> tuple[DType, ...]:
+    return _, b, np.add.resolve_dtypes((b, b, None))[-1] if _is_weak(b) else b
+
+
+def _second(a: Any, b: Any) -> Any:
+    return np.array(np.broadcast_arrays(a, b)[1])
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _round_half_away(x: Any) -> Any:
+    return np.trunc(x + np.copysign(np.asarray(0.5, np.result_type(x)), x))
+
+
+def _real_types(x: DType) -> tuple[DType, ...]:
+    return x, np.empty(0, x).real.dtype
+
+
+def _angle_types(x: DType) -> tuple[DType, ...]:
+    return x, np.arctan2.resolve_dtypes((np.empty(0, x).real.dtype,) * 2 + (None,))[-1]
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------------------
+# A partial is a function of (z, *inputs), z being the value of the function.
+
+add = _row("add", np.add, (1, 1), commutative=True, associative=True, symbol="+")
+sub = _row("sub", np.subtract, (1, -1), symbol="-")
+mul = _row("mul", np.multiply, (lambda z, x, y: y, lambda z, x, y: x), commutative=True, associative=True, symbol="*")
+true_div = _row("true_div", np.true_divide, (lambda z, x, y: 1 / y, lambda z, x, y: -z / y), symbol="/",
+                pullback=lambda g, z, x, y: (g / y, -(g * z) / y))
+int_div = _row("int_div", np.floor_divide, (0, 0), symbol="//")
+mod = _row("mod", np.remainder, (1, lambda z, x, y: -floor(x / y)), symbol="%")
+fmod = _row("fmod", np.fmod, (1, lambda z, x, y: -trunc(x / y)))
+pow = _row("pow", np.power, (
+    lambda z, x, y: y * pow(x, switch(eq(y, 0), 1, y - 1)),    # 0 at y = 0, not 0 * inf
+    lambda z, x, y: z * log(switch(eq(x, 0), 1, x)),           # 0 at x = 0, the limit for y > 0
+), symbol="**")
+neg = _row("neg", np.negative, (-1,), symbol="-")
+reciprocal = _row("reciprocal", np.reciprocal, (lambda z, x: -z * z,), like=np.exp)
+abs = _row("abs", np.absolute, (lambda z, x: sgn(x),))
+sgn = _row("sgn", np.sign, (0,))
+sqr = _row("sqr", np.square, (lambda z, x: 2 * x,))
+sqrt = _row("sqrt", np.sqrt, (lambda z, x: 0.5 / z,))
+cbrt = _row("cbrt", np.cbrt, (lambda z, x: 1 / (3 * z * z),))
+maximum = _row("maximum", np.maximum, (lambda z, x, y: x > y, lambda z, x, y: x <= y), commutative=True, associative=True)
+minimum = _row("minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x >= y), commutative=True, associative=True)
+clip = _row("clip", _clip, (lambda z, x, a, b: (x >= a) & (x <= b), lambda z, x, a, b: x < a, lambda z, x, a, b: x > b),
+            types=_clip_types)
+second = _row("second", _second, (0, 1), types=_second_types)
+identity = _row("identity", np.positive, (1,), types=lambda x: (x, x))
+
+# ---- exponentials and logarithms -------------------------------------------------------------------------------
+
+exp = _row("exp", np.exp, (lambda z, x: z,))
+exp2 = _row("exp2", np.exp2, (lambda z, x: z * float(np.log(2)),))
+expm1 = _row("expm1", np.expm1, (lambda z, x: exp(x),))
+log = _row("log", np.log, (lambda z, x: 1 / x,), pullback=lambda g, z, x: (g / x,))
+log2 = _row("log2", np.log2, (lambda z, x: 1 / (x * float(np.log(2))),))
+log10 = _row("log10", np.log10, (lambda z, x: 1 / (x * float(np.log(10))),))
+log1p = _row("log1p", np.log1p, (lambda z, x: 1 / (1 + x),), pullback=lambda g, z, x: (g / (1 + x),))
+logaddexp = _row("logaddexp", np.logaddexp, (lambda z, x, y: exp(x - z), lambda z, x, y: exp(y - z)), commutative=True)
+sigmoid = _row("sigmoid", "scipy.special:expit", (lambda z, x: z * sigmoid(-x),), like=np.exp)
+softplus = _row("softplus", _softplus, (lambda z, x: sigmoid(x),), like=np.exp)
+
+# ---- trigonometry ----------------------------------------------------------------------------------------------
+
+sin = _row("sin", np.sin, (lambda z, x: cos(x),))
+cos = _row("cos", np.cos, (lambda z, x: -sin(x),))
+tan = _row("tan", np.tan, (lambda z, x: 1 + z * z,))
+arcsin = _row("arcsin", np.arcsin, (lambda z, x: 1 / sqrt(1 - x * x),))
+arccos = _row("arccos", np.arccos, (lambda z, x: -1 / sqrt(1 - x * x),))
+arctan = _row("arctan", np.arctan, (lambda z, x: 1 / (1 + x * x),))
+arctan2 = _row("arctan2", np.arctan2, (lambda z, y, x: x / (x * x + y * y), lambda z, y, x: -y / (x * x + y * y)))
+sinh = _row("sinh", np.sinh, (lambda z, x: cosh(x),))
+cosh = _row("cosh", np.cosh, (lambda z, x: sinh(x),))
+tanh = _row("tanh", np.tanh, (lambda z, x: 1 - z * z,))
+arcsinh = _row("arcsinh", np.arcsinh, (lambda z, x: 1 / sqrt(x * x + 1),))
+arccosh = _row("arccosh", np.arccosh, (lambda z, x: 1 / sqrt(x * x - 1),))
+arctanh = _row("arctanh", np.arctanh, (lambda z, x: 1 / (1 - x * x),))
+hypot = _row("hypot", np.hypot, (lambda z, x, y: x / z, lambda z, x, y: y / z), commutative=True)
+deg2rad = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
+rad2deg = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
+
+# ---- rounding --------------------------------------------------------------------------------------------------
+
+floor = _row("floor", np.floor, (0,))
+ceil = _row("ceil", np.ceil, (0,))
+trunc = _row("trunc", np.trunc, (0,))
+round_half_to_even = _row("round_half_to_even", np.rint, (0,))
+round_half_away_from_zero = _row("round_half_away_from_zero", _round_half_away, (0,), like=np.rint)
+
+# ---- comparisons and logic: the result is discrete, so derivatives are zero -------------------------------------
+
+lt = _row("lt", np.less, (0, 0), symbol="<")
+gt = _row("gt", np.greater, (0, 0), symbol=">")
+le = _row("le", np.less_equal, (0, 0), symbol="<=")
+ge = _row("ge", np.greater_equal, (0, 0), symbol=">=")
+eq = _row("eq", np.equal, (0, 0), commutative=True, symbol="==")
+neq = _row("neq", np.not_equal, (0, 0), commutative=True, symbol="!=")
+isnan = _row("isnan", np.isnan, (0,))
+isinf = _row("isinf", np.isinf, (0,))
+isfinite = _row("isfinite", np.isfinite, (0,))
+signbit = _row("signbit", np.signbit, (0,))
+logical_and = _row("logical_and", np.logical_and, (0, 0), commutative=True, associative=True)
+logical_or = _row("logical_or", np.logical_or, (0, 0), commutative=True, associative=True)
+logical_xor = _row("logical_xor", np.logical_xor, (0, 0), commutative=True)
+logical_not = _row("logical_not", np.logical_not, (0,))
+and_ = _row("and_", np.bitwise_and, (0, 0), commutative=True, associative=True, symbol="&")
+or_ = _row("or_", np.bitwise_or, (0, 0), commutative=True, associative=True, symbol="|")
+xor = _row("xor", np.bitwise_xor, (0, 0), commutative=True, associative=True, symbol="^")
+invert = _row("invert", np.invert, (0,), symbol="~")
+left_shift = _row("left_shift", np.left_shift, (0, 0), symbol="<<")
+right_shift = _row("right_shift", np.right_shift, (0, 0), symbol=">>")
+gcd = _row("gcd", np.gcd, (0, 0), commutative=True)
+switch = _row("switch", np.where, nin=3, types=_switch_types,
+              pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)))
+
+# ---- special functions (SciPy's; imported when first computed) --------------------------------------------------
+
+erf = _row("erf", "scipy.special:erf", (lambda z, x: float(2 / np.sqrt(np.pi)) * exp(-x * x),), like=np.exp)
+erfc = _row("erfc", "scipy.special:erfc", (lambda z, x: float(-2 / np.sqrt(np.pi)) * exp(-x * x),), like=np.exp)
+gammaln = _row("gammaln", "scipy.special:gammaln", (lambda z, x: psi(x),), like=np.exp)
+gamma = _row("gamma", "scipy.special:gamma", (lambda z, x: z * psi(x),), like=np.exp)
+psi = _row("psi", "scipy.special:psi", (lambda z, x: polygamma1(x),), like=np.exp)
+
+
+def _trigamma(x: Any) -> Any:
+    from scipy.special import zeta
+
+    return zeta(2.0, x)
+
+
+polygamma1 = _row("polygamma1", _trigamma, None, nin=1, like=np.exp)
+
+# ---- complex numbers (forward) ---------------------------------------------------------------------------------
+
+conj = _row("conj", np.conjugate, (1,))
+real = _row("real", np.real, None, nin=1, types=_real_types)
+imag = _row("imag", np.imag, None, nin=1, types=_real_types)
+angle = _row("angle", np.angle, None, nin=1, types=_angle_types)

@@ -1,0 +1,72 @@
+"""The symbolic NumPy: ``import symgraph.tensor as T``."""
+
+from symgraph.graph.basic import Constant, Variable
+from symgraph.graph.gradient import Lop, Rop, grad
+from symgraph.tensor import nnet
+from symgraph.tensor.basic import (
+    alloc,
+    arange,
+    as_tensor,
+    as_tensor_variable,
+    constant,
+    empty,
+    eye,
+    full,
+    full_like,
+    get_scalar_constant_value,
+    identity_like,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
+from symgraph.tensor.constructors import CONSTRUCTORS, tensor
+from symgraph.tensor.elemwise import Elemwise, cast
+from symgraph.tensor.join import concatenate, join, split, stack
+from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
+from symgraph.tensor.math import *  # noqa: F403
+from symgraph.tensor.nnet import logsumexp
+from symgraph.tensor.reduce import (
+    all,
+    any,
+    argmax,
+    argmin,
+    max,
+    max_and_argmax,
+    mean,
+    min,
+    norm,
+    prod,
+    ptp,
+    std,
+    sum,
+    var,
+)
+from symgraph.tensor.shape import (
+    addbroadcast,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_to,
+    dimshuffle,
+    expand_dims,
+    flatten,
+    moveaxis,
+    patternbroadcast,
+    reshape,
+    shape,
+    shape_padaxis,
+    shape_padleft,
+    shape_padright,
+    size,
+    specify_shape,
+    squeeze,
+    swapaxes,
+    transpose,
+)
+from symgraph.tensor.shape import unbroadcast_axes as unbroadcast
+from symgraph.tensor.subtensor import inc_subtensor, nonzero, set_subtensor, take
+from symgraph.tensor.type import TensorType
+from symgraph.tensor.variable import TensorConstant, TensorVariable
+
+globals().update(CONSTRUCTORS)  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix

@@ -1,0 +1,261 @@
+"""Elemwise: a scalar function applied to every element, with broadcasting.
+
+Inputs of lower rank are broadcast as NumPy does it, from the right; of two axes of the same place, only one known
+to be 1 is stretched. Promotion is NumPy's too: Python numbers are weak and take the dtype of the tensors beside them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgraph import scalar
+from symgraph.config import config
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.op import Op
+from symgraph.graph.origin import current_origin
+from symgraph.graph.type import DisconnectedType, NullType, Type
+from symgraph.scalar import ScalarFunction
+from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
+
+__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "unbroadcast"]
+
+_PYTHON_NUMBERS = (bool, int, float, complex)
+_COMPARISONS = {"lt", "gt", "le", "ge", "eq", "neq"}
+
+
+class TensorOp(Op):
+    """The base of operations on tensors: whatever is not symbolic becomes a tensor constant."""
+
+    def as_variable(self, value: Any) -> Variable:
+        from symgraph.tensor.basic import as_tensor_variable
+
+        return as_tensor_variable(value)
+
+
+@dataclass(frozen=True, repr=False)
+class Elemwise(TensorOp):
+    """A function of the table in `symgraph.scalar`, applied element by element.
+
+    Parameters
+    ----------
+    scalar : ScalarFunction
+    """
+
+    scalar: ScalarFunction
+
+    accepts_out = True
+    overwrites = True
+
+    # ---- building -------------------------------------------------------------------------------------------
+
+    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
+        for value in inputs:
+            if not isinstance(value, Variable):
+                lift = getattr(value, "lift_op", None)
+                if lift is not None:
+                    return lift(self, inputs)
+                inputs = self._lift_numbers(inputs)
+                break
+        types = self._cached_types(tuple([v.type for v in inputs]))
+        if types[0].dtype in ("float64", "complex128"):  # type: ignore[attr-defined]
+            capped = self._cap(inputs, types[0])  # type: ignore[arg-type]
+            if capped is not None:
+                inputs, types = capped
+        output = Apply(self, inputs, types, current_origin()).outputs[0]
+        if name is not None:
+            output.name = name
+        return [output] if return_list else output
+
+    def make_node(self, *inputs: Any) -> Apply:
+        variables = self._lift_numbers(inputs)
+        return Apply(self, variables, self._cached_types(tuple([v.type for v in variables])))
+
+    def _lift_numbers(self, inputs: Sequence[Any]) -> Sequence[Variable]:
+        """Turn what is not symbolic into constants; Python's numbers take their dtype from their neighbours."""
+        from symgraph.tensor.basic import as_tensor_variable, number_constant
+
+        weak = [type(value) in _PYTHON_NUMBERS for value in inputs]
+        if all(weak) or not any(weak):
+            return [as_tensor_variable(value) for value in inputs]
+        strong = [value if w else as_tensor_variable(value) for value, w in zip(inputs, weak, strict=True)]
+        kinds = tuple([type(v) if w else v.type.numpy_dtype for v, w in zip(strong, weak, strict=True)])
+        resolved = self._resolve(tuple(np.dtype(bool) if kind is bool else kind for kind in kinds))
+        return [number_constant(self._fit(v, dtype)) if w else v
+                for v, w, dtype in zip(strong, weak, resolved, strict=False)]
+
+    def _fit(self, value: Any, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        """A Python number as an array of `dtype`; one that does not fit still compares, as in NumPy."""
+        try:
+            return np.asarray(value, dtype)
+        except OverflowError:
+            if self.scalar.name in _COMPARISONS:
+                return np.asarray(value)
+            raise OverflowError(f"{self}: the Python integer {value} does not fit {dtype}, the dtype it meets") from None
+
+    def _resolve(self, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+        cache: dict[Any, Any] = self.__dict__.setdefault("_types", {})
+        found = cache.get(kinds)
+        if found is None:
+            found = cache[kinds] = self.scalar.resolve(kinds)
+        return found  # type: ignore[no-any-return]
+
+    def _cap(self, inputs: Sequence[Variable], out: TensorType) -> tuple[Sequence[Variable], Sequence[Type]] | None:
+        """Keep floats that arise from integers at floatX: the float policy, applied where the user builds."""
+        if config.floatX == "float64" and config.warn_float64 == "ignore":
+            return None
+        if any(v.type.dtype in ("float64", "complex128") for v in inputs):  # type: ignore[attr-defined]
+            return None
+        if config.cast_policy == "floatX" and config.floatX != "float64":
+            capped = [cast(v, config.floatX) if v.type.is_discrete and not (  # type: ignore[attr-defined]
+                self.scalar.name == "switch" and i == 0) else v for i, v in enumerate(inputs)]
+            return capped, self._cached_types(tuple([v.type for v in capped]))
+        if config.warn_float64 != "ignore":
+            message = (f"{self} of {' and '.join(str(v.type) for v in inputs)} gives {out.dtype}; cast its inputs, or set "
+                       "cast_policy=floatX")
+            if config.warn_float64 == "raise":
+                raise TypeError(message)
+            warnings.warn(message, stacklevel=4)
+        return None
+
+    def infer_type(self, *types: Type) -> Sequence[TensorType]:
+        if len(types) != self.scalar.nin:
+            raise TypeError(f"{self} takes {self.scalar.nin} argument{'s' * (self.scalar.nin != 1)}, not {len(types)}")
+        for kind in types:
+            if not isinstance(kind, TensorType):
+                raise TypeError(f"{self} takes tensors, not {kind}")
+        dtype = self.scalar.resolve(tuple([t.numpy_dtype for t in types]))[-1]  # type: ignore[attr-defined]
+        return (tensor_type(dtype.name, broadcast_static_shapes([t.shape for t in types], str(self))),)  # type: ignore[attr-defined]
+
+    @property
+    def commutative(self) -> bool:
+        """Whether the order of two inputs does not matter."""
+        return self.scalar.commutative
+
+    # ---- meaning --------------------------------------------------------------------------------------------
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0] = np.asarray(self.scalar.impl(*inputs), node.outputs[0].type.numpy_dtype)  # type: ignore[attr-defined]
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        out = node.outputs[0].type
+        lengths: list[Any] = []
+        for axis in range(-out.ndim, 0):  # type: ignore[attr-defined]
+            known = out.shape[axis]  # type: ignore[attr-defined]
+            lengths.append(known if known is not None else next(
+                shape[axis] for v, shape in zip(node.inputs, input_shapes, strict=True)
+                if v.type.ndim >= -axis and v.type.shape[axis] != 1))  # type: ignore[attr-defined]
+        return [tuple(lengths)]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (z,), (g,) = outputs, output_gradients
+        if z.type.is_discrete:
+            return [x.type.zeros_like(x) for x in inputs]
+        function = self.scalar
+        if function.pullback is not None:
+            terms = function.pullback(g, z, *inputs)
+        elif function.partials:
+            terms = [None if isinstance(x, Constant) else _times(g, partial, z, inputs)
+                     for x, partial in zip(inputs, function.partials, strict=True)]
+        else:
+            return [NullType(f"the derivative of {self} is not known")() for _ in inputs]
+        return [_disconnected_or_zero(x) if term is None else unbroadcast(term, x)
+                for x, term in zip(inputs, terms, strict=True)]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        function = self.scalar
+        if function.pullback is not None or not function.partials:
+            raise NotImplementedError
+        z = self(*inputs)
+        if z.type.is_discrete:
+            return [z.type.zeros_like(z)]
+        terms = [_times(t, partial, z, inputs) for t, partial in zip(eval_points, function.partials, strict=True)
+                 if t is not None]
+        terms = [t for t in terms if t is not None]
+        if not terms:
+            return [z.type.zeros_like(z)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return [total if total.type.broadcastable == z.type.broadcastable else elemwise(scalar.second)(z, total)]
+
+    def __repr__(self) -> str:
+        return self.scalar.name
+
+
+def _times(g: Any, partial: Any, z: Any, inputs: Sequence[Any]) -> Any:
+    """g * partial, without the multiplications that do nothing; None where it is zero."""
+    if callable(partial):
+        return g * partial(z, *inputs)
+    if partial == 0:
+        return None
+    return g if partial == 1 else -g if partial == -1 else g * partial
+
+
+def _disconnected_or_zero(x: Variable) -> Variable:
+    return DisconnectedType()() if isinstance(x, Constant) else x.type.zeros_like(x)
+
+
+def unbroadcast(term: Any, x: Any) -> Any:
+    """Sum a gradient over the axes along which `x` was stretched."""
+    extra = term.type.ndim - x.type.ndim
+    stretched = [axis for axis in range(extra, term.type.ndim)
+                 if x.type.shape[axis - extra] == 1 and term.type.shape[axis] != 1]
+    if extra == 0 and not stretched:
+        return term
+    from symgraph.tensor.reduce import sum as tensor_sum
+
+    if stretched:
+        term = tensor_sum(term, axis=stretched, keepdims=True)
+    return tensor_sum(term, axis=list(range(extra))) if extra else term
+
+
+_instances: dict[ScalarFunction, Elemwise] = {}
+
+
+def elemwise(function: ScalarFunction) -> Elemwise:
+    """The one operation that applies a scalar function to every element."""
+    return _instances.get(function) or _instances.setdefault(function, Elemwise(function))
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """Convert to another dtype, element by element.
+
+    Parameters
+    ----------
+    x : tensor-like
+    dtype : str or numpy.dtype
+        ``"floatX"`` stands for `config.floatX`.
+
+    Returns
+    -------
+    TensorVariable
+        `x` itself when it has that dtype already.
+
+    Raises
+    ------
+    TypeError
+        When a complex tensor would be cast to a real dtype: take its ``real()`` or ``abs()``.
+
+    Examples
+    --------
+    >>> import symgraph.tensor as T
+    >>> cast(T.ivector("i"), "float32").dtype
+    'float32'
+    """
+    from symgraph.tensor.basic import as_tensor_variable
+
+    variable: Any = as_tensor_variable(x)
+    name = config.floatX if dtype == "floatX" else np.dtype(dtype).name
+    if variable.type.dtype == name:
+        return variable
+    target = TensorType(name)
+    if variable.type.numpy_dtype.kind == "c" and target.numpy_dtype.kind != "c":
+        raise TypeError(f"cannot cast {variable.type} to {name}: take real(), imag() or abs() first")
+    return elemwise(scalar.cast_to(name))(variable)
+
+

@@ -1,0 +1,198 @@
+"""Softmax and what is made of it, as operations of their own so that the stabilising laws can see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgraph import scalar
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import Type
+from symgraph.tensor.basic import as_tensor_variable
+from symgraph.tensor.elemwise import TensorOp, elemwise
+from symgraph.tensor.reduce import max as tensor_max
+from symgraph.tensor.reduce import normalize_axes
+from symgraph.tensor.reduce import sum as tensor_sum
+from symgraph.tensor.type import TensorType
+
+__all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "log_softmax", "logsoftmax", "logsumexp", "softmax"]
+
+
+@dataclass(frozen=True, repr=False)
+class _OverAxes(TensorOp):
+    """What the operations here share: floats in, the same type out, along some axes.
+
+    Parameters
+    ----------
+    axes : tuple of int
+    """
+
+    axes: tuple[int, ...]
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        for kind in types:
+            if not isinstance(kind, TensorType) or kind.numpy_dtype.kind != "f":
+                raise TypeError(f"{self} takes a tensor of real floats, not {kind}")
+        first = types[0]
+        assert isinstance(first, TensorType)
+        if self.axes and self.axes[-1] >= first.ndim:
+            raise np.exceptions.AxisError(self.axes[-1], first.ndim, str(self))
+        return (first,)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    def over(self, x: Any) -> Any:
+        """The sum along the axes, kept with length 1."""
+        return tensor_sum(x, self.axes, keepdims=True)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{''.join('_' + c.lower() if c.isupper() else c for c in name).lstrip('_')}{{axis={list(self.axes)}}}"
+
+
+def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
+    """x minus its largest element, which leaves softmax as it is and keeps exp from overflowing."""
+    return x - np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+
+
+@dataclass(frozen=True, repr=False)
+class Softmax(_OverAxes):
+    """exp(x) / sum(exp(x)) along axes."""
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        e = np.exp(_shifted(inputs[0], self.axes))
+        output_storage[0][0] = e / e.sum(axis=self.axes, keepdims=True)
+
+    def expand(self, x: Any) -> Any:
+        """The same in terms of simpler operations."""
+        e = elemwise(scalar.exp)(x - tensor_max(x, self.axes, keepdims=True))
+        return e / self.over(e)
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return [SoftmaxGrad(self.axes)(output_gradients[0], outputs[0])]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        if eval_points[0] is None:
+            return [None]
+        return [SoftmaxGrad(self.axes)(eval_points[0], self(inputs[0]))]  # the Jacobian is symmetric
+
+
+@dataclass(frozen=True, repr=False)
+class SoftmaxGrad(_OverAxes):
+    """The gradient of softmax, (g - sum(g * s)) * s, from that of its output and its output."""
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        g, s = inputs
+        output_storage[0][0] = (g - (g * s).sum(axis=self.axes, keepdims=True)) * s
+
+    def expand(self, g: Any, s: Any) -> Any:
+        """The same in terms of simpler operations."""
+        return (g - self.over(g * s)) * s
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (g, s), (v,) = inputs, output_gradients
+        inner = self.over(g * s)
+        return [SoftmaxGrad(self.axes)(v, s), v * (g - inner) - g * self.over(v * s)]
+
+
+@dataclass(frozen=True, repr=False)
+class LogSoftmax(_OverAxes):
+    """x - log(sum(exp(x))) along axes."""
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        shifted = _shifted(inputs[0], self.axes)
+        output_storage[0][0] = shifted - np.log(np.exp(shifted).sum(axis=self.axes, keepdims=True))
+
+    def expand(self, x: Any) -> Any:
+        """The same in terms of simpler operations."""
+        shifted = x - tensor_max(x, self.axes, keepdims=True)
+        return shifted - elemwise(scalar.log)(self.over(elemwise(scalar.exp)(shifted)))
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (x,), (g,) = inputs, output_gradients
+        return [g - self.over(g) * Softmax(self.axes)(x)]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        t = eval_points[0]
+        return [None if t is None else t - self.over(t * Softmax(self.axes)(inputs[0]))]
+
+
+@dataclass(frozen=True, repr=False)
+class LogSumExp(_OverAxes):
+    """log(sum(exp(x))) along axes, which stay with length 1."""
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        (x,) = super().infer_type(*types)
+        assert isinstance(x, TensorType)
+        return (x.clone(shape=tuple(1 if i in self.axes else n for i, n in enumerate(x.shape))),)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [tuple(1 if i in self.axes else n for i, n in enumerate(input_shapes[0]))]
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        (x,) = inputs
+        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))  # all -inf gives -inf, not nan
+        output_storage[0][0] = np.log(np.exp(x - top).sum(axis=self.axes, keepdims=True)) + top
+
+    def expand(self, x: Any) -> Any:
+        """The same in terms of simpler operations."""
+        top = tensor_max(x, self.axes, keepdims=True)
+        top = elemwise(scalar.switch)(elemwise(scalar.isfinite)(top), top, 0)
+        return elemwise(scalar.log)(self.over(elemwise(scalar.exp)(x - top))) + top
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return [output_gradients[0] * Softmax(self.axes)(inputs[0])]
+
+
+def _floating(x: Any) -> Any:
+    variable = as_tensor_variable(x)
+    return elemwise(scalar.true_div)(variable, 1) if variable.type.is_discrete else variable
+
+
+def softmax(c: Any, axis: Any = -1) -> Any:
+    """exp(c) / sum(exp(c)) along an axis: positive numbers that add up to 1.
+
+    Parameters
+    ----------
+    c : tensor-like
+    axis : int, sequence of int, or None
+        The last by default; None for all elements.
+
+    Returns
+    -------
+    TensorVariable
+        Of the shape of `c`.
+
+    Examples
+    --------
+    >>> softmax([1000.0, 1000.0]).eval()
+    array([0.5, 0.5])
+    """
+    x = _floating(c)
+    if x.type.ndim == 0:
+        raise ValueError("softmax of a scalar is not defined: it needs an axis")
+    return Softmax(normalize_axes(axis, x.type.ndim, "softmax"))(x)
+
+
+def logsoftmax(c: Any, axis: Any = -1) -> Any:
+    """log(softmax(c)), computed without leaving the range of floats."""
+    x = _floating(c)
+    if x.type.ndim == 0:
+        raise ValueError("log_softmax of a scalar is not defined: it needs an axis")
+    return LogSoftmax(normalize_axes(axis, x.type.ndim, "log_softmax"))(x)
+
+
+log_softmax = logsoftmax
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over axes, computed without leaving the range of floats."""
+    variable = _floating(x)
+    axes = normalize_axes(axis, variable.type.ndim, "logsumexp")
+    kept = LogSumExp(axes)(variable)
+    return kept if keepdims else kept.dimshuffle([i for i in range(kept.type.ndim) if i not in axes])

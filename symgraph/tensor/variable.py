@@ -1,0 +1,423 @@
+"""Tensor variables: what users hold, with NumPy's operators and methods."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from symgraph import scalar
+from symgraph.graph.basic import Constant, Variable
+from symgraph.scalar import ScalarFunction
+from symgraph.tensor.elemwise import cast, elemwise
+from symgraph.tensor.type import TensorType
+
+__all__ = ["TensorConstant", "TensorOperators", "TensorVariable"]
+
+_HASHED_BYTES = 1 << 16  # larger constants are told apart by a digest
+
+
+def _binary(function: ScalarFunction) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    op = elemwise(function)
+
+    def forward(self: Any, other: Any) -> Any:
+        return op(self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return op(other, self)
+
+    return forward, reflected
+
+
+def _unary(function: ScalarFunction) -> Callable[[Any], Any]:
+    op = elemwise(function)
+    return lambda self: op(self)
+
+
+class TensorOperators:
+    """Python's arithmetic on symbolic tensors.
+
+    ``==`` and ``!=`` keep Python's meaning (is it the same variable?), so that variables can be dictionary keys; the
+    elementwise comparisons are `eq` and `neq`.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000
+
+    __add__, __radd__ = _binary(scalar.add)
+    __sub__, __rsub__ = _binary(scalar.sub)
+    __mul__, __rmul__ = _binary(scalar.mul)
+    __truediv__, __rtruediv__ = _binary(scalar.true_div)
+    __floordiv__, __rfloordiv__ = _binary(scalar.int_div)
+    __mod__, __rmod__ = _binary(scalar.mod)
+    __pow__, __rpow__ = _binary(scalar.pow)
+    __and__, __rand__ = _binary(scalar.and_)
+    __or__, __ror__ = _binary(scalar.or_)
+    __xor__, __rxor__ = _binary(scalar.xor)
+    __lshift__, __rlshift__ = _binary(scalar.left_shift)
+    __rshift__, __rrshift__ = _binary(scalar.right_shift)
+    __lt__ = _binary(scalar.lt)[0]
+    __gt__ = _binary(scalar.gt)[0]
+    __le__ = _binary(scalar.le)[0]
+    __ge__ = _binary(scalar.ge)[0]
+    __neg__ = _unary(scalar.neg)
+    __abs__ = _unary(scalar.abs)
+    __invert__ = _unary(scalar.invert)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __matmul__(self, other: Any) -> Any:
+        from symgraph.tensor.linalg import matmul
+
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        from symgraph.tensor.linalg import matmul
+
+        return matmul(other, self)
+
+    def lift_scalar(self, function: ScalarFunction, args: tuple[Any, ...]) -> Any:
+        """Apply a scalar function to symbolic arguments: element by element."""
+        return elemwise(function)(*args)
+
+
+def _ufunc_functions() -> dict[Any, ScalarFunction]:
+    return {row.impl: row for row in scalar.TABLE.values() if isinstance(row._impl, np.ufunc) and row.name != "identity"}
+
+
+class TensorVariable(TensorOperators, Variable):
+    """A symbolic tensor: arithmetic, indexing and NumPy's methods build larger expressions."""
+
+    __slots__ = ()
+
+    type: TensorType
+
+    # ---- what it is -----------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.type.ndim
+
+    @property
+    def broadcastable(self) -> tuple[bool, ...]:
+        """For each axis, whether its length is known to be 1."""
+        return self.type.broadcastable
+
+    @property
+    def shape(self) -> Any:
+        """The run-time shape, a symbolic vector of int64."""
+        from symgraph.tensor.shape import shape
+
+        return shape(self)
+
+    @property
+    def size(self) -> Any:
+        """The run-time number of elements, a symbolic int64."""
+        from symgraph.tensor.shape import size
+
+        return size(self)
+
+    # ---- what cannot be done with something whose value is not known --------------------------------------
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"the truth of {self} ({self.type}) is not known while the expression is built. Use T.switch(condition, a, b) for a "
+            "choice by element, & and | for logic, T.all or T.any for a whole tensor, `is` to compare variables"
+        )
+
+    def __len__(self) -> int:
+        known = self.type.shape[0] if self.type.ndim else None
+        if known is None:
+            raise TypeError(f"the length of {self} ({self.type}) is not known while the expression is built; use {self}.shape[0]")
+        return known
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.type.ndim == 0:
+            raise TypeError(f"cannot iterate over the scalar {self}")
+        known = self.type.shape[0]
+        if known is None:
+            raise TypeError(
+                f"cannot iterate over {self} ({self.type}): its length is not known while the expression is built. Use scan, "
+                "a reduction, or declare the length: TensorType(dtype, shape=(3, ...))"
+            )
+        return (self[i] for i in range(known))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("symbolic tensors cannot be assigned to: write y = T.set_subtensor(x[key], value) and use y")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self} is symbolic and has no array: compute it with .eval({{...}}) or compile it with function()")
+
+    def __index__(self) -> int:
+        if isinstance(self, Constant) and self.type.is_discrete and self.type.ndim == 0:
+            return int(self.data)
+        raise TypeError(f"{self} ({self.type}) is symbolic and cannot be used as a Python integer")
+
+    __float__ = __int__ = __complex__ = lambda self: self._no_number()
+
+    def _no_number(self) -> Any:
+        raise TypeError(f"{self} ({self.type}) is symbolic and has no number: use T.cast, or .eval({{...}}) for its value")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs:
+            what = f"method {method!r}" if method != "__call__" else f"arguments {', '.join(kwargs)}"
+            raise TypeError(f"np.{ufunc.__name__} on a symbolic tensor does not take the {what}")
+        if ufunc is np.matmul:
+            from symgraph.tensor.linalg import matmul
+
+            return matmul(*inputs)
+        function = _ufunc_functions().get(ufunc)
+        return NotImplemented if function is None else elemwise(function)(*inputs)
+
+    # ---- indexing -------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Any:
+        from symgraph.tensor.subtensor import subtensor
+
+        return subtensor(self, key)
+
+    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+        """The elements (or slices along `axis`) at `indices`."""
+        from symgraph.tensor.subtensor import take
+
+        return take(self, indices, axis, mode)
+
+    # ---- shape ----------------------------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Any:
+        """The tensor with its axes in reverse order."""
+        return self.transpose()
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the axes; reverse them when none are given."""
+        from symgraph.tensor.shape import transpose
+
+        return transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+
+    def dimshuffle(self, *pattern: Any) -> Any:
+        """Permute, drop (length 1 only) and insert (``'x'``) axes."""
+        from symgraph.tensor.shape import dimshuffle
+
+        return dimshuffle(self, pattern[0] if len(pattern) == 1 and isinstance(pattern[0], (list, tuple)) else pattern)
+
+    def reshape(self, *shape: Any, ndim: int | None = None) -> Any:
+        """The same elements in another shape; one length may be -1."""
+        from symgraph.tensor.shape import reshape
+
+        return reshape(self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
+
+    def flatten(self, ndim: int = 1) -> Any:
+        """Join trailing axes until `ndim` are left."""
+        from symgraph.tensor.shape import flatten
+
+        return flatten(self, ndim)
+
+    def ravel(self) -> Any:
+        """All elements in one axis."""
+        return self.flatten()
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Drop axes known to be of length 1."""
+        from symgraph.tensor.shape import squeeze
+
+        return squeeze(self, axis)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """Exchange two axes."""
+        from symgraph.tensor.shape import swapaxes
+
+        return swapaxes(self, axis1, axis2)
+
+    # ---- elements -------------------------------------------------------------------------------------------
+
+    def astype(self, dtype: Any) -> Any:
+        """Convert to another dtype."""
+        return cast(self, dtype)
+
+    def copy(self, name: str | None = None) -> Any:
+        """A variable of its own with the same value."""
+        return elemwise(scalar.identity)(self, name=name)
+
+    def clip(self, a_min: Any, a_max: Any) -> Any:
+        """Limit every element to ``[a_min, a_max]``."""
+        return elemwise(scalar.clip)(self, a_min, a_max)
+
+    def fill(self, value: Any) -> Any:
+        """`value` in the shape of this tensor."""
+        from symgraph.tensor.basic import full_like
+
+        return full_like(self, value)
+
+    def round(self, mode: str | None = None) -> Any:
+        """The nearest integer; halves to even unless ``mode='half_away_from_zero'``."""
+        from symgraph.tensor.math import round
+
+        return round(self, mode)
+
+    def conj(self) -> Any:
+        """The complex conjugate."""
+        return elemwise(scalar.conj)(self)
+
+    conjugate = conj
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return elemwise(scalar.real)(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return elemwise(scalar.imag)(self)
+
+    def zeros_like(self, dtype: Any = None) -> Any:
+        """Zeros of this shape."""
+        from symgraph.tensor.basic import zeros_like
+
+        return zeros_like(self, dtype)
+
+    def ones_like(self, dtype: Any = None) -> Any:
+        """Ones of this shape."""
+        from symgraph.tensor.basic import ones_like
+
+        return ones_like(self, dtype)
+
+    def nonzero(self, return_matrix: bool = False) -> Any:
+        """The indices of the elements that are not zero, one vector for each axis."""
+        from symgraph.tensor.subtensor import nonzero
+
+        return nonzero(self, return_matrix)
+
+    def dot(self, other: Any) -> Any:
+        """The matrix product."""
+        from symgraph.tensor.linalg import dot
+
+        return dot(self, other)
+
+    # ---- reductions -----------------------------------------------------------------------------------------
+
+    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+        """The sum over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.sum(self, axis, dtype, keepdims, acc_dtype)
+
+    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+        """The product over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.prod(self, axis, dtype, keepdims, acc_dtype)
+
+    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+        """The mean over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.mean(self, axis, dtype, keepdims=keepdims, acc_dtype=acc_dtype)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
+        """The variance over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.var(self, axis, ddof, keepdims)
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
+        """The standard deviation over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.std(self, axis, ddof, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The largest element over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The smallest element over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.min(self, axis, keepdims)
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The index of the first largest element."""
+        from symgraph.tensor import reduce
+
+        return reduce.argmax(self, axis, keepdims)
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The index of the first smallest element."""
+        from symgraph.tensor import reduce
+
+        return reduce.argmin(self, axis, keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether all elements are true."""
+        from symgraph.tensor import reduce
+
+        return reduce.all(self, axis, keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether any element is true."""
+        from symgraph.tensor import reduce
+
+        return reduce.any(self, axis, keepdims)
+
+    def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        """The L-norm over axes."""
+        from symgraph.tensor import reduce
+
+        return reduce.norm(self, L, axis, keepdims)
+
+
+class TensorConstant(TensorVariable, Constant):
+    """A tensor whose value is known when the graph is built."""
+
+    __slots__ = ()
+
+    data: np.ndarray[Any, Any]
+
+    def signature(self) -> Any:
+        data = self.data
+        content: Any = data.tobytes()
+        if len(content) > _HASHED_BYTES:
+            content = hashlib.blake2b(content).digest()
+        return (self.type, content)
+
+    @cached_property
+    def uniform_value(self) -> Any:
+        """The number every element equals (a NumPy scalar), or None."""
+        data = self.data
+        if data.size == 0:
+            return None
+        first = data.flat[0]
+        return first if data.ndim == 0 or bool((data == first).all()) else None
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        if self.data.ndim == 0:
+            return str(self.data)
+        if self.data.size <= 6:
+            return str(self.data.tolist())
+        return f"<{self.type} constant>"
+
+
+TensorType.variable_class = TensorVariable
+TensorType.constant_class = TensorConstant
