@@ -54,13 +54,15 @@ class Elemwise(TensorOp):
     # ---- building -------------------------------------------------------------------------------------------
 
     def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
+        symbolic = True
         for value in inputs:
             if not isinstance(value, Variable):
                 lift = getattr(value, "lift_op", None)
                 if lift is not None:
                     return lift(self, inputs)
-                inputs = self._lift_numbers(inputs)
-                break
+                symbolic = False
+        if not symbolic:
+            inputs = tuple(self._lift_numbers(inputs))
         types = self._cached_types(tuple([v.type for v in inputs]))
         if types[0].dtype in ("float64", "complex128"):  # type: ignore[attr-defined]
             capped = self._cap(inputs, types[0])  # type: ignore[arg-type]
