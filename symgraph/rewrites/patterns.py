@@ -1,0 +1,60 @@
+"""The language rules are written in: users' own operators and functions, on holes instead of variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgraph.graph.basic import Constant, Variable
+from symgraph.graph.rewrite import Pattern, Wild
+from symgraph.scalar import ScalarFunction
+from symgraph.tensor.elemwise import Elemwise, elemwise
+from symgraph.tensor.variable import TensorOperators
+
+__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "uniform"]
+
+
+class Expr(TensorOperators, Pattern):
+    """A pattern with Python's operators."""
+
+
+class Hole(Expr, Wild):
+    """A hole with Python's operators."""
+
+    def __init__(self, name: str, where: Callable[[Any], bool] | None = None) -> None:
+        Wild.__init__(self, name, where)
+
+
+def lift(function: ScalarFunction, args: tuple[Any, ...]) -> Any:
+    """A scalar function applied to patterns."""
+    return elemwise(function)(*args)
+
+
+def is_elemwise(variable: Variable, *functions: ScalarFunction) -> bool:
+    """Whether a variable is one of some scalar functions, applied element by element."""
+    node = variable.owner
+    return node is not None and isinstance(node.op, Elemwise) and node.op.scalar in functions
+
+
+def applied(variable: Variable, op: type | tuple[type, ...]) -> bool:
+    """Whether a variable is the result of an operation of a class."""
+    return variable.owner is not None and isinstance(variable.owner.op, op)
+
+
+def uniform(variable: Variable) -> Any:
+    """The number every element of a constant, or of a constant stretched to a shape, equals; else None."""
+    from symgraph.tensor.basic import Alloc
+    from symgraph.tensor.shape import DimShuffle
+
+    while applied(variable, (Alloc, DimShuffle)):
+        assert variable.owner is not None
+        variable = variable.owner.inputs[0]
+    return getattr(variable, "uniform_value", None) if isinstance(variable, Constant) else None
+
+
+def is_zeros(variable: Variable) -> bool:
+    """Whether every element is known to be (positive) zero."""
+    value = uniform(variable)
+    return value is not None and bool(value == 0) and not (value.dtype.kind == "f" and bool(np.signbit(value)))

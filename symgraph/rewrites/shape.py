@@ -1,0 +1,127 @@
+"""Rules about shapes: lengths are had from the inputs' lengths, and operations that change nothing go away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.rewrite import rewrite_rule
+from symgraph.rewrites.patterns import applied
+from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
+from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, shape_i
+from symgraph.tensor.subtensor import SliceSpec, Subtensor
+
+__all__ = ["SHAPE"]
+
+
+@rewrite_rule(ShapeI)
+def length_of(node: Apply) -> Variable | None:
+    """shape[i](f(x)) -> an expression of the lengths of x: nothing is computed to know a length."""
+    op, (x,) = node.op, node.inputs
+    assert isinstance(op, ShapeI)
+    known = x.type.shape[op.axis]  # type: ignore[attr-defined]
+    if known is not None:
+        return number_constant(np.asarray(known, "int64"))
+    if x.owner is None:
+        return None
+    try:
+        lengths = x.owner.op.infer_shape(x.owner, [_lengths(v) for v in x.owner.inputs])[x.index or 0]
+    except NotImplementedError:
+        return None
+    length = lengths[op.axis]
+    if not isinstance(length, Variable):
+        return number_constant(np.asarray(length, "int64"))
+    if applied(length, ShapeI) and length.owner is not None and length.owner.inputs[0] is x:
+        return None
+    # To make a view costs nothing: where its length is not simply another's, ask the view.
+    plain = isinstance(length, Constant) or applied(length, ShapeI)
+    return length if plain or not x.owner.op.view_map else None
+
+
+def _lengths(x: Variable) -> tuple[Any, ...]:
+    return tuple(shape_i(x, axis) for axis in range(getattr(x.type, "ndim", 0)))
+
+
+@rewrite_rule(Subtensor)
+def element_of_shape(node: Apply) -> Variable | None:
+    """shape(x)[i] -> shape[i](x), and [a, b, c][i] -> one of them."""
+    (x, *symbolic), op = node.inputs, node.op
+    assert isinstance(op, Subtensor)
+    if symbolic or len(op.spec) != 1 or not isinstance(op.spec[0], int) or x.owner is None:
+        return None
+    place = op.spec[0]
+    if type(x.owner.op) is Shape:
+        (source,) = x.owner.inputs
+        ndim = source.type.ndim  # type: ignore[attr-defined]
+        return as_tensor_variable(shape_i(source, place % ndim)) if -ndim <= place < ndim else None  # type: ignore[no-any-return]
+    if isinstance(x.owner.op, MakeVector):
+        element = x.owner.inputs[place]
+        return element if element.type.dtype == node.outputs[0].type.dtype else None  # type: ignore[attr-defined]
+    return None
+
+
+@rewrite_rule(Subtensor)
+def whole(node: Apply) -> Variable | None:
+    """x[:] -> x."""
+    op = node.op
+    assert isinstance(op, Subtensor)
+    full = all(isinstance(entry, SliceSpec) and entry.is_full for entry in op.spec)
+    return node.inputs[0] if full else None
+
+
+@rewrite_rule(DimShuffle)
+def merge_dimshuffles(node: Apply) -> Variable | None:
+    """Two permutations of axes in a row are one; one that changes nothing is none."""
+    op, (x,) = node.op, node.inputs
+    assert isinstance(op, DimShuffle)
+    if op.order == tuple(range(x.type.ndim)):  # type: ignore[attr-defined]
+        return x
+    if not applied(x, DimShuffle):
+        return None
+    assert x.owner is not None
+    inner = x.owner.op.order  # type: ignore[attr-defined]
+    order = tuple("x" if axis == "x" else inner[axis] for axis in op.order)  # type: ignore[index]
+    source = x.owner.inputs[0]
+    if order == tuple(range(source.type.ndim)):  # type: ignore[attr-defined]
+        return source
+    return DimShuffle(order)(source)  # type: ignore[no-any-return]
+
+
+@rewrite_rule(Reshape)
+def merge_reshapes(node: Apply) -> Variable | None:
+    """reshape(reshape(x, a), b) -> reshape(x, b); to its own rank, where at most one length is unknown: x."""
+    x, *lengths = node.inputs
+    if len(lengths) == 1 and x.type.ndim == 1 and x.type.is_interchangeable(node.outputs[0].type) and (  # type: ignore[attr-defined]
+        isinstance(lengths[0], Constant) and int(lengths[0].data) == -1
+    ):
+        return x
+    if applied(x, Reshape):
+        assert x.owner is not None
+        return node.op(x.owner.inputs[0], *lengths)  # type: ignore[no-any-return]
+    return None
+
+
+@rewrite_rule(SpecifyShape)
+def known_shape(node: Apply) -> Variable | None:
+    """A claim the type already makes needs no check."""
+    (x,) = node.inputs
+    return x if x.type == node.outputs[0].type else None
+
+
+@rewrite_rule(Alloc)
+def alloc_of_alloc(node: Apply) -> Variable | None:
+    """A stretched value that is stretched again."""
+    value, *lengths = node.inputs
+    if not applied(value, Alloc):
+        return None
+    assert value.owner is not None
+    inner = value.owner.inputs[0]
+    # The inner stretching must have been to lengths that the outer one keeps.
+    if inner.type.ndim == 0 or inner.type.broadcastable == value.type.broadcastable[-inner.type.ndim:]:  # type: ignore[attr-defined]
+        return node.op(inner, *lengths)  # type: ignore[no-any-return]
+    return None
+
+
+SHAPE = (length_of, element_of_shape, whole, merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc)
