@@ -107,10 +107,15 @@ class LogSoftmax(_OverAxes):
         shifted = _shifted(inputs[0], self.axes)
         output_storage[0][0] = shifted - np.log(np.exp(shifted).sum(axis=self.axes, keepdims=True))
 
+    def parts(self, x: Any) -> tuple[Any, Any]:
+        """x less its largest element, and the logarithm to subtract from that."""
+        shifted = x - tensor_max(x, self.axes, keepdims=True)
+        return shifted, elemwise(scalar.log)(self.over(elemwise(scalar.exp)(shifted)))
+
     def expand(self, x: Any) -> Any:
         """The same in terms of simpler operations."""
-        shifted = x - tensor_max(x, self.axes, keepdims=True)
-        return shifted - elemwise(scalar.log)(self.over(elemwise(scalar.exp)(shifted)))
+        shifted, norm = self.parts(x)
+        return shifted - norm
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (x,), (g,) = inputs, output_gradients
