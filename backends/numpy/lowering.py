@@ -7,6 +7,7 @@ has written its own lines.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,11 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"
-    r.writer.namespace[name or function.name] = function.impl
-    return f"{name or function.name}({', '.join(args)}{_out(out) if name else ''})"
+    if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):  # type: ignore[attr-defined]
+        r.writer.namespace[name] = getattr(importlib.import_module(module), name)
+        return f"{name}({', '.join(args)}{_out(out)})"
+    r.writer.namespace[function.name] = function.impl
+    return f"{function.name}({', '.join(args)})"
 
 
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
