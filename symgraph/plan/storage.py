@@ -9,6 +9,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
 from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.linalg import BatchedMatMul, Dot
 from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType
 
@@ -120,6 +121,15 @@ class _Planner:
             if isinstance(node.op, Elemwise):
                 self._guard_operands(step, node.inputs)
             self.lengths.enter_node(node)
+            if isinstance(node.op, (Dot, BatchedMatMul)):
+                self._inner_lengths_agree(node)
+
+    def _inner_lengths_agree(self, node: Apply) -> None:
+        """A product checks its inner lengths itself; once it has run they are known to be one."""
+        a, b = node.inputs
+        left, right = self.lengths.of(a)[-1], self.lengths.of(b)[max(len(self.lengths.of(b)) - 2, 0)]
+        if isinstance(left, Length) and isinstance(right, Length):
+            left.merge(right)
 
     def _guard_operands(self, step: Step, operands: Sequence[Any]) -> None:
         """Axes that meet must have one length: only an axis known to be 1 is stretched."""

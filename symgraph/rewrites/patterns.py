@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.graph.basic import Constant, Variable
+from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import Pattern, Wild
 from symgraph.scalar import ScalarFunction
+from symgraph.tensor.basic import Alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
+from symgraph.tensor.shape import DimShuffle, shape_i
 from symgraph.tensor.variable import TensorOperators
 
-__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "uniform"]
+__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "lengths_of", "stretched", "uniform"]
 
 
 class Expr(TensorOperators, Pattern):
@@ -45,9 +47,6 @@ def applied(variable: Variable, op: type | tuple[type, ...]) -> bool:
 
 def uniform(variable: Variable) -> Any:
     """The number every element of a constant, or of a constant stretched to a shape, equals; else None."""
-    from symgraph.tensor.basic import Alloc
-    from symgraph.tensor.shape import DimShuffle
-
     while applied(variable, (Alloc, DimShuffle)):
         assert variable.owner is not None
         variable = variable.owner.inputs[0]
@@ -58,3 +57,15 @@ def is_zeros(variable: Variable) -> bool:
     """Whether every element is known to be (positive) zero."""
     value = uniform(variable)
     return value is not None and bool(value == 0) and not (value.dtype.kind == "f" and bool(np.signbit(value)))
+
+
+def lengths_of(x: Variable) -> tuple[Any, ...]:
+    """The length of each axis, as symbolic scalars."""
+    return tuple(shape_i(x, axis) for axis in range(getattr(x.type, "ndim", 0)))
+
+
+def stretched(result: Any, node: Apply) -> Any:
+    """A result brought to the shape of a node's output. The lengths are had from the node's inputs: a replacement
+    must not depend on what it replaces."""
+    (lengths,) = node.op.infer_shape(node, [lengths_of(v) for v in node.inputs])
+    return Alloc()(result, *lengths) if lengths else result

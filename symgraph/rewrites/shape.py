@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import applied
+from symgraph.rewrites.patterns import applied, lengths_of
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
+from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, shape_i
-from symgraph.tensor.subtensor import SliceSpec, Subtensor
+from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
 
 __all__ = ["SHAPE"]
 
@@ -27,7 +27,7 @@ def length_of(node: Apply) -> Variable | None:
     if x.owner is None:
         return None
     try:
-        lengths = x.owner.op.infer_shape(x.owner, [_lengths(v) for v in x.owner.inputs])[x.index or 0]
+        lengths = x.owner.op.infer_shape(x.owner, [lengths_of(v) for v in x.owner.inputs])[x.index or 0]
     except NotImplementedError:
         return None
     length = lengths[op.axis]
@@ -38,10 +38,6 @@ def length_of(node: Apply) -> Variable | None:
     # To make a view costs nothing: where its length is not simply another's, ask the view.
     plain = isinstance(length, Constant) or applied(length, ShapeI)
     return length if plain or not x.owner.op.view_map else None
-
-
-def _lengths(x: Variable) -> tuple[Any, ...]:
-    return tuple(shape_i(x, axis) for axis in range(getattr(x.type, "ndim", 0)))
 
 
 @rewrite_rule(Subtensor)
@@ -78,6 +74,9 @@ def merge_dimshuffles(node: Apply) -> Variable | None:
     assert isinstance(op, DimShuffle)
     if op.order == tuple(range(x.type.ndim)):  # type: ignore[attr-defined]
         return x
+    reused = _reuse_dropped(op.order, x.type.ndim)  # type: ignore[attr-defined]
+    if reused != op.order:
+        return x if reused == tuple(range(len(reused))) else DimShuffle(reused)(x)  # type: ignore[no-any-return]
     if not applied(x, DimShuffle):
         return None
     assert x.owner is not None
@@ -87,6 +86,20 @@ def merge_dimshuffles(node: Apply) -> Variable | None:
     if order == tuple(range(source.type.ndim)):  # type: ignore[attr-defined]
         return source
     return DimShuffle(order)(source)  # type: ignore[no-any-return]
+
+
+def _reuse_dropped(order: tuple[int | str, ...], ndim: int) -> tuple[int | str, ...]:
+    """Instead of dropping an axis (of length 1) and inserting one, keep it; in its own place where that is free."""
+    dropped = [axis for axis in range(ndim) if axis not in order]
+    result = list(order)
+    for axis in list(dropped):
+        if axis < len(result) and result[axis] == "x":
+            result[axis] = axis
+            dropped.remove(axis)
+    for axis in dropped:
+        if "x" in result:
+            result[result.index("x")] = axis
+    return tuple(result)
 
 
 @rewrite_rule(Reshape)
@@ -124,4 +137,39 @@ def alloc_of_alloc(node: Apply) -> Variable | None:
     return None
 
 
-SHAPE = (length_of, element_of_shape, whole, merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc)
+@rewrite_rule(Alloc)
+def alloc_of_padded(node: Apply) -> Variable | None:
+    """alloc(v[None, ...], a, b) -> alloc(v, a, b): stretching adds axes in front by itself."""
+    value, *lengths = node.inputs
+    if not applied(value, DimShuffle):
+        return None
+    assert value.owner is not None and isinstance(value.owner.op, DimShuffle)
+    order, (source,) = value.owner.op.order, value.owner.inputs
+    rank = source.type.ndim  # type: ignore[attr-defined]
+    if order == ("x",) * (len(order) - rank) + tuple(range(rank)):
+        return node.op(source, *lengths)  # type: ignore[no-any-return]
+    return None
+
+
+@rewrite_rule(IncSubtensor)
+def written_value_needs_no_stretching(node: Apply) -> Variable | None:
+    """x[i] += alloc(v) -> x[i] += v: writing stretches by itself."""
+    x, value, *index = node.inputs
+    if not applied(value, Alloc):
+        return None
+    assert value.owner is not None
+    return node.op(x, value.owner.inputs[0], *index)  # type: ignore[no-any-return]
+
+
+@rewrite_rule(elemwise(scalar.maximum))
+def length_is_not_negative(node: Apply) -> Variable | None:
+    """maximum(length, 0) -> length."""
+    for length, bound in (node.inputs, node.inputs[::-1]):
+        if isinstance(bound, Constant) and bound.type.ndim == 0 and bound.data == 0 and applied(length, ShapeI) and (  # type: ignore[attr-defined]
+            length.type == node.outputs[0].type
+        ):
+            return length
+    return None
+
+
+SHAPE = (alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, element_of_shape, whole, merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc)

@@ -14,10 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.rewrite import Rule, rewrite_rule
-from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_zeros
+from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_zeros, stretched
+from symgraph.tensor.basic import number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.reduce import Reduce
@@ -69,7 +72,10 @@ def gradient_of_log_of_softmax(node: Apply) -> Variable | None:
     upstream, s = node.inputs
     assert isinstance(node.op, SoftmaxGrad)
     free = _without_factor(upstream, s)
-    return None if free is None else free - node.op.over(free) * s  # type: ignore[no-any-return]
+    if free is None:
+        return None
+    whole = free if free.type.broadcastable == s.type.broadcastable else stretched(free, node)  # type: ignore[attr-defined]
+    return free - node.op.over(whole) * s  # type: ignore[no-any-return]
 
 
 def _without_factor(quotient: Variable, s: Variable) -> Any:
@@ -112,7 +118,7 @@ def _without_part(node: Apply, s: Variable) -> Any:
 
 def _quotients(variable: Variable) -> list[Variable]:
     """The denominators of a product."""
-    return [f.variable for f in _factors(variable) if f.power < 0]
+    return [f.variable for f in _factors(variable)[0] if f.power < 0]
 
 
 @rewrite_rule(log)
@@ -182,9 +188,10 @@ class Factor:
 _MOST_FACTORS = 24
 
 
-def _factors(product: Variable) -> list[Factor]:
-    """The factors of a tree of products, quotients and signs (a sign counts as the factor None at the end, left out)."""
+def _factors(product: Variable) -> tuple[list[Factor], bool]:
+    """The factors of a tree of products, quotients and signs, and whether their product is to be negated."""
     found: list[Factor] = []
+    negative = False
     pending: list[Factor] = [Factor(product, 1)]
     while pending and len(found) + len(pending) <= _MOST_FACTORS:
         factor = pending.pop()
@@ -196,13 +203,16 @@ def _factors(product: Variable) -> list[Factor]:
         elif is_elemwise(factor.variable, scalar.true_div) and _same_rank(node, factor):
             top, bottom = node.inputs
             pending.extend([Factor(bottom, -factor.power, factor.order), Factor(top, factor.power, factor.order)])
+        elif is_elemwise(factor.variable, scalar.neg):
+            pending.append(Factor(node.inputs[0], factor.power, factor.order))
+            negative = not negative
         elif isinstance(node.op, DimShuffle) and factor.order is None and node.op.kept == tuple(
             range(node.inputs[0].type.ndim)  # type: ignore[attr-defined]
         ):
             pending.append(Factor(node.inputs[0], factor.power, node.op.order))
         else:
             found.append(factor)
-    return found + pending
+    return found + pending, negative
 
 
 def _same_rank(node: Apply, factor: Factor) -> bool:
@@ -259,7 +269,7 @@ FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, 
 @rewrite_rule(mul, true_div)
 def factors(node: Apply) -> Variable | None:
     """Two factors of a product, wherever they stand in it, that are something simpler together."""
-    parts = _factors(node.outputs[0])
+    parts, negative = _factors(node.outputs[0])
     if len(parts) > _MOST_FACTORS:
         return None
     for i, a in enumerate(parts):
@@ -270,12 +280,34 @@ def factors(node: Apply) -> Variable | None:
                 together = law(a, b)
                 if together is not None:
                     rest = [f for k, f in enumerate(parts) if k not in (i, j)]
-                    return _product(rest, together, node.outputs[0])
+                    product = _product(rest, together, node)
+                    return -product if negative and product is not None else product  # type: ignore[no-any-return]
     return None
 
 
-def _product(rest: Sequence[Factor], together: Any, whole: Variable) -> Variable | None:
+@rewrite_rule(mul)
+def distribute_to_cancel(node: Apply) -> Variable | None:
+    """(a / f + b) * f -> a / f * f + b * f, where f cancels: the gradient of a sum of logarithms of f."""
+    parts, negative = _factors(node.outputs[0])
+    for i, part in enumerate(parts):
+        if part.power != 1 or part.order is not None or not is_elemwise(part.variable, scalar.add, scalar.sub):
+            continue
+        assert part.variable.owner is not None
+        rest = parts[:i] + parts[i + 1:]
+        sides = part.variable.owner.inputs
+        if not any(_cancel(a, b) for side in sides for a in _factors(side)[0] for b in rest):
+            continue
+        left, right = (_product(rest, side, node) for side in sides)
+        if left is None or right is None:
+            continue
+        total = part.variable.owner.op(left, right)
+        return -total if negative else total  # type: ignore[no-any-return]
+    return None
+
+
+def _product(rest: Sequence[Factor], together: Any, node: Apply) -> Any:
     """The remaining factors and what two of them gave, as one product of the type of the whole."""
+    whole = node.outputs[0]
     top = [f.build() for f in rest if f.power > 0] + ([] if together is True else [together])
     bottom = [f.build() for f in rest if f.power < 0]
     result: Any = top[0] if top else None
@@ -284,16 +316,14 @@ def _product(rest: Sequence[Factor], together: Any, whole: Variable) -> Variable
     for factor in bottom:
         result = (1 if result is None else result) / factor
     if result is None:
-        from symgraph.tensor.basic import ones_like
-
-        return ones_like(whole)  # type: ignore[no-any-return]
-    if result.type.broadcastable != whole.type.broadcastable:  # type: ignore[attr-defined]
-        result = elemwise(scalar.second)(whole, result) if result.type.ndim < whole.type.ndim else None  # type: ignore[attr-defined]
-        return None if result is None or result.type.broadcastable != whole.type.broadcastable else result  # type: ignore[attr-defined]
-    return result if result.type.dtype == whole.type.dtype else None  # type: ignore[no-any-return, attr-defined]
+        result = number_constant(np.ones((), whole.type.dtype))  # type: ignore[attr-defined]
+    if result.type.dtype != whole.type.dtype:  # type: ignore[attr-defined]
+        return None
+    return result if result.type.broadcastable == whole.type.broadcastable else stretched(result, node)  # type: ignore[attr-defined]
 
 
 STABILIZE = (
     *LAWS, log_of_softmax, gradient_of_log_of_softmax, log_of_sum_of_exp, sum_of_quotient, factors,
+    distribute_to_cancel,
 )
 
