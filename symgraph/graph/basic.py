@@ -11,12 +11,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from symgraph.graph.origin import Origin, current_origin
+from symgraph.graph.pickling import Bundle, bundle_of, shell
 
 if TYPE_CHECKING:
     from symgraph.graph.op import Op
     from symgraph.graph.type import Type
 
-__all__ = ["Apply", "Constant", "Variable", "set_evaluator"]
+__all__ = ["Apply", "Constant", "Variable", "one_line", "set_evaluator"]
+
+_LONGEST_NAME = 200
 
 _evaluate: Callable[[Variable, Mapping[Variable, Any]], Any] | None = None
 
@@ -25,6 +28,13 @@ def set_evaluator(evaluate: Callable[[Variable, Mapping[Variable, Any]], Any]) -
     """Say how `Variable.eval` computes. The compiler does, since the graph does not know it."""
     global _evaluate
     _evaluate = evaluate
+
+
+def one_line(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Text fit to be shown: one line, no control characters, not endless."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 class Variable:
@@ -109,7 +119,7 @@ class Variable:
 
     def __str__(self) -> str:
         if self.name:
-            return self.name
+            return one_line(self.name)
         if self.owner is None:
             return f"<{self.type}>"
         suffix = f".{self.index}" if len(self.owner.outputs) > 1 else ""
@@ -118,13 +128,32 @@ class Variable:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self} : {self.type}>"
 
+    def _notes(self) -> dict[str, Any]:
+        """What users hung on the variable; what the package caches there is not kept."""
+        return {key: value for key, value in self.__dict__.items() if key == "_tag" or not key.startswith("_")}
+
+    def __copy__(self) -> Variable:
+        copy: Variable = object.__new__(type(self))
+        if self.owner is None:
+            copy.__setstate__(self.__getstate__())
+        else:
+            copy.type, copy.owner, copy.index, copy.name, copy.origin = (
+                self.type, self.owner, self.index, self.name, self.origin)
+            copy.__dict__.update(self._notes())
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return shell, (type(self),), self.__getstate__() if self.owner is None else bundle_of(self.owner)
+
     def __getstate__(self) -> Any:
-        return (self.type, self.owner, self.index, self.name, self.origin, self.__dict__.get("_tag"))
+        return (self.type, self.name, self.origin, self._notes())
 
     def __setstate__(self, state: Any) -> None:
-        self.type, self.owner, self.index, self.name, self.origin, notes = state
-        if notes is not None:
-            self.tag = notes
+        if isinstance(state, Bundle):
+            return  # it sets the attributes of all its variables
+        self.type, self.name, self.origin, notes = state
+        self.owner = self.index = None
+        self.__dict__.update(notes)
 
 
 class Constant(Variable):
@@ -159,7 +188,10 @@ class Constant(Variable):
         return self
 
     def __str__(self) -> str:
-        return self.name or str(self.data)
+        return one_line(self.name or str(self.data), 80)
+
+    def __copy__(self) -> Variable:
+        return self
 
     def __getstate__(self) -> Any:
         return (super().__getstate__(), self.data)
@@ -167,6 +199,8 @@ class Constant(Variable):
     def __setstate__(self, state: Any) -> None:
         base, self.data = state
         super().__setstate__(base)
+        if hasattr(self.data, "setflags"):
+            self.data.setflags(write=False)  # an array must not change here either
 
 
 class Apply:
@@ -182,32 +216,40 @@ class Apply:
         The line it stands for; found from the call stack when not given.
     """
 
-    __slots__ = ("__weakref__", "inputs", "op", "origin", "outputs")
+    __slots__ = ("__weakref__", "_bundle", "inputs", "op", "origin", "outputs")
 
     op: Op
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     origin: Origin
+    _bundle: Any
 
     def __init__(
         self, op: Op, inputs: Sequence[Variable], outputs: Iterable[Variable | Type], origin: Origin | None = None
     ) -> None:
         self.op = op
         self.inputs = tuple(inputs)
-        made = []
-        for index, output in enumerate(outputs):
-            if not isinstance(output, Variable):
-                output = output.make_variable(None, self, index)
-            elif output.owner is None:
-                output.owner, output.index = self, index
-            elif output.owner is not self:
-                raise ValueError(f"output {index} of {op} already belongs to {output.owner.op}")
-            made.append(output)
-        self.outputs = tuple(made)
-        self.origin = origin if origin is not None else current_origin()
         for variable in self.inputs:
             if not isinstance(variable, Variable):
                 raise TypeError(f"the inputs of {op} must be symbolic variables, not {type(variable).__name__}")
+        made = []
+        for index, output in enumerate(outputs):
+            if not isinstance(output, Variable):
+                made.append(output.make_variable(None, self, index))
+            else:
+                made.append(self._own(output, index))
+        self.outputs = tuple(made)
+        self.origin = origin if origin is not None else current_origin()
+
+    def _own(self, output: Variable, index: int) -> Variable:
+        """Take a variable that has no owner as an output."""
+        if output.owner is not None:
+            raise ValueError(f"output {index} of {self.op} already belongs to {output.owner.op}: make a new variable, "
+                             "x.type()")
+        if any(output is v for v in self.inputs):
+            raise ValueError(f"output {index} of {self.op} is one of its inputs: make a new variable, x.type()")
+        output.owner, output.index = self, index
+        return output
 
     @property
     def out(self) -> Variable:
@@ -226,17 +268,21 @@ class Apply:
 
     def clone_with_new_inputs(self, inputs: Sequence[Variable]) -> Apply:
         """The same application to other inputs; types are worked out anew only where the inputs' types differ."""
-        if all(new.type is old.type for new, old in zip(inputs, self.inputs, strict=True)):
+        if all(new.type is old.type or new.type == old.type for new, old in zip(inputs, self.inputs, strict=True)):
             return Apply(self.op, inputs, [o.type for o in self.outputs], self.origin)
         node = self.op.make_node(*inputs)
         node.origin = self.origin
         return node
 
     def __repr__(self) -> str:
-        return f"{self.op}({', '.join(map(str, self.inputs))})"
+        shown = ", ".join(map(str, self.inputs[:8]))
+        return f"{self.op}({shown}{', ...' if len(self.inputs) > 8 else ''})"
 
-    def __getstate__(self) -> Any:
-        return (self.op, self.inputs, self.outputs, self.origin)
+    def __copy__(self) -> Apply:
+        raise TypeError("an Apply is not copied by itself, as its outputs belong to it: use clone_with_new_inputs")
 
-    def __setstate__(self, state: Any) -> None:
-        self.op, self.inputs, self.outputs, self.origin = state
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return shell, (Apply,), bundle_of(self)
+
+    def __setstate__(self, state: Bundle) -> None:
+        pass  # the bundle sets the attributes of all its nodes

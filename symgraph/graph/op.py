@@ -143,7 +143,7 @@ class Op:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return self.__props__ is not None and type(self) is type(other) and self._props() == other._props()  # type: ignore[attr-defined]
+        return self.__props__ is not None and type(self) is type(other) and self._props() == other._props()
 
     def __hash__(self) -> int:
         return object.__hash__(self) if self.__props__ is None else hash((type(self), self._props()))

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from types import CodeType
+from bisect import bisect_right
+from contextvars import ContextVar, Token
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
+
+import numpy
 
 __all__ = ["Origin", "current_origin", "deriving", "internal_folders"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-#: Files under these folders are ours, never the user's.
-internal_folders: list[str] = [_PACKAGE + os.sep, os.path.join(os.path.dirname(_PACKAGE), "backends") + os.sep]
+#: Files under these folders are never the user's: ours, and NumPy's, whose functions call methods of our variables.
+internal_folders: list[str] = [
+    _PACKAGE + os.sep,
+    os.path.join(os.path.dirname(_PACKAGE), "backends") + os.sep,
+    os.path.dirname(os.path.abspath(numpy.__file__)) + os.sep,
+]
 
 _is_ours: dict[str, bool] = {}
 
@@ -52,10 +58,8 @@ class Origin:
         """The line number, from 1; 0 when unknown."""
         if self._code is None:
             return self._lineno
-        for start, end, line in self._code.co_lines():
-            if start <= self._lasti < end and line is not None:
-                return line
-        return self._code.co_firstlineno
+        starts, lines = _line_table(_ById(self._code))
+        return lines[bisect_right(starts, self._lasti) - 1]
 
     def derive(self, note: str) -> Origin:
         """The same line, with a note on what was derived from it."""
@@ -72,13 +76,38 @@ class Origin:
         return Origin, (None, 0, self.filename, self.lineno, self.note)
 
 
+class _ById:
+    """A code object as a key: by identity, since comparing code compares all its instructions."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.code is self.code
+
+    def __hash__(self) -> int:
+        return id(self.code)
+
+
+@lru_cache(maxsize=128)
+def _line_table(key: _ById) -> tuple[list[int], list[int]]:
+    """Where in the code each line starts: long programs have many nodes on many lines."""
+    starts, lines = [-1], [key.code.co_firstlineno]
+    for start, _, line in key.code.co_lines():
+        starts.append(start)
+        lines.append(line if line is not None else lines[-1])
+    return starts, lines
+
+
 UNKNOWN = Origin(None, 0, "<unknown>", 0)
 
 _derived: ContextVar[Origin | None] = ContextVar("symgraph_derived_origin", default=None)
 
 
 def _check(filename: str) -> bool:
-    ours = filename.startswith(tuple(internal_folders)) or filename.startswith("<frozen")
+    ours = filename.startswith((*internal_folders, "<frozen"))
     _is_ours[filename] = ours
     return ours
 
@@ -88,7 +117,7 @@ def current_origin() -> Origin:
     derived = _derived.get()
     if derived is not None:
         return derived
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     known = _is_ours.get
     while frame is not None:
         code = frame.f_code
@@ -97,12 +126,11 @@ def current_origin() -> Origin:
             ours = _check(code.co_filename)
         if not ours:
             return Origin(code, frame.f_lasti)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return UNKNOWN
 
 
-@contextmanager
-def deriving(origin: Origin | None, note: str = "") -> Iterator[None]:
+class deriving:
     """Give every node built in the block the origin of what it is derived from.
 
     Parameters
@@ -111,12 +139,28 @@ def deriving(origin: Origin | None, note: str = "") -> Iterator[None]:
         The line the new nodes stand for; None leaves them to find their own.
     note : str
         How they come about: ``"gradient of log"``. Without it the origin is passed on as it is.
+
+    Examples
+    --------
+    >>> import symgraph.tensor as T
+    >>> x = T.dvector("x")
+    >>> with deriving(Origin(None, 0, "model.py", 7), "an example"):
+    ...     y = T.exp(x)
+    >>> y.owner.origin
+    <Origin model.py:7 (an example)>
     """
-    if origin is None:
-        yield
-        return
-    token = _derived.set(origin.derive(note) if note else origin)
-    try:
-        yield
-    finally:
-        _derived.reset(token)
+
+    __slots__ = ("_origin", "_token")
+
+    def __init__(self, origin: Origin | None, note: str = "") -> None:
+        self._origin = origin.derive(note) if note and origin is not None else origin
+        self._token: Token[Origin | None] | None = None
+
+    def __enter__(self) -> None:
+        if self._origin is not None:
+            self._token = _derived.set(self._origin)
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            _derived.reset(self._token)
+            self._token = None
