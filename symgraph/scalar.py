@@ -33,7 +33,8 @@ class ScalarFunction:
     name : str
         Its name in the library; the row's key.
     impl : callable or str
-        The function on NumPy arrays: a ufunc, a function of arrays, or ``"module:name"`` to be imported on first use.
+        The function on NumPy arrays: a ufunc, a function of arrays, or ``"module:name"``, a ufunc of SciPy on float32
+        and float64, imported on first use.
     partials : tuple of callables, optional
         For each input, d out / d input as a function of (out, *inputs). A plain number stands for a constant.
         None: the derivative is zero wherever it exists.
@@ -69,12 +70,15 @@ class ScalarFunction:
         """The function on NumPy arrays."""
         if isinstance(self._impl, str):
             module, _, name = self._impl.partition(":")
-            return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+            return _floating(getattr(importlib.import_module(module), name))
         return self._impl  # type: ignore[no-any-return]
 
     @property
     def spelling(self) -> str:
-        """Where `impl` lives, as ``module:name``, when it is a function of NumPy or SciPy; else empty."""
+        """Where the ufunc lives that computes it, as ``module:name``; empty when no one ufunc does.
+
+        Those of SciPy take and give float32 and float64 only; `impl` takes the other dtypes too.
+        """
         if isinstance(self._impl, str):
             return self._impl
         return f"numpy:{self._impl.__name__}" if isinstance(self._impl, np.ufunc) else ""
@@ -87,10 +91,10 @@ class ScalarFunction:
         TypeError
             When the function is not defined on such dtypes.
         """
-        if self._types is not None:
-            return self._types(*dtypes)
         ufunc = self._like or self.impl
         try:
+            if self._types is not None:
+                return self._types(*dtypes)
             return ufunc.resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return, union-attr]
         except TypeError:
             kinds = ", ".join(getattr(d, "name", getattr(d, "__name__", str(d))) for d in dtypes)
@@ -152,6 +156,25 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(x, low), high)
 
 
+def _floating(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of single and double floats, on all dtypes that have a float: half precision is computed in single."""
+
+    def compute(x: Any) -> Any:
+        array = np.asarray(x)
+        result = _float_types(array.dtype)[-1]
+        return np.asarray(function(array.astype(np.promote_types(result, np.float32), copy=False)), result)
+
+    return compute
+
+
+def _float_types(x: DType) -> tuple[DType, ...]:
+    """The float that holds a dtype, as `numpy.exp` chooses it; complex numbers are refused."""
+    resolved = np.exp.resolve_dtypes((x, None))
+    if resolved[-1].kind == "c":
+        raise TypeError("complex")
+    return resolved  # type: ignore[return-value]
+
+
 def _second_types(_: DType, b: DType) -> tuple[DType, ...]:
     return _, b, np.add.resolve_dtypes((b, b, None))[-1] if _is_weak(b) else b
 
@@ -160,12 +183,23 @@ def _second(a: Any, b: Any) -> Any:
     return np.array(np.broadcast_arrays(a, b)[1])
 
 
+@_floating
 def _softplus(x: Any) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+@_floating
 def _round_half_away(x: Any) -> Any:
-    return np.trunc(x + np.copysign(np.asarray(0.5, np.result_type(x)), x))
+    fraction, whole = np.modf(x)  # x + 0.5 would round 0.49999997 up
+    return whole + np.copysign(np.abs(fraction) >= 0.5, x)
+
+
+def _reciprocal(x: Any) -> Any:
+    return np.true_divide(1, x)
+
+
+def _reciprocal_types(x: DType) -> tuple[DType, ...]:
+    return np.true_divide.resolve_dtypes((x, x, None))[1:]  # type: ignore[return-value]
 
 
 def _real_types(x: DType) -> tuple[DType, ...]:
@@ -173,7 +207,7 @@ def _real_types(x: DType) -> tuple[DType, ...]:
 
 
 def _angle_types(x: DType) -> tuple[DType, ...]:
-    return x, np.arctan2.resolve_dtypes((np.empty(0, x).real.dtype,) * 2 + (None,))[-1]
+    return x, np.arctan2.resolve_dtypes((int, np.empty(0, x).real.dtype, None))[-1]
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------
@@ -192,7 +226,7 @@ pow = _row("pow", np.power, (
     lambda z, x, y: z * log(switch(eq(x, 0), 1, x)),           # 0 at x = 0, the limit for y > 0
 ), symbol="**")
 neg = _row("neg", np.negative, (-1,), symbol="-")
-reciprocal = _row("reciprocal", np.reciprocal, (lambda z, x: -z * z,), like=np.exp)
+reciprocal = _row("reciprocal", _reciprocal, (lambda z, x: -z * z,), types=_reciprocal_types)
 abs = _row("abs", np.absolute, (lambda z, x: sgn(x),))
 sgn = _row("sgn", np.sign, (0,))
 sqr = _row("sqr", np.square, (lambda z, x: 2 * x,))
@@ -203,7 +237,7 @@ minimum = _row("minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x 
 clip = _row("clip", _clip, (lambda z, x, a, b: (x >= a) & (x <= b), lambda z, x, a, b: x < a, lambda z, x, a, b: x > b),
             types=_clip_types)
 second = _row("second", _second, (0, 1), types=_second_types)
-identity = _row("identity", np.positive, (1,), types=lambda x: (x, x))
+identity = _row("identity", np.array, (1,), types=lambda x: (x, x))
 
 # ---- exponentials and logarithms -------------------------------------------------------------------------------
 
@@ -215,8 +249,8 @@ log2 = _row("log2", np.log2, (lambda z, x: 1 / (x * float(np.log(2))),))
 log10 = _row("log10", np.log10, (lambda z, x: 1 / (x * float(np.log(10))),))
 log1p = _row("log1p", np.log1p, (lambda z, x: 1 / (1 + x),), pullback=lambda g, z, x: (g / (1 + x),))
 logaddexp = _row("logaddexp", np.logaddexp, (lambda z, x, y: exp(x - z), lambda z, x, y: exp(y - z)), commutative=True)
-sigmoid = _row("sigmoid", "scipy.special:expit", (lambda z, x: z * sigmoid(-x),), like=np.exp)
-softplus = _row("softplus", _softplus, (lambda z, x: sigmoid(x),), like=np.exp)
+sigmoid = _row("sigmoid", "scipy.special:expit", (lambda z, x: z * sigmoid(-x),), types=_float_types)
+softplus = _row("softplus", _softplus, (lambda z, x: sigmoid(x),), types=_float_types)
 
 # ---- trigonometry ----------------------------------------------------------------------------------------------
 
@@ -243,7 +277,7 @@ floor = _row("floor", np.floor, (0,))
 ceil = _row("ceil", np.ceil, (0,))
 trunc = _row("trunc", np.trunc, (0,))
 round_half_to_even = _row("round_half_to_even", np.rint, (0,))
-round_half_away_from_zero = _row("round_half_away_from_zero", _round_half_away, (0,), like=np.rint)
+round_half_away_from_zero = _row("round_half_away_from_zero", _round_half_away, (0,), types=_float_types)
 
 # ---- comparisons and logic: the result is discrete, so derivatives are zero -------------------------------------
 
@@ -273,20 +307,30 @@ switch = _row("switch", np.where, nin=3, types=_switch_types,
 
 # ---- special functions (SciPy's; imported when first computed) --------------------------------------------------
 
-erf = _row("erf", "scipy.special:erf", (lambda z, x: float(2 / np.sqrt(np.pi)) * exp(-x * x),), like=np.exp)
-erfc = _row("erfc", "scipy.special:erfc", (lambda z, x: float(-2 / np.sqrt(np.pi)) * exp(-x * x),), like=np.exp)
-gammaln = _row("gammaln", "scipy.special:gammaln", (lambda z, x: psi(x),), like=np.exp)
-gamma = _row("gamma", "scipy.special:gamma", (lambda z, x: z * psi(x),), like=np.exp)
-psi = _row("psi", "scipy.special:psi", (lambda z, x: polygamma1(x),), like=np.exp)
+erf = _row("erf", "scipy.special:erf", (lambda z, x: float(2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types)
+erfc = _row("erfc", "scipy.special:erfc", (lambda z, x: float(-2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types)
+gammaln = _row("gammaln", "scipy.special:gammaln", (lambda z, x: psi(x),), types=_float_types)
+gamma = _row("gamma", "scipy.special:gamma", (lambda z, x: z * psi(x),), types=_float_types)
+psi = _row("psi", "scipy.special:psi", (lambda z, x: polygamma(1, x),), types=_float_types)
 
 
-def _trigamma(x: Any) -> Any:
+def _polygamma(n: Any, x: Any) -> Any:
+    from scipy.special import gamma as factorial
     from scipy.special import zeta
 
-    return zeta(2.0, x)
+    result = _polygamma_types(np.asarray(n).dtype, np.asarray(x).dtype)[-1]
+    order = np.asarray(n, "float64") + 1
+    return np.asarray(np.where(order % 2, -1, 1) * factorial(order) * zeta(order, np.asarray(x, "float64")), result)
 
 
-polygamma1 = _row("polygamma1", _trigamma, None, nin=1, like=np.exp)
+def _polygamma_types(n: DType, x: DType) -> tuple[DType, ...]:
+    if np.dtype(n).kind not in "iu":
+        raise TypeError("the order is an integer")
+    return n, *_float_types(x)
+
+
+polygamma = _row("polygamma", _polygamma, nin=2, types=_polygamma_types,  # for n >= 1; psi is that of n = 0
+                 pullback=lambda g, z, n, x: (None, g * polygamma(n + 1, x)))
 
 # ---- complex numbers (forward) ---------------------------------------------------------------------------------
 

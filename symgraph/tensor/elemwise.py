@@ -157,16 +157,23 @@ class Elemwise(TensorOp):
         (z,), (g,) = outputs, output_gradients
         if z.type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
-        function = self.scalar
-        if function.pullback is not None:
-            terms = function.pullback(g, z, *inputs)
-        elif function.partials:
-            terms = [None if isinstance(x, Constant) else _times(g, partial, z, inputs)
-                     for x, partial in zip(inputs, function.partials, strict=True)]
-        else:
+        if self.scalar.pullback is None and not self.scalar.partials:
             return [NullType(f"the derivative of {self} is not known")() for _ in inputs]
+        choice = chosen(g)
+        if choice is None:
+            terms = self._pulled(g, z, inputs)
+        else:
+            terms = [term if term is None or term is choice.gradient else choice.restrict(term)
+                     for term in self._pulled(choice.gradient, z, inputs)]
         return [_disconnected_or_zero(x) if term is None else unbroadcast(term, x)
                 for x, term in zip(inputs, terms, strict=True)]
+
+    def _pulled(self, g: Any, z: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The gradients by each input, in the shape of the output; None where zero."""
+        if self.scalar.pullback is not None:
+            return self.scalar.pullback(g, z, *inputs)  # type: ignore[no-any-return]
+        return [None if isinstance(x, Constant) else _times(g, partial, z, inputs)
+                for x, partial in zip(inputs, self.scalar.partials, strict=True)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         function = self.scalar
@@ -187,6 +194,38 @@ class Elemwise(TensorOp):
 
     def __repr__(self) -> str:
         return self.scalar.name
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A gradient that came through one branch of a `switch`: zero wherever the other branch was taken.
+
+    What is computed from it is computed inside the branch, and the zeros put back at the end. Were they multiplied
+    through instead, ``switch(x > 0, sqrt(x), 0)`` would have the gradient 0 * inf = nan at 0.
+    """
+
+    condition: Any
+    gradient: Any
+    when: bool
+
+    def restrict(self, term: Any) -> Any:
+        """`term` where this branch was taken, else zero."""
+        branches = (term, 0) if self.when else (0, term)
+        return elemwise(scalar.switch)(self.condition, *branches)
+
+
+def chosen(g: Any) -> Choice | None:
+    """The branch a gradient came through, or None."""
+    if g.owner is None or not isinstance(g.owner.op, Elemwise) or g.owner.op.scalar is not scalar.switch:
+        return None
+    condition, a, b = g.owner.inputs
+    if _is_zero(b) and a.type.ndim == g.type.ndim:
+        return Choice(condition, a, True)
+    return Choice(condition, b, False) if _is_zero(a) and b.type.ndim == g.type.ndim else None
+
+
+def _is_zero(v: Variable) -> bool:
+    return isinstance(v, Constant) and v.type.ndim == 0 and v.data == 0  # type: ignore[attr-defined]
 
 
 def _times(g: Any, partial: Any, z: Any, inputs: Sequence[Any]) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import reduce as _fold
 from typing import Any
 
+import numpy as _np
+
 from symgraph import scalar as _scalar
 from symgraph.graph.basic import Variable
 from symgraph.tensor.basic import as_tensor_variable
@@ -104,6 +106,7 @@ erfc = elemwise(_scalar.erfc)
 gammaln = elemwise(_scalar.gammaln)
 gamma = elemwise(_scalar.gamma)
 psi = elemwise(_scalar.psi)
+polygamma = elemwise(_scalar.polygamma)
 
 # ---- complex numbers -------------------------------------------------------------------------------------
 
@@ -179,11 +182,9 @@ tensor_copy = elemwise(_scalar.identity)
 def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where ``|a - b| <= atol + rtol * |b|``; infinities are close to themselves."""
     x, y = as_tensor_variable(a), as_tensor_variable(b)
-    both = isfinite(x) & isfinite(y) if not (x.type.is_discrete and y.type.is_discrete) else None
+    y = cast(y, _np.result_type(y.type.numpy_dtype, 1.0))  # as NumPy: abs of the least integer overflows
     close = abs(x - y) <= atol + rtol * abs(y)
-    if both is None:
-        return close
-    result = switch(both, close, eq(x, y))
+    result = switch(isfinite(x) & isfinite(y), close, eq(x, y))
     return result | (isnan(x) & isnan(y)) if equal_nan else result
 
 

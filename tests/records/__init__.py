@@ -1,0 +1,1 @@
+"""Records of the public operations, which drive the generic tests."""
