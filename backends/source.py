@@ -86,4 +86,4 @@ class SourceWriter:
 
 def printable(text: str) -> str:
     """Text as it may stand in a comment: one line, no control characters."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))[:200]
+    return text[:200] if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,19 +25,28 @@ _committing = threading.RLock()
 _LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
 
 
+_acquire, _release = type(_committing).acquire, type(_committing).release
+
+
 class _Locks:
-    """Many locks taken together, always in the same order."""
+    """Many locks taken together, always in the same order.
+
+    The loops run inside C, so that an interrupt from the keyboard leaves all of them taken or none.
+    """
 
     def __init__(self, locks: list[Any]) -> None:
         self.locks = locks
 
     def __enter__(self) -> None:
-        for lock in self.locks:
-            lock.acquire()
+        taken: deque[Any] = deque()
+        try:
+            taken.extend(filter(_acquire, self.locks))
+        except BaseException:
+            deque(map(_release, taken), maxlen=0)
+            raise
 
     def __exit__(self, *error: object) -> None:
-        for lock in reversed(self.locks):
-            lock.release()
+        deque(map(_release, reversed(self.locks)), maxlen=0)
 
 
 class Renderer:
@@ -91,7 +101,7 @@ class Renderer:
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
             self.writer.namespace[f"c{i}"] = variable.data
-        for i, variable in enumerate([*plan.shared, *(u.target for u in plan.updates)]):
+        for variable in [*plan.shared, *(u.target for u in plan.updates)]:
             if variable not in self.storages:
                 self.storages[variable] = f"S{len(self.storages)}"
                 self.writer.namespace[self.storages[variable]] = variable.container
@@ -187,20 +197,18 @@ class Renderer:
                 self.writer.line(f"u{i} = {value}")
                 final.append(f"u{i}")
 
-        def write() -> None:
-            for update, value in zip(updates, final, strict=True):
-                storage = self.storages[update.target]
-                buffer = self.plan.blocks[update.variable].buffer
-                if buffer is not None and buffer.use is Use.UPDATE:
-                    self.writer.line(f"{storage}.spare = {storage}.value")
-                self.writer.line(f"{storage}.value = {value}", _name(update.target))
-
-        if len(updates) > 1:
-            self.writer.namespace["committing"] = _committing
-            with self.writer.indented("with committing:"):
-                write()
-        else:
-            write()
+        storages = [self.storages[u.target] for u in updates]
+        for update, storage in zip(updates, storages, strict=True):
+            buffer = self.plan.blocks[update.variable].buffer
+            if buffer is not None and buffer.use is Use.UPDATE:
+                self.writer.line(f"{storage}.spare = {storage}.value")
+        if len(updates) == 1:
+            self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
+            return
+        self.writer.namespace.update(committing=_committing, commit=runtime.commit)
+        with self.writer.indented("with committing:"):
+            names = ", ".join(str(u.target.name or "?") for u in updates)
+            self.writer.line(f"commit(({', '.join(storages)}), ({', '.join(final)}))", names)
 
     def _handed_out(self, variable: Variable, copy: bool) -> str:
         name = self.names[variable]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["Scratch", "mismatch", "room", "spare_array"]
+from symgraph.shared import Storage
+
+__all__ = ["Scratch", "commit", "mismatch", "room", "spare_array"]
 
 
 class Scratch(list[Any]):
@@ -38,14 +42,10 @@ def _references(array: Any) -> int:
 
 
 def _count_alone() -> int:
-    """What `_references` says of an array only one attribute and one local name hold."""
+    """What `_references` says of an array only one place and one local name hold."""
 
-    class Holder:
-        __slots__ = ("spare",)
-
-    holder = Holder()
-    holder.spare = np.empty(1)
-    array = holder.spare
+    held = [np.empty(1)]
+    array = held[0]
     return _references(array)
 
 
@@ -64,6 +64,18 @@ def spare_array(storage: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     ):
         return array
     return None
+
+
+_set_value = vars(Storage)["value"].__set__
+
+
+def commit(storages: Sequence[Storage], values: Sequence[Any]) -> None:
+    """Replace the values of several shared variables.
+
+    No Python runs between the first and the last, so neither an interrupt from the keyboard nor another thread can come
+    in between.
+    """
+    deque(map(_set_value, storages, values), maxlen=0)
 
 
 def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:

@@ -74,7 +74,7 @@ class Lengths:
 
     def of(self, variable: Variable) -> tuple[int | Length, ...]:
         """The length of each axis of a variable that was entered."""
-        return tuple(n.find() if isinstance(n, Length) else n for n in self._of[variable])
+        return tuple([n if isinstance(n, int) else n.find() if n._same is not None else n for n in self._of[variable]])
 
     def expression(self, op: Any, args: Sequence[Any]) -> Length:
         """The unknown that an operation gives; equal operations on equal lengths give one."""

@@ -19,10 +19,9 @@ _SIMPLIFY = (*CONSTANTS, *SHAPE, *CANONICALIZE)
 
 #: Name of the phase, its rules, and the least level of optimisation that runs it.
 PHASES: tuple[tuple[str, tuple[Rule, ...], str], ...] = (
-    ("canonicalize", _SIMPLIFY, "FAST_COMPILE"),
-    ("stabilize", (*STABILIZE, *_SIMPLIFY), "FAST_COMPILE"),
+    ("canonicalize", (*_SIMPLIFY, *STABILIZE), "FAST_COMPILE"),
     ("specialize", (*SPECIALIZE, *_SIMPLIFY), "FAST_RUN"),
-    ("expand", (*EXPAND, *_SIMPLIFY), "FAST_RUN"),
+    ("expand", (*EXPAND, *CONSTANTS, *SHAPE), "FAST_RUN"),
 )
 
 

@@ -19,9 +19,26 @@ __all__ = ["SHAPE"]
 @rewrite_rule(ShapeI)
 def length_of(node: Apply) -> Variable | None:
     """shape[i](f(x)) -> an expression of the lengths of x: nothing is computed to know a length."""
-    op, (x,) = node.op, node.inputs
-    assert isinstance(op, ShapeI)
-    known = x.type.shape[op.axis]  # type: ignore[attr-defined]
+    length: Variable = node.outputs[0]
+    way: list[tuple[dict[int, Variable], int]] = []
+    # Most operations pass a length on: walk down to where it comes from, and remember the way for the next who asks.
+    while applied(length, ShapeI):
+        assert length.owner is not None and isinstance(length.owner.op, ShapeI)
+        (source,), axis = length.owner.inputs, length.owner.op.axis
+        known: dict[int, Variable] = source.__dict__.setdefault("_lengths", {})
+        below = known.get(axis) or _length_below(source, axis)
+        if below is None:
+            break
+        way.append((known, axis))
+        length = below
+    for known, axis in way:
+        known[axis] = length
+    return None if length is node.outputs[0] else length
+
+
+def _length_below(x: Variable, axis: int) -> Variable | None:
+    """The length of an axis in terms of the inputs of what computes x; None where it is best to ask x itself."""
+    known = x.type.shape[axis]  # type: ignore[attr-defined]
     if known is not None:
         return number_constant(np.asarray(known, "int64"))
     if x.owner is None:
@@ -30,7 +47,7 @@ def length_of(node: Apply) -> Variable | None:
         lengths = x.owner.op.infer_shape(x.owner, [lengths_of(v) for v in x.owner.inputs])[x.index or 0]
     except NotImplementedError:
         return None
-    length = lengths[op.axis]
+    length = lengths[axis]
     if not isinstance(length, Variable):
         return number_constant(np.asarray(length, "int64"))
     if applied(length, ShapeI) and length.owner is not None and length.owner.inputs[0] is x:

@@ -108,7 +108,7 @@ def sign_to_small_factor(node: Apply) -> Variable | None:
 
 def _smaller(variable: Variable, full: tuple[bool, ...]) -> bool:
     kind: Any = variable.type
-    return kind.ndim < len(full) or kind.broadcastable != full
+    return bool(kind.ndim < len(full) or kind.broadcastable != full)
 
 
 @rewrite_rule(Softmax, SoftmaxGrad, LogSoftmax, LogSumExp)

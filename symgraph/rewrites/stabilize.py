@@ -185,7 +185,7 @@ class Factor:
         return self.variable if self.order is None else DimShuffle(self.order)(self.variable)
 
 
-_MOST_FACTORS = 24
+_MOST_FACTORS = 16
 
 
 def _factors(product: Variable) -> tuple[list[Factor], bool]:
@@ -193,7 +193,7 @@ def _factors(product: Variable) -> tuple[list[Factor], bool]:
     found: list[Factor] = []
     negative = False
     pending: list[Factor] = [Factor(product, 1)]
-    while pending and len(found) + len(pending) <= _MOST_FACTORS:
+    while pending and len(found) + len(pending) < _MOST_FACTORS:
         factor = pending.pop()
         node = factor.variable.owner
         if node is None:
@@ -255,14 +255,16 @@ def _exp_over_sum(a: Factor, b: Factor) -> Any:
 
 def _cancel(a: Factor, b: Factor) -> Any:
     """f / f -> 1 for a function that is positive wherever it is finite: only rounding and overflow are lost."""
-    if a.variable is b.variable and a.power == -b.power and a.order == b.order and (
-        is_elemwise(a.variable, scalar.exp, scalar.sigmoid, scalar.cosh) or applied(a.variable, Softmax)
-    ):
-        return True
-    return None
+    same = a.variable is b.variable and a.power == -b.power and a.order == b.order
+    return True if same and _positive(a.variable) else None
 
 
-#: Laws on two factors: what they give together (True for 1), or None.
+def _positive(variable: Variable) -> bool:
+    """Whether a variable is a function that is positive wherever it is finite."""
+    return is_elemwise(variable, scalar.exp, scalar.sigmoid, scalar.cosh) or applied(variable, Softmax)
+
+
+#: Laws on two factors, of which the first is positive: what they give together (True for 1), or None.
 FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, _exp_over_sum, _cancel)
 
 
@@ -270,9 +272,9 @@ FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, 
 def factors(node: Apply) -> Variable | None:
     """Two factors of a product, wherever they stand in it, that are something simpler together."""
     parts, negative = _factors(node.outputs[0])
-    if len(parts) > _MOST_FACTORS:
-        return None
     for i, a in enumerate(parts):
+        if not _positive(a.variable):
+            continue
         for j, b in enumerate(parts):
             if i == j:
                 continue
@@ -289,6 +291,8 @@ def factors(node: Apply) -> Variable | None:
 def distribute_to_cancel(node: Apply) -> Variable | None:
     """(a / f + b) * f -> a / f * f + b * f, where f cancels: the gradient of a sum of logarithms of f."""
     parts, negative = _factors(node.outputs[0])
+    if not any(_positive(f.variable) for f in parts):
+        return None
     for i, part in enumerate(parts):
         if part.power != 1 or part.order is not None or not is_elemwise(part.variable, scalar.add, scalar.sub):
             continue
