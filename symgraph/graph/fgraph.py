@@ -8,6 +8,7 @@ with ``is``. What the user holds is never edited.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
@@ -25,12 +26,22 @@ class FunctionGraph:
         Kept as they are: the copy reads the same input variables.
     outputs : sequence of Variable
     replace : dict of Variable to Variable, optional
-        Variables to put in the place of others on the way in (a function's givens).
+        Variables to put in the place of others on the way in (a function's givens). A replacement may hold other
+        replaced variables; where it holds the variable it replaces, that one stays.
 
     Attributes
     ----------
     inputs, outputs : list of Variable
         Of the interned copy.
+    created : list of Apply
+        Every node made so far, in order; also those that nothing uses any more.
+
+    Raises
+    ------
+    ValueError
+        When replacements go in a circle.
+    TypeError
+        When an operation cannot be hashed.
 
     Examples
     --------
@@ -47,27 +58,39 @@ class FunctionGraph:
         self._nodes: dict[Any, Apply] = {}
         self._constants: dict[Any, Constant] = {}
         self._memo: dict[Variable, Variable] = {v: v for v in self.inputs}
+        self._given: dict[Variable, Variable] = {}
         self._order: list[Apply] | None = None
+        self.created: list[Apply] = []
         if replace:
             self._enter_replacements(replace)
         self._outputs: list[Variable] = self.intern(outputs)
+        for old in self._given:  # replaced on entry only: a replacement may hold the variable itself
+            self._memo[old] = old
 
     def _enter_replacements(self, replace: Mapping[Variable, Variable]) -> None:
         """Givens may read each other: what replaces a variable may hold another replaced variable."""
-        for old, new in replace.items():
-            if old in self._memo:
-                continue
-            # An ancestor that is itself replaced must be known before what reads it is built.
-            pending = [(old, new)]
-            while pending:
-                variable, value = pending[-1]
-                below = [v for v in _leaves(value, replace) if v not in self._memo and v is not variable]
-                if below and len(pending) <= len(replace):
-                    pending.extend((v, replace[v]) for v in below)
-                    continue
-                pending.pop()
-                if variable not in self._memo:
-                    self._memo[variable] = self.intern([value])[0]
+        reads = {old: _read_in(new, replace) for old, new in replace.items()}
+        try:
+            order = list(TopologicalSorter({old: [v for v in found if v is not old] for old, found in reads.items()})
+                         .static_order())
+        except CycleError as error:
+            circle = [str(v) for v in error.args[1]]
+            raise ValueError(f"the replacements go in a circle: {' is in what replaces '.join(circle)}. Replace one of "
+                             "them by a new variable") from None
+        for old in order:
+            self._given[old] = self._intern_apart(replace[old]) if old in reads[old] else self.intern([replace[old]])[0]
+            self._memo[old] = self._given[old]
+
+    def _intern_apart(self, value: Variable) -> Variable:
+        """Bring in an expression that holds the very variable it replaces, which stays what it is there."""
+        memo, self._memo = self._memo, dict(self._given)
+        try:
+            result = self.intern([value])[0]
+        finally:
+            self._memo = memo
+        for node in toposort([result]):
+            memo.update((v, v) for v in node.outputs)
+        return result
 
     @property
     def outputs(self) -> list[Variable]:
@@ -78,13 +101,20 @@ class FunctionGraph:
         self._outputs = self.intern(outputs)
         self._order = None
 
-    def intern(self, outputs: Iterable[Variable]) -> list[Variable]:
-        """Bring expressions into the graph; what equals something already there becomes it."""
+    def intern(self, outputs: Iterable[Variable], adopt: bool = False) -> list[Variable]:
+        """Bring expressions into the graph; what equals something already there becomes it.
+
+        Parameters
+        ----------
+        outputs : iterable of Variable
+        adopt : bool
+            Nodes that read the graph already may be taken in as they are: they were made for it, by a rewrite rule.
+        """
         wanted = list(outputs)
         memo = self._memo
         for node in toposort(wanted, memo):
             inputs = [memo[v] if v in memo else self._leaf(v) for v in node.inputs]
-            copy = self._intern_node(node, inputs)
+            copy = self._intern_node(node, inputs, adopt)
             for old, new in zip(node.outputs, copy.outputs, strict=True):
                 memo.setdefault(old, new)
         return [memo[v] if v in memo else self._leaf(v) for v in wanted]
@@ -97,15 +127,26 @@ class FunctionGraph:
         self._memo[leaf] = leaf
         return leaf
 
-    def _intern_node(self, node: Apply, inputs: list[Variable]) -> Apply:
+    def _intern_node(self, node: Apply, inputs: Sequence[Variable], adopt: bool = False) -> Apply:
         key = (node.op, *inputs)
-        found = self._nodes.get(key)
+        try:
+            found = self._nodes.get(key)
+        except TypeError as error:
+            raise TypeError(
+                f"{node.op}, applied at {node.origin}, cannot be compared with other operations: {error}. The values of "
+                "its __props__ must be hashable: a tuple in the place of a list, bytes in the place of an array"
+            ) from None
         if found is None:
-            found = node.clone_with_new_inputs(inputs)
-            for old, new in zip(node.outputs, found.outputs, strict=True):
-                new.name, new.origin = old.name, old.origin
-                self._memo[new] = new
+            if adopt and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+                found = node
+            else:
+                found = node.clone_with_new_inputs(inputs)
+                for old, new in zip(node.outputs, found.outputs, strict=True):
+                    new.name, new.origin = old.name, old.origin
+            for output in found.outputs:
+                self._memo[output] = output
             self._nodes[key] = found
+            self.created.append(found)
         return found
 
     def holds(self, variable: Variable) -> bool:
@@ -114,7 +155,7 @@ class FunctionGraph:
 
     def interned(self, variable: Variable) -> Variable:
         """What a variable of the user's graph became on entry."""
-        return self.intern([variable])[0]
+        return self._given[variable] if variable in self._given else self.intern([variable])[0]
 
     def toposort(self) -> list[Apply]:
         """The nodes, each after those it reads; the same order every time."""
@@ -145,13 +186,17 @@ class FunctionGraph:
             found.setdefault(variable, []).append(None)
         return found
 
+    def __reduce__(self) -> Any:
+        return FunctionGraph, (self.inputs, self.outputs)
+
     def __repr__(self) -> str:
-        return f"<FunctionGraph of {len(self.inputs)} inputs, {len(self.toposort())} nodes, {len(self._outputs)} outputs>"
+        sizes = f"{len(self.inputs)} inputs, {len(self.toposort())} nodes, {len(self._outputs)} outputs"
+        return f"<FunctionGraph of {sizes}>"
 
 
-def _leaves(variable: Variable, wanted: Mapping[Variable, Any]) -> list[Variable]:
-    """The variables of `wanted` that `variable` depends on."""
-    found = [variable] if variable in wanted else []
+def _read_in(variable: Variable, wanted: Mapping[Variable, Any]) -> list[Variable]:
+    """The variables of `wanted` that `variable` depends on, each once."""
+    found = {variable: None} if variable in wanted else {}
     for node in toposort([variable], wanted):
-        found.extend(v for v in node.inputs if v in wanted)
-    return found
+        found.update((v, None) for v in node.inputs if v in wanted)
+    return list(found)

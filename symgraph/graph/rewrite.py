@@ -12,7 +12,7 @@ and whatever a rule built is brought to normal form in its turn. As the graph is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,38 +69,57 @@ def _pattern_class(cls: type[Pattern]) -> type[Pattern]:
     return next(base for base in cls.__mro__ if issubclass(base, Pattern) and not issubclass(base, Wild))
 
 
-def _match(pattern: Any, variable: Variable, bound: Bindings) -> bool:
+def _matches(pattern: Any, variable: Variable, bound: Bindings) -> Iterator[Bindings]:
+    """Every way to bind the holes of `pattern` so that it is `variable`, beyond what is bound already."""
     if isinstance(pattern, Wild):
         known = bound.get(pattern.name)
-        if known is not None:
-            return known is variable
-        if pattern.where is not None and not pattern.where(variable):
-            return False
-        bound[pattern.name] = variable
-        return True
-    if not isinstance(pattern, Pattern):
-        return isinstance(variable, Constant) and _is_number(variable, pattern)
-    node = variable.owner
-    return node is not None and node.op == pattern.op and _match_inputs(pattern, node, bound)
+        if known is variable:
+            yield bound
+        elif known is None and (pattern.where is None or pattern.where(variable)):
+            yield {**bound, pattern.name: variable}
+    elif isinstance(pattern, Pattern):
+        node = variable.owner
+        if node is not None and node.op == pattern.op and _is_meant(variable, node):
+            yield from _match_inputs(pattern, node, bound)
+    elif isinstance(variable, Constant) and _is_number(variable, pattern):
+        yield bound
 
 
-def _match_inputs(pattern: Pattern, node: Apply, bound: Bindings) -> bool:
-    if len(pattern.args) != len(node.inputs):
-        return False
-    orders = [node.inputs]
-    if len(node.inputs) == 2 and getattr(node.op, "commutative", False):
-        orders.append(node.inputs[::-1])
-    for inputs in orders:
-        trial = dict(bound)
-        if all(_match(p, v, trial) for p, v in zip(pattern.args, inputs, strict=True)):
-            bound.update(trial)
-            return True
-    return False
+def _match_inputs(pattern: Pattern, node: Apply, bound: Bindings) -> Iterator[Bindings]:
+    args, inputs = pattern.args, node.inputs
+    if len(args) != len(inputs):
+        return
+    yield from _match_row(args, inputs, bound)
+    if len(inputs) == 2 and inputs[0] is not inputs[1] and getattr(node.op, "commutative", False):
+        yield from _match_row(args, inputs[::-1], bound)
+
+
+def _match_row(args: Sequence[Any], inputs: Sequence[Variable], bound: Bindings) -> Iterator[Bindings]:
+    for arg, variable in zip(args, inputs, strict=True):  # most attempts end here, at the price of a comparison
+        if not isinstance(arg, Wild):
+            if not isinstance(arg, Pattern):
+                if not isinstance(variable, Constant):
+                    return
+            elif variable.owner is None or variable.owner.op != arg.op:
+                return
+    if len(args) == 1:
+        yield from _matches(args[0], inputs[0], bound)
+        return
+    for first in _matches(args[0], inputs[0], bound):
+        yield from _match_row(args[1:], inputs[1:], first)
+
+
+def _is_meant(variable: Variable, node: Apply) -> bool:
+    """Whether the variable is the output that applying the operation returns."""
+    return len(node.outputs) == 1 or variable.index == (node.op.default_output or 0)
 
 
 def _is_number(constant: Constant, number: Any) -> bool:
     value = getattr(constant, "uniform_value", constant.data)
-    return value is not None and bool(value == number)
+    try:
+        return value is not None and bool(value == number)
+    except ValueError:  # an array in a constant that does not say whether it is uniform
+        return False
 
 
 def _build(pattern: Any, bound: Mapping[str, Variable]) -> Any:
@@ -109,6 +128,13 @@ def _build(pattern: Any, bound: Mapping[str, Variable]) -> Any:
     if isinstance(pattern, Pattern):
         return pattern.op(*[_build(p, bound) for p in pattern.args])
     return pattern
+
+
+def _holes(pattern: Any) -> set[str]:
+    """The names of the holes in a pattern."""
+    if isinstance(pattern, Wild):
+        return {pattern.name}
+    return set().union(*map(_holes, pattern.args)) if isinstance(pattern, Pattern) else set()
 
 
 class Rule:
@@ -124,9 +150,35 @@ class Rule:
         What to put in its place; a callable takes the bound variables by name and may return None to decline.
     tags : iterable of str
         Names of groups the rule belongs to, for including and excluding.
+
+    Raises
+    ------
+    TypeError
+        When the left side is no operation.
+    ValueError
+        When the right side has a hole that the left side does not bind.
+
+    Examples
+    --------
+    >>> import symgraph.tensor as T
+    >>> x = Wild("x")
+    >>> law = Rule("log_of_exp", T.log(T.exp(x)), x)
+    >>> law
+    log_of_exp: log(exp(x)) -> x
+    >>> v = T.dvector("v")
+    >>> graph = FunctionGraph([v], [T.log(T.exp(v))])
+    >>> fired = RuleSet("example", [law]).apply(graph)
+    >>> graph.outputs[0] is v
+    True
     """
 
     def __init__(self, name: str, left: Pattern, right: Any, tags: Iterable[str] = ()) -> None:
+        if not isinstance(left, Pattern) or isinstance(left, Wild):
+            raise TypeError(f"rule {name}: the left side must be an operation applied to patterns, not {left!r}")
+        if isinstance(right, Pattern):
+            unbound = _holes(right) - _holes(left)
+            if unbound:
+                raise ValueError(f"rule {name}: the left side does not bind {', '.join(sorted(unbound))}, on the right")
         self.name = name
         self.left = left
         self.right = right
@@ -139,11 +191,20 @@ class Rule:
 
     def apply(self, node: Apply) -> Replacement:
         """What replaces the node's output, or None when the rule does not apply."""
-        bound: Bindings = {}
-        if node.op != self.left.op or not _match_inputs(self.left, node, bound):
+        if node.op != self.left.op:
             return None
-        result: Replacement = self.right(**bound) if callable(self.right) else _build(self.right, bound)
-        return result
+        for bound in _match_inputs(self.left, node, {}):
+            result = self.right(**bound) if callable(self.right) else _build(self.right, bound)
+            if result is None:
+                continue
+            meant = node.op.default_output or 0
+            if not isinstance(result, Variable):
+                try:
+                    result = node.outputs[meant].type.filter_variable(result)
+                except (TypeError, ValueError):
+                    return None  # a number in the place of a tensor of unknown shape
+            return [result if i == meant else v for i, v in enumerate(node.outputs)]
+        return None
 
     def __repr__(self) -> str:
         right = getattr(self.right, "__name__", self.right)
@@ -247,7 +308,7 @@ class RuleSet:
         Raises
         ------
         NonConvergenceError
-            When the budget is spent; the two last rules are named.
+            When rules undo each other, or the budget is spent; the rules are named.
         """
         run = _Run(self, fgraph, budget)
         fgraph.outputs = run.normal_forms(fgraph.outputs)
@@ -263,19 +324,20 @@ class _Run:
         self.budget = budget
         self.normal: dict[Variable, Variable] = {}
         self.becomes: dict[Variable, Variable] = {}  # fired, but what it became is not yet in normal form
-        self.spent: dict[Variable, int] = {}
+        self.by: dict[Variable, str] = {}  # the rule by which it became that
+        self.spent: dict[Apply, tuple[int, str]] = {}  # firings on the way to a node, and the last rule
         self.fired: list[Fired] = []
 
     def normal_forms(self, outputs: Sequence[Variable]) -> list[Variable]:
         """The normal forms of `outputs`, by a depth-first walk with its own stack."""
         normal = self.normal
-        waited: set[Variable] = set()
+        waited: dict[Variable, None] = {}  # the way from the output down to where the walk is
         for output in outputs:
             stack = [output]
             while stack:
                 variable = stack[-1]
                 if variable in normal:
-                    waited.discard(stack.pop())
+                    waited.pop(stack.pop(), None)
                     continue
                 node = variable.owner
                 if node is None:
@@ -284,11 +346,10 @@ class _Run:
                 later = self.becomes.get(variable)
                 waiting = [v for v in (node.inputs if later is None else (later,)) if v not in normal]
                 if waiting:
-                    # A variable that waits for itself was rewritten to something that holds it.
-                    waited.add(variable)
-                    if not waited.isdisjoint(waiting):
-                        rule = self.fired[-2].rule if len(self.fired) > 1 else self.fired[-1].rule
-                        raise self._does_not_end("a circle of rules", rule, node)
+                    waited[variable] = None
+                    for needed in waiting:
+                        if needed in waited:  # it waits for itself: it was rewritten to something that holds it
+                            raise self._circle(list(waited), needed)
                     stack.extend(reversed(waiting))
                 elif later is not None:
                     normal[variable] = normal[later]
@@ -296,11 +357,24 @@ class _Run:
                     self._visit(node)
         return [normal[v] for v in outputs]
 
-    def _does_not_end(self, how: str, rule: str, node: Apply) -> NonConvergenceError:
-        previous = self.fired[-1].rule if self.fired else rule
+    def _circle(self, way: list[Variable], start: Variable) -> NonConvergenceError:
+        circle = way[way.index(start):]
+        rules = list(dict.fromkeys(self.by[v] for v in circle if v in self.by))
+        node = next(v for v in circle if v in self.by).owner
+        assert node is not None
+        if len(rules) == 1:
+            return self._does_not_end(f"rule {rules[0]!r} replaces an expression by one that holds it", node)
+        return self._does_not_end(f"rules {' and '.join(map(repr, rules[-2:]))} undo each other", node)
+
+    def _overspent(self, node: Apply, last: str, rule: str) -> NonConvergenceError:
+        rules = " and ".join(map(repr, dict.fromkeys((last, rule))))
+        plural = "s" if last != rule else ""
+        return self._does_not_end(f"after {self.budget} firings in a row, the last by rule{plural} {rules}", node)
+
+    def _does_not_end(self, how: str, node: Apply) -> NonConvergenceError:
         return NonConvergenceError(
-            f"rewriting does not end: {how} in phase {self.rules.name!r}, the last two rules being "
-            f"{previous!r} and {rule!r}, on {node} built at {node.origin}"
+            f"rewriting in phase {self.rules.name!r} does not end: {how}, at {brief(node.outputs[0], 2)}, "
+            f"built at {node.origin}"
         )
 
     def _visit(self, node: Apply) -> None:
@@ -309,54 +383,79 @@ class _Run:
         current = node
         if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             current = self.fgraph._intern_node(node, inputs)
-            if current.outputs[0] in self.normal or current.outputs[0] in self.becomes:
-                self._link(node.outputs, current.outputs)
+            if node in self.spent:
+                self.spent[current] = max(self.spent[node], self.spent.get(current, (0, "")))
+            self._link(node.outputs, current.outputs)
+            if current is not node and (current.outputs[0] in self.normal or current.outputs[0] in self.becomes):
                 return
-        for rule in self.rules.rules_for(current.op):
+        rules = self.rules.rules_for(current.op)
+        if rules:
             with deriving(current.origin):
-                result = rule.apply(current)
-            if result is None:
-                continue
-            replacements = [result] if isinstance(result, Variable) else list(result)
-            if self._accept(rule, current, replacements):
-                self._link(current.outputs, self._replace(rule, current, replacements))
-                if current is not node:
-                    self._link(node.outputs, current.outputs)
-                return
+                for rule in rules:
+                    if self._fire(rule, current):
+                        return
         for output in current.outputs:
             self.normal[output] = output
-        if current is not node:
-            self._link(node.outputs, current.outputs)
 
     def _link(self, old: Iterable[Variable], new: Iterable[Variable]) -> None:
         for before, after in zip(old, new, strict=True):
             if before is not after:
                 self.becomes[before] = after
 
+    def _fire(self, rule: Rule, node: Apply) -> bool:
+        """Try a rule at a node whose inputs are in normal form; say whether it changed anything."""
+        try:
+            result = rule.apply(node)
+        except Exception as error:
+            error.add_note(f"in rewrite rule {rule.name!r}, at {brief(node.outputs[0], 2)}, built at {node.origin}")
+            raise
+        if result is None:
+            return False
+        replacements = [result] if isinstance(result, Variable) else list(result)
+        if not self._accept(rule, node, replacements):
+            return False
+        number = len(self.fgraph.created)
+        interned = self.fgraph.intern(replacements, adopt=True)
+        changed = [i for i, (old, new) in enumerate(zip(node.outputs, interned, strict=True)) if old is not new]
+        if not changed:
+            return False
+        self._spend(rule, node, self.fgraph.created[number:])
+        first = changed[0]
+        self.fired.append(Fired(self.rules.name, rule.name, node.outputs[first], interned[first], node.origin))
+        for old, new in zip(node.outputs, interned, strict=True):
+            if new is old:
+                self.normal[old] = old  # the rule replaced another output of the node
+                continue
+            self.becomes[old] = new
+            self.by[old] = rule.name
+            if new.name is None and new.owner is not None:
+                new.name = old.name
+        return True
+
+    def _spend(self, rule: Rule, node: Apply, made: Sequence[Apply]) -> None:
+        """Count the firing against everything the rule made, so that growth without end is noticed."""
+        count, last = self.spent.get(node, (0, rule.name))
+        if count >= self.budget:
+            raise self._overspent(node, last, rule.name)
+        for new in made:
+            self.spent[new] = (count + 1, rule.name)
+
     @staticmethod
     def _accept(rule: Rule, node: Apply, replacements: list[Variable]) -> bool:
         """A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines."""
-        if all(old.type.is_interchangeable(new.type) if hasattr(old.type, "is_interchangeable") else old.type == new.type
-               for old, new in zip(node.outputs, replacements, strict=True)):
-            return True
-        if isinstance(rule, FunctionRule):
-            old, new = node.outputs[0], replacements[0]
-            raise TypeError(f"rule {rule.name} would replace {old.type} by {new.type} in {node}")
-        return False
+        if len(replacements) == len(node.outputs):
+            pairs = list(zip(node.outputs, replacements, strict=True))
+            if all(old is new or _may_replace(old, new) for old, new in pairs):
+                return True
+        if not isinstance(rule, FunctionRule):
+            return False
+        found, wanted = ([str(v.type) for v in row] for row in (replacements, node.outputs))
+        raise TypeError(f"rule {rule.name} gives {', '.join(found)} in the place of {', '.join(wanted)}, in {node}")
 
-    def _replace(self, rule: Rule, node: Apply, replacements: list[Variable]) -> list[Variable]:
-        spent = self.spent.get(node.outputs[0], 0) + 1
-        if spent > self.budget:
-            raise self._does_not_end(f"{self.budget} firings", rule.name, node)
-        interned = self.fgraph.intern(replacements)
-        self.fired.append(Fired(self.rules.name, rule.name, node.outputs[0], interned[0], node.origin))
-        for old, new in zip(node.outputs, interned, strict=True):
-            if new.name is None and new.owner is not None:
-                new.name = old.name
-            if new.owner is not None:
-                for output in new.owner.outputs:
-                    self.spent[output] = max(self.spent.get(output, 0), spent)
-        return interned
+
+def _may_replace(old: Variable, new: Variable) -> bool:
+    fits = getattr(old.type, "is_interchangeable", None)
+    return bool(fits(new.type)) if fits is not None else old.type == new.type
 
 
 def brief(variable: Variable, depth: int = 3) -> str:

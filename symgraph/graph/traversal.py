@@ -28,23 +28,21 @@ def toposort(outputs: Iterable[Variable], blockers: Collection[Variable] = ()) -
     done: set[Apply] = set()
     order: list[Apply] = []
     for output in outputs:
-        if output.owner is None or output in blocked or output.owner in done:
+        root = output.owner
+        if root is None or root in done or output in blocked:
             continue
-        stack: list[tuple[Apply, int]] = [(output.owner, 0)]
-        while stack:
-            node, position = stack.pop()
-            if node in done:
-                continue
-            inputs = node.inputs
-            while position < len(inputs):
-                variable = inputs[position]
-                position += 1
+        path = [root]
+        remaining = [iter(root.inputs)]
+        while path:
+            for variable in remaining[-1]:
                 owner = variable.owner
                 if owner is not None and owner not in done and variable not in blocked:
-                    stack.append((node, position))
-                    stack.append((owner, 0))
+                    path.append(owner)
+                    remaining.append(iter(owner.inputs))
                     break
             else:
+                node = path.pop()
+                remaining.pop()
                 done.add(node)
                 order.append(node)
     return order
@@ -102,6 +100,8 @@ def clone_replace(
     pairs = dict(replace)
     memo: dict[Variable, Variable] = {}
     for old, new in pairs.items():
+        if not isinstance(old, Variable):
+            raise TypeError(f"clone_replace: only variables can be replaced, not {type(old).__name__}: {old!r}")
         memo[old] = new if isinstance(new, Variable) and old.type.is_super(new.type) else old.type.filter_variable(new)
     several = not isinstance(outputs, Variable)
     wanted: list[Variable] = list(outputs) if several else [outputs]  # type: ignore[arg-type, list-item]
@@ -123,7 +123,11 @@ def copy_nodes(nodes: Iterable[Apply], memo: dict[Variable, Variable], force: bo
         inputs = [memo.get(v, v) for v in node.inputs]
         if not force and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
             continue
-        copy = node.clone_with_new_inputs(inputs)
+        if any(isinstance(old, Constant) and new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            copy = node.op.make_node(*inputs)  # a type may have been made of the value of a constant
+            copy.origin = node.origin
+        else:
+            copy = node.clone_with_new_inputs(inputs)
         for old, new in zip(node.outputs, copy.outputs, strict=True):
             new.name, new.origin = old.name, old.origin
             memo.setdefault(old, new)
