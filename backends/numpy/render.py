@@ -126,8 +126,8 @@ class Renderer:
                 if isinstance(kind, TensorType) and set(kind.shape) <= {None}:
                     dtype = f"dtype_{kind.dtype}"
                     self.writer.namespace[dtype] = kind.numpy_dtype
-                    test = f"type({name}) is not np.ndarray or {name}.dtype is not {dtype} or {name}.ndim != {kind.ndim}"
-                    with self.writer.indented(f"if {test}:"):
+                    fits = f"{name}.dtype is {dtype} and {name}.ndim == {kind.ndim}"
+                    with self.writer.indented(f"if not (type({name}) is np.ndarray and {fits}):"):
                         self.writer.line(f"{name} = {convert}({name})")
                 else:
                     self.writer.line(f"{name} = {convert}({name})")
@@ -141,7 +141,7 @@ class Renderer:
                 self.writer.line(f"# {self.names[variable]} = {_name(variable)}: {variable.type}")
 
     def _locks(self) -> str:
-        """The locks of the shared values that change, in one order for all functions, so that none waits in a circle."""
+        """The locks of the shared values that change, in one order everywhere, so that none waits in a circle."""
         targets = sorted((u.target for u in self.plan.updates), key=lambda target: target.container.serial)
         if len(targets) <= _LOCKS_IN_A_ROW:
             return ", ".join(f"{self.storages[target]}.lock" for target in targets)
@@ -175,7 +175,8 @@ class Renderer:
 
         def read() -> None:
             for variable in shared:
-                self.writer.line(f"{self.names[variable]} = {self.storages[variable]}.value", f"{variable.type}  {_name(variable)}")
+                value = f"{self.storages[variable]}.value"
+                self.writer.line(f"{self.names[variable]} = {value}", f"{variable.type}  {_name(variable)}")
 
         if len(shared) > 1:
             self.writer.namespace["committing"] = _committing
@@ -190,7 +191,7 @@ class Renderer:
         if not updates:
             return
         final = []
-        for i, (update, value) in enumerate(zip(updates, values, strict=True)):
+        for i, value in enumerate(values):
             if value.isidentifier():
                 final.append(value)
             else:
@@ -264,7 +265,7 @@ class Renderer:
         return f"room(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
 
     def _shape(self, lengths: tuple[int | Length, ...]) -> str | None:
-        """A shape as a tuple expression, from arrays that are there already; None when one length cannot be told yet."""
+        """A shape as a tuple, from arrays that are there already; None when one length cannot be told yet."""
         parts = []
         for length in lengths:
             part = str(length) if isinstance(length, int) else self._measure(length.find())
@@ -315,7 +316,8 @@ def _conform(value: Any, output: Variable, node: Apply) -> Any:
         return value
     array = np.asarray(value)
     if array.dtype != output.type.numpy_dtype or array.ndim != output.type.ndim:
-        raise TypeError(f"{node.op}.perform returned a {array.dtype} array of {array.ndim} dimensions instead of {output.type}")
+        found = f"a {array.dtype} array of {array.ndim} dimensions"
+        raise TypeError(f"{node.op}.perform returned {found} instead of {output.type}")
     return array
 
 

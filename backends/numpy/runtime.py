@@ -82,11 +82,15 @@ def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
     """Raise for operands whose lengths differ; `axes` pairs those that must be equal."""
     for i, j in axes:
         m, n = a.shape[i], b.shape[j]
-        if m != n:
-            advice = ""
-            if 1 in (m, n):
-                advice = (". Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)) or use "
-                          "T.addbroadcast")
-            raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: axis {i} of the first has length {m}, "
-                             f"axis {j} of the second {n}{advice}")
+        if m == n:
+            continue
+        advice = ""
+        if 1 in (m, n):
+            advice = (
+                ". Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)) or use T.addbroadcast"
+            )
+        raise ValueError(
+            f"{op}: shapes {a.shape} and {b.shape} do not fit together: axis {i} of the first has length {m}, axis {j} of the "
+            f"second {n}{advice}"
+        )
     raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")

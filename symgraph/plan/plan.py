@@ -162,7 +162,7 @@ class Plan:
                     raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable} before it is made")
                 block = self.blocks[variable]
                 if block.buffer is not None and holder.get(block.buffer) is not block:
-                    raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable}, already overwritten")
+                    raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable}, overwritten before")
             self._check_writes(step, holder)
             known.update(step.node.outputs)
             for output in step.node.outputs:
@@ -176,7 +176,8 @@ class Plan:
         if isinstance(target, Variable):
             victim = self.blocks[target]
             if victim.home is not Home.OWN and not victim.writable:
-                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on the {victim.home.value} {target}")
+                whose = f"the {victim.home.value} {target}"
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on {whose}")
             if victim.dies > step.index:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on {target}, still needed")
             if victim.dies == step.index and not step.node.op.overwrites:
@@ -213,7 +214,8 @@ class Plan:
     def __str__(self) -> str:
         lines = []
         for step in self.steps:
-            place = f" into {step.into if isinstance(step.into, Variable) else f'buffer {step.into.index}'}" if step.into else ""
+            into = step.into
+            place = f" into buffer {into.index}" if isinstance(into, Buffer) else f" over {into}" if into else ""
             lines.append(f"{step.index:3}  {', '.join(str(o.type) for o in step.node.outputs):24} {step.node}{place}"
                          f"    {step.node.origin}")
         for update in self.updates:

@@ -1,4 +1,4 @@
-"""Canonical forms: of several ways to write the same, one is chosen, so that the laws that follow need to know only it."""
+"""Canonical forms: of several ways to write the same, one is chosen, so that later laws need to know only it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.gradient import GradientGate
 from symgraph.graph.rewrite import Rule, rewrite_rule
-from symgraph.rewrites.patterns import Hole, applied, is_elemwise
+from symgraph.rewrites.patterns import Hole, is_elemwise, made_by
 from symgraph.tensor.basic import Alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import DimShuffle
-from symgraph.tensor.type import TensorType
 
 __all__ = ["CANONICALIZE"]
 
-exp, log, sqrt, sqr, abs_, reciprocal = (elemwise(f) for f in (
-    scalar.exp, scalar.log, scalar.sqrt, scalar.sqr, scalar.abs, scalar.reciprocal))
+exp, log, neg, sqrt, sqr, abs_, reciprocal = (elemwise(f) for f in (
+    scalar.exp, scalar.log, scalar.neg, scalar.sqrt, scalar.sqr, scalar.abs, scalar.reciprocal))
 
 x, y = Hole("x"), Hole("y")
 real = Hole("x", where=lambda v: v.type.numpy_dtype.kind == "f")
 
-#: Laws of one line. One whose two sides differ in type where it is tried (a lost broadcast, a wider dtype) does not fire.
+#: Laws of one line. One whose sides differ in type where it is tried (a lost broadcast, a wider dtype) does not fire.
 LAWS = (
     Rule("add_zero", x + 0, x),
     Rule("subtract_zero", x - 0, x),
@@ -32,7 +31,7 @@ LAWS = (
     Rule("multiply_by_minus_one", x * -1, -x),
     Rule("divide_by_one", x / 1, x),
     Rule("divide_by_minus_one", x / -1, -x),
-    Rule("negate_twice", -(-x), x),
+    Rule("negate_twice", neg(neg(x)), x),
     Rule("subtract_negative", x - (-y), x + y),
     Rule("add_negative", x + (-y), x - y),
     Rule("negative_times_negative", (-x) * (-y), x * y),
@@ -64,7 +63,6 @@ def copy_is_identity(node: Apply) -> Variable:
 @rewrite_rule(Elemwise)
 def cast_of_cast(node: Apply) -> Variable | None:
     """cast(cast(x, a), b) -> cast(x, b), where a held every value of x."""
-    assert isinstance(node.op, Elemwise)
     (source, *rest) = node.inputs
     if rest or not node.op.scalar.name.startswith("cast{"):
         return None
@@ -75,9 +73,9 @@ def cast_of_cast(node: Apply) -> Variable | None:
     if inner is None or not isinstance(inner.op, Elemwise) or not inner.op.scalar.name.startswith("cast{"):
         return None
     first = inner.inputs[0]
-    if not np.can_cast(first.type.numpy_dtype, source.type.numpy_dtype, "safe"):  # type: ignore[attr-defined]
+    if not np.can_cast(first.type.numpy_dtype, source.type.numpy_dtype, "safe"):
         return None
-    return first if first.type == kind else node.op(first)  # type: ignore[no-any-return]
+    return first if first.type == kind else node.op(first)
 
 
 @rewrite_rule(elemwise(scalar.second))
@@ -85,35 +83,33 @@ def second_is_stretching(node: Apply) -> Variable | None:
     """second(a, b) -> b where b needs no stretching, else b stretched to the shape of a."""
     a, b = node.inputs
     out = node.outputs[0].type
-    assert isinstance(out, TensorType)
     if b.type == out and all(n is not None for n in out.shape):
         return b
-    if a.type.ndim != out.ndim or b.type.ndim > out.ndim:  # type: ignore[attr-defined]
+    if a.type.ndim != out.ndim or b.type.ndim > out.ndim:
         return None
     from symgraph.tensor.shape import shape_i
 
-    lengths = [shape_i(a, i) if a.type.shape[i] != 1 else out.shape[i] for i in range(out.ndim)]  # type: ignore[attr-defined]
+    lengths = [shape_i(a, i) if a.type.shape[i] != 1 else out.shape[i] for i in range(out.ndim)]
     if None in lengths or out.ndim == 0:
         return b if out.ndim == 0 else None
-    return Alloc()(b, *lengths)  # type: ignore[no-any-return]
+    return Alloc()(b, *lengths)
 
 
 @rewrite_rule(Elemwise)
 def operand_needs_no_stretching(node: Apply) -> Variable | None:
     """f(alloc(v), y) -> f(v, y) where y has the full shape anyway: f stretches v itself."""
     out = node.outputs[0].type
-    assert isinstance(node.op, Elemwise) and isinstance(out, TensorType)
     inputs = list(node.inputs)
     if len(inputs) < 2:
         return None
     changed = False
     for i, variable in enumerate(inputs):
-        if not applied(variable, Alloc):
+        stretched = made_by(variable, Alloc)
+        if stretched is None:
             continue
-        others = [v for j, v in enumerate(inputs) if j != i and not applied(v, Alloc)]
-        if any(v.type.ndim == out.ndim and v.type.broadcastable == out.broadcastable for v in others):  # type: ignore[attr-defined]
-            assert variable.owner is not None
-            inputs[i] = variable.owner.inputs[0]
+        others = [v for j, v in enumerate(inputs) if j != i and made_by(v, Alloc) is None]
+        if any(v.type.broadcastable == out.broadcastable for v in others):
+            inputs[i] = stretched.inputs[0]
             changed = True
     return node.op.make_node(*inputs).outputs[0] if changed else None
 
@@ -121,7 +117,6 @@ def operand_needs_no_stretching(node: Apply) -> Variable | None:
 @rewrite_rule(Elemwise)
 def constant_condition(node: Apply) -> Variable | None:
     """switch(true, a, b) -> a, and switch(false, a, b) -> b, where the shape stays."""
-    assert isinstance(node.op, Elemwise)
     if node.op.scalar is not scalar.switch:
         return None
     condition, a, b = node.inputs
@@ -138,7 +133,6 @@ def constant_condition(node: Apply) -> Variable | None:
 def reduce_nothing(node: Apply) -> Variable | None:
     """A reduction over no axis leaves a tensor of the same type as it is."""
     op, (source,) = node.op, node.inputs
-    assert isinstance(op, Reduce)
     if op.axes or source.type != node.outputs[0].type or op.kind in ("all", "any"):
         return None
     return source
@@ -147,15 +141,13 @@ def reduce_nothing(node: Apply) -> Variable | None:
 @rewrite_rule(DimShuffle)
 def shuffle_of_alloc(node: Apply) -> Variable | None:
     """dimshuffle(alloc(v, a, b)) -> alloc(v, b, a) for a scalar v."""
-    op, (source,) = node.op, node.inputs
-    assert isinstance(op, DimShuffle)
-    if not applied(source, Alloc):
+    stretched = made_by(node.inputs[0], Alloc)
+    if stretched is None:
         return None
-    assert source.owner is not None
-    value, *lengths = source.owner.inputs
-    if value.type.ndim != 0:  # type: ignore[attr-defined]
+    value, *lengths = stretched.inputs
+    if value.type.ndim != 0:
         return None
-    return Alloc()(value, *(1 if axis == "x" else lengths[axis] for axis in op.order))  # type: ignore[no-any-return, index]
+    return Alloc()(value, *(1 if axis == "x" else lengths[axis] for axis in node.op.order))
 
 
 _FLIPS = {scalar.lt: scalar.ge, scalar.ge: scalar.lt, scalar.gt: scalar.le, scalar.le: scalar.gt, scalar.eq: scalar.neq,
@@ -166,18 +158,16 @@ _FLIPS = {scalar.lt: scalar.ge, scalar.ge: scalar.lt, scalar.gt: scalar.le, scal
 def negated_comparison(node: Apply) -> Variable | None:
     """~(a == b) -> a != b, and so on, for numbers that are ordered (integers; NaN is not)."""
     (condition,) = node.inputs
-    if not is_elemwise(condition, *_FLIPS):
+    if not is_elemwise(condition, *_FLIPS) or condition.owner is None:
         return None
-    assert condition.owner is not None
-    function = condition.owner.op.scalar  # type: ignore[attr-defined]
-    if function not in (scalar.eq, scalar.neq) and any(
-        v.type.numpy_dtype.kind not in "biu" for v in condition.owner.inputs  # type: ignore[attr-defined]
-    ):
+    function, operands = condition.owner.op.scalar, condition.owner.inputs
+    ordered = all(v.type.numpy_dtype.kind in "biu" for v in operands)
+    if not ordered and function not in (scalar.eq, scalar.neq):
         return None
-    return elemwise(_FLIPS[function])(*condition.owner.inputs)  # type: ignore[no-any-return]
+    return elemwise(_FLIPS[function])(*operands)
 
 
 CANONICALIZE = (
-    gate_is_identity, copy_is_identity, cast_of_cast, second_is_stretching, operand_needs_no_stretching, constant_condition,
-    reduce_nothing, shuffle_of_alloc, negated_comparison, *LAWS,
+    gate_is_identity, copy_is_identity, cast_of_cast, second_is_stretching, operand_needs_no_stretching,
+    constant_condition, reduce_nothing, shuffle_of_alloc, negated_comparison, *LAWS,
 )

@@ -15,7 +15,7 @@ from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.shape import DimShuffle, shape_i
 from symgraph.tensor.variable import TensorOperators
 
-__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "lengths_of", "stretched", "uniform"]
+__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "lengths_of", "made_by", "stretch", "uniform"]
 
 
 class Expr(TensorOperators, Pattern):
@@ -40,16 +40,21 @@ def is_elemwise(variable: Variable, *functions: ScalarFunction) -> bool:
     return node is not None and isinstance(node.op, Elemwise) and node.op.scalar in functions
 
 
-def applied(variable: Variable, op: type | tuple[type, ...]) -> bool:
-    """Whether a variable is the result of an operation of a class."""
-    return variable.owner is not None and isinstance(variable.owner.op, op)
+def made_by(variable: Variable, op: type | tuple[type, ...]) -> Any:
+    """The node that computes a variable, where its operation is of a class; else None."""
+    node = variable.owner
+    return node if node is not None and isinstance(node.op, op) else None
+
+
+def applied(variable: Variable, function: ScalarFunction) -> Any:
+    """The node that computes a variable, where it is a scalar function applied element by element; else None."""
+    return variable.owner if is_elemwise(variable, function) else None
 
 
 def uniform(variable: Variable) -> Any:
     """The number every element of a constant, or of a constant stretched to a shape, equals; else None."""
-    while applied(variable, (Alloc, DimShuffle)):
-        assert variable.owner is not None
-        variable = variable.owner.inputs[0]
+    while (stretched := made_by(variable, (Alloc, DimShuffle))) is not None:
+        variable = stretched.inputs[0]
     return getattr(variable, "uniform_value", None) if isinstance(variable, Constant) else None
 
 
@@ -64,7 +69,7 @@ def lengths_of(x: Variable) -> tuple[Any, ...]:
     return tuple(shape_i(x, axis) for axis in range(getattr(x.type, "ndim", 0)))
 
 
-def stretched(result: Any, node: Apply) -> Any:
+def stretch(result: Any, node: Apply) -> Any:
     """A result brought to the shape of a node's output. The lengths are had from the node's inputs: a replacement
     must not depend on what it replaces."""
     (lengths,) = node.op.infer_shape(node, [lengths_of(v) for v in node.inputs])

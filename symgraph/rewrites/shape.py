@@ -7,7 +7,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import applied, lengths_of
+from symgraph.rewrites.patterns import lengths_of, made_by
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, shape_i
@@ -22,9 +22,8 @@ def length_of(node: Apply) -> Variable | None:
     length: Variable = node.outputs[0]
     way: list[tuple[dict[int, Variable], int]] = []
     # Most operations pass a length on: walk down to where it comes from, and remember the way for the next who asks.
-    while applied(length, ShapeI):
-        assert length.owner is not None and isinstance(length.owner.op, ShapeI)
-        (source,), axis = length.owner.inputs, length.owner.op.axis
+    while (asking := made_by(length, ShapeI)) is not None:
+        (source,), axis = asking.inputs, asking.op.axis
         known: dict[int, Variable] = source.__dict__.setdefault("_lengths", {})
         below = known.get(axis) or _length_below(source, axis)
         if below is None:
@@ -38,7 +37,7 @@ def length_of(node: Apply) -> Variable | None:
 
 def _length_below(x: Variable, axis: int) -> Variable | None:
     """The length of an axis in terms of the inputs of what computes x; None where it is best to ask x itself."""
-    known = x.type.shape[axis]  # type: ignore[attr-defined]
+    known = x.type.shape[axis]
     if known is not None:
         return number_constant(np.asarray(known, "int64"))
     if x.owner is None:
@@ -50,10 +49,11 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
     length = lengths[axis]
     if not isinstance(length, Variable):
         return number_constant(np.asarray(length, "int64"))
-    if applied(length, ShapeI) and length.owner is not None and length.owner.inputs[0] is x:
+    asking = made_by(length, ShapeI)
+    if asking is not None and asking.inputs[0] is x:
         return None
     # To make a view costs nothing: where its length is not simply another's, ask the view.
-    plain = isinstance(length, Constant) or applied(length, ShapeI)
+    plain = isinstance(length, Constant) or asking is not None
     return length if plain or not x.owner.op.view_map else None
 
 
@@ -61,26 +61,23 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
 def element_of_shape(node: Apply) -> Variable | None:
     """shape(x)[i] -> shape[i](x), and [a, b, c][i] -> one of them."""
     (x, *symbolic), op = node.inputs, node.op
-    assert isinstance(op, Subtensor)
     if symbolic or len(op.spec) != 1 or not isinstance(op.spec[0], int) or x.owner is None:
         return None
     place = op.spec[0]
     if type(x.owner.op) is Shape:
         (source,) = x.owner.inputs
-        ndim = source.type.ndim  # type: ignore[attr-defined]
-        return as_tensor_variable(shape_i(source, place % ndim)) if -ndim <= place < ndim else None  # type: ignore[no-any-return]
+        ndim = source.type.ndim
+        return as_tensor_variable(shape_i(source, place % ndim)) if -ndim <= place < ndim else None
     if isinstance(x.owner.op, MakeVector):
         element = x.owner.inputs[place]
-        return element if element.type.dtype == node.outputs[0].type.dtype else None  # type: ignore[attr-defined]
+        return element if element.type.dtype == node.outputs[0].type.dtype else None
     return None
 
 
 @rewrite_rule(Subtensor)
 def whole(node: Apply) -> Variable | None:
     """x[:] -> x."""
-    op = node.op
-    assert isinstance(op, Subtensor)
-    full = all(isinstance(entry, SliceSpec) and entry.is_full for entry in op.spec)
+    full = all(isinstance(entry, SliceSpec) and entry.is_full for entry in node.op.spec)
     return node.inputs[0] if full else None
 
 
@@ -88,21 +85,20 @@ def whole(node: Apply) -> Variable | None:
 def merge_dimshuffles(node: Apply) -> Variable | None:
     """Two permutations of axes in a row are one; one that changes nothing is none."""
     op, (x,) = node.op, node.inputs
-    assert isinstance(op, DimShuffle)
-    if op.order == tuple(range(x.type.ndim)):  # type: ignore[attr-defined]
+    if op.order == tuple(range(x.type.ndim)):
         return x
-    reused = _reuse_dropped(op.order, x.type.ndim)  # type: ignore[attr-defined]
+    reused = _reuse_dropped(op.order, x.type.ndim)
     if reused != op.order:
-        return x if reused == tuple(range(len(reused))) else DimShuffle(reused)(x)  # type: ignore[no-any-return]
-    if not applied(x, DimShuffle):
+        return x if reused == tuple(range(len(reused))) else DimShuffle(reused)(x)
+    first = made_by(x, DimShuffle)
+    if first is None:
         return None
-    assert x.owner is not None
-    inner = x.owner.op.order  # type: ignore[attr-defined]
-    order = tuple("x" if axis == "x" else inner[axis] for axis in op.order)  # type: ignore[index]
-    source = x.owner.inputs[0]
-    if order == tuple(range(source.type.ndim)):  # type: ignore[attr-defined]
+    inner = first.op.order
+    order = tuple("x" if axis == "x" else inner[axis] for axis in op.order)
+    source = first.inputs[0]
+    if order == tuple(range(source.type.ndim)):
         return source
-    return DimShuffle(order)(source)  # type: ignore[no-any-return]
+    return DimShuffle(order)(source)
 
 
 def _reuse_dropped(order: tuple[int | str, ...], ndim: int) -> tuple[int | str, ...]:
@@ -123,14 +119,12 @@ def _reuse_dropped(order: tuple[int | str, ...], ndim: int) -> tuple[int | str, 
 def merge_reshapes(node: Apply) -> Variable | None:
     """reshape(reshape(x, a), b) -> reshape(x, b); to its own rank, where at most one length is unknown: x."""
     x, *lengths = node.inputs
-    if len(lengths) == 1 and x.type.ndim == 1 and x.type.is_interchangeable(node.outputs[0].type) and (  # type: ignore[attr-defined]
+    if len(lengths) == 1 and x.type.ndim == 1 and x.type.is_interchangeable(node.outputs[0].type) and (
         isinstance(lengths[0], Constant) and int(lengths[0].data) == -1
     ):
         return x
-    if applied(x, Reshape):
-        assert x.owner is not None
-        return node.op(x.owner.inputs[0], *lengths)  # type: ignore[no-any-return]
-    return None
+    first = made_by(x, Reshape)
+    return None if first is None else node.op(first.inputs[0], *lengths)
 
 
 @rewrite_rule(SpecifyShape)
@@ -144,13 +138,13 @@ def known_shape(node: Apply) -> Variable | None:
 def alloc_of_alloc(node: Apply) -> Variable | None:
     """A stretched value that is stretched again."""
     value, *lengths = node.inputs
-    if not applied(value, Alloc):
+    first = made_by(value, Alloc)
+    if first is None:
         return None
-    assert value.owner is not None
-    inner = value.owner.inputs[0]
+    inner = first.inputs[0]
     # The inner stretching must have been to lengths that the outer one keeps.
-    if inner.type.ndim == 0 or inner.type.broadcastable == value.type.broadcastable[-inner.type.ndim:]:  # type: ignore[attr-defined]
-        return node.op(inner, *lengths)  # type: ignore[no-any-return]
+    if inner.type.ndim == 0 or inner.type.broadcastable == value.type.broadcastable[-inner.type.ndim:]:
+        return node.op(inner, *lengths)
     return None
 
 
@@ -158,13 +152,13 @@ def alloc_of_alloc(node: Apply) -> Variable | None:
 def alloc_of_padded(node: Apply) -> Variable | None:
     """alloc(v[None, ...], a, b) -> alloc(v, a, b): stretching adds axes in front by itself."""
     value, *lengths = node.inputs
-    if not applied(value, DimShuffle):
+    padded = made_by(value, DimShuffle)
+    if padded is None:
         return None
-    assert value.owner is not None and isinstance(value.owner.op, DimShuffle)
-    order, (source,) = value.owner.op.order, value.owner.inputs
-    rank = source.type.ndim  # type: ignore[attr-defined]
+    order, (source,) = padded.op.order, padded.inputs
+    rank = source.type.ndim
     if order == ("x",) * (len(order) - rank) + tuple(range(rank)):
-        return node.op(source, *lengths)  # type: ignore[no-any-return]
+        return node.op(source, *lengths)
     return None
 
 
@@ -172,21 +166,21 @@ def alloc_of_padded(node: Apply) -> Variable | None:
 def written_value_needs_no_stretching(node: Apply) -> Variable | None:
     """x[i] += alloc(v) -> x[i] += v: writing stretches by itself."""
     x, value, *index = node.inputs
-    if not applied(value, Alloc):
-        return None
-    assert value.owner is not None
-    return node.op(x, value.owner.inputs[0], *index)  # type: ignore[no-any-return]
+    first = made_by(value, Alloc)
+    return None if first is None else node.op(x, first.inputs[0], *index)
 
 
 @rewrite_rule(elemwise(scalar.maximum))
 def length_is_not_negative(node: Apply) -> Variable | None:
     """maximum(length, 0) -> length."""
     for length, bound in (node.inputs, node.inputs[::-1]):
-        if isinstance(bound, Constant) and bound.type.ndim == 0 and bound.data == 0 and applied(length, ShapeI) and (  # type: ignore[attr-defined]
-            length.type == node.outputs[0].type
-        ):
+        zero = isinstance(bound, Constant) and bound.type.ndim == 0 and bound.data == 0
+        if zero and made_by(length, ShapeI) is not None and length.type == node.outputs[0].type:
             return length
     return None
 
 
-SHAPE = (alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, element_of_shape, whole, merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc)
+SHAPE = (
+    alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, element_of_shape, whole,
+    merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc,
+)

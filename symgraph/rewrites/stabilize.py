@@ -19,7 +19,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.rewrite import Rule, rewrite_rule
-from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_zeros, stretched
+from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_zeros, made_by, stretch
 from symgraph.tensor.basic import number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -29,8 +29,9 @@ from symgraph.tensor.subtensor import IncSubtensor, Subtensor
 
 __all__ = ["STABILIZE"]
 
-exp, log, log1p, expm1, sigmoid, softplus, mul, true_div, neg = (elemwise(f) for f in (
-    scalar.exp, scalar.log, scalar.log1p, scalar.expm1, scalar.sigmoid, scalar.softplus, scalar.mul, scalar.true_div, scalar.neg))
+exp, log, log1p, expm1 = (elemwise(f) for f in (scalar.exp, scalar.log, scalar.log1p, scalar.expm1))
+sigmoid, softplus = elemwise(scalar.sigmoid), elemwise(scalar.softplus)
+mul, true_div = elemwise(scalar.mul), elemwise(scalar.true_div)
 
 x, g = Hole("x"), Hole("g")
 
@@ -55,14 +56,12 @@ LAWS = (
 def log_of_softmax(node: Apply) -> Variable | None:
     """log(softmax(x)) -> log_softmax(x), also where parts are taken before the logarithm."""
     (p,) = node.inputs
-    if applied(p, Softmax):
-        assert p.owner is not None and isinstance(p.owner.op, Softmax)
-        return LogSoftmax(p.owner.op.axes)(p.owner.inputs[0])  # type: ignore[no-any-return]
-    if applied(p, (Subtensor, DimShuffle)):
-        assert p.owner is not None
-        source, *rest = p.owner.inputs
-        if applied(source, Softmax):
-            return p.owner.op(log(source), *rest)  # type: ignore[no-any-return]
+    whole = made_by(p, Softmax)
+    if whole is not None:
+        return LogSoftmax(whole.op.axes)(whole.inputs[0])
+    part = made_by(p, (Subtensor, DimShuffle))
+    if part is not None and made_by(part.inputs[0], Softmax) is not None:
+        return part.op(log(part.inputs[0]), *part.inputs[1:])
     return None
 
 
@@ -70,12 +69,11 @@ def log_of_softmax(node: Apply) -> Variable | None:
 def gradient_of_log_of_softmax(node: Apply) -> Variable | None:
     """softmax_grad(g / s, s) -> g - sum(g) * s: where s is 0, the quotient was infinite and the truth is finite."""
     upstream, s = node.inputs
-    assert isinstance(node.op, SoftmaxGrad)
     free = _without_factor(upstream, s)
     if free is None:
         return None
-    whole = free if free.type.broadcastable == s.type.broadcastable else stretched(free, node)  # type: ignore[attr-defined]
-    return free - node.op.over(whole) * s  # type: ignore[no-any-return]
+    whole = free if free.type.broadcastable == s.type.broadcastable else stretch(free, node)
+    return free - node.op.over(whole) * s
 
 
 def _without_factor(quotient: Variable, s: Variable) -> Any:
@@ -97,7 +95,7 @@ def _without_factor(quotient: Variable, s: Variable) -> Any:
             inner = _without_factor(node.inputs[i], s)
             if inner is not None:
                 return inner * node.inputs[1 - i]
-    if applied(quotient, IncSubtensor) and is_zeros(node.inputs[0]) and not node.op.set_instead:  # type: ignore[attr-defined]
+    if isinstance(node.op, IncSubtensor) and is_zeros(node.inputs[0]) and not node.op.set_instead:
         return _without_part(node, s)
     return None
 
@@ -105,12 +103,9 @@ def _without_factor(quotient: Variable, s: Variable) -> Any:
 def _without_part(node: Apply, s: Variable) -> Any:
     """The gradient of log(s[i]) puts g / s[i] at i of zeros: the same with g alone is s times that."""
     zeros, value, *index = node.inputs
-    assert isinstance(node.op, IncSubtensor)
     for candidate in _quotients(value):
-        part = candidate.owner
-        if part is not None and isinstance(part.op, Subtensor) and part.op.spec == node.op.spec and (
-            part.inputs[0] is s and list(part.inputs[1:]) == index
-        ):
+        part = made_by(candidate, Subtensor)
+        if part is not None and part.op.spec == node.op.spec and list(part.inputs) == [s, *index]:
             inner = _without_factor(value, candidate)
             return None if inner is None else node.op(zeros, inner, *index)
     return None
@@ -124,49 +119,50 @@ def _quotients(variable: Variable) -> list[Variable]:
 @rewrite_rule(log)
 def log_of_sum_of_exp(node: Apply) -> Variable | None:
     """log(sum(exp(x))) -> logsumexp(x)."""
-    (total,) = node.inputs
-    if not applied(total, Reduce):
+    total = made_by(node.inputs[0], Reduce)
+    if total is None or not _is_plain_sum(total.op):
         return None
-    assert total.owner is not None and isinstance(total.owner.op, Reduce)
-    op, (source,) = total.owner.op, total.owner.inputs
-    if op.kind != "sum" or not op.axes or not is_elemwise(source, scalar.exp) or op.acc_dtype or op.dtype:
+    power = applied(total.inputs[0], scalar.exp)
+    if power is None or power.inputs[0].type.numpy_dtype.kind != "f":
         return None
-    assert source.owner is not None
-    inner = source.owner.inputs[0]
-    if inner.type.numpy_dtype.kind != "f":  # type: ignore[attr-defined]
-        return None
-    kept = LogSumExp(op.axes)(inner)
-    return kept if op.keepdims else dimshuffle(kept, [i for i in range(kept.type.ndim) if i not in op.axes])  # type: ignore[no-any-return]
+    kept = LogSumExp(total.op.axes)(power.inputs[0])
+    rest = [i for i in range(kept.type.ndim) if i not in total.op.axes]
+    return kept if total.op.keepdims else dimshuffle(kept, rest)
+
+
+def _is_plain_sum(op: Reduce) -> bool:
+    """Whether a reduction is a sum over some axes, in its input's dtype."""
+    return op.kind == "sum" and bool(op.axes) and not op.dtype and not op.acc_dtype
 
 
 @rewrite_rule(Reduce)
 def sum_of_quotient(node: Apply) -> Variable | None:
     """sum(a / b) -> sum(a) / b where b is the same along the axes summed."""
     op, (source,) = node.op, node.inputs
-    assert isinstance(op, Reduce)
-    if op.kind != "sum" or not op.axes or op.dtype or op.acc_dtype or not is_elemwise(source, scalar.true_div, scalar.neg):
+    if not _is_plain_sum(op):
         return None
-    assert source.owner is not None
-    top, *rest = source.owner.inputs
-    if not rest:
-        return -op(top) if applied_quotient(top, op.axes) else None  # type: ignore[no-any-return]
-    (bottom,) = rest
-    if not _constant_along(bottom, op.axes, source) or top.type.broadcastable != source.type.broadcastable:  # type: ignore[attr-defined]
+    negated = applied(source, scalar.neg)
+    if negated is not None and _divisor_along(negated.inputs[0], op.axes) is not None:
+        return -op(negated.inputs[0])
+    bottom = _divisor_along(source, op.axes)
+    if bottom is None:
         return None
-    if bottom.type.ndim == 0 or op.keepdims:  # type: ignore[attr-defined]
-        return op(top) / bottom  # type: ignore[no-any-return]
-    return op(top) / dimshuffle(bottom, [i for i in range(bottom.type.ndim) if i not in op.axes])  # type: ignore[no-any-return, attr-defined]
+    total = op(source.owner.inputs[0])
+    if bottom.type.ndim == 0 or op.keepdims:
+        return total / bottom
+    return total / dimshuffle(bottom, [i for i in range(bottom.type.ndim) if i not in op.axes])
 
 
-def _constant_along(variable: Variable, axes: Sequence[int], whole: Variable) -> bool:
-    kind: Any = variable.type
-    return kind.ndim == 0 or (kind.ndim == whole.type.ndim and all(kind.shape[a] == 1 for a in axes))  # type: ignore[attr-defined]
-
-
-def applied_quotient(variable: Variable, axes: Sequence[int]) -> bool:
-    """Whether a variable is a quotient whose denominator is the same along axes."""
-    return is_elemwise(variable, scalar.true_div) and variable.owner is not None and _constant_along(
-        variable.owner.inputs[1], axes, variable)
+def _divisor_along(variable: Variable, axes: Sequence[int]) -> Any:
+    """The divisor of a quotient whose dividend has the full shape, when it is the same along the axes; else None."""
+    quotient = applied(variable, scalar.true_div)
+    if quotient is None:
+        return None
+    top, bottom = quotient.inputs
+    if top.type.broadcastable != variable.type.broadcastable:
+        return None
+    same = bottom.type.ndim == variable.type.ndim and all(bottom.type.shape[a] == 1 for a in axes)
+    return bottom if bottom.type.ndim == 0 or same else None
 
 
 # ---- products ---------------------------------------------------------------------------------------------------
@@ -207,7 +203,7 @@ def _factors(product: Variable) -> tuple[list[Factor], bool]:
             pending.append(Factor(node.inputs[0], factor.power, factor.order))
             negative = not negative
         elif isinstance(node.op, DimShuffle) and factor.order is None and node.op.kept == tuple(
-            range(node.inputs[0].type.ndim)  # type: ignore[attr-defined]
+            range(node.inputs[0].type.ndim)
         ):
             pending.append(Factor(node.inputs[0], factor.power, node.op.order))
         else:
@@ -218,39 +214,34 @@ def _factors(product: Variable) -> tuple[list[Factor], bool]:
 def _same_rank(node: Apply, factor: Factor) -> bool:
     """Behind a dimshuffle, only operands of full rank can be told apart."""
     return factor.order is None or all(
-        v.type.ndim == node.outputs[0].type.ndim for v in node.inputs)  # type: ignore[attr-defined]
+        v.type.ndim == node.outputs[0].type.ndim for v in node.inputs)
 
 
 def _opposite(a: Variable, b: Variable) -> bool:
     """Whether a is -b."""
-    return (is_elemwise(a, scalar.neg) and a.owner is not None and a.owner.inputs[0] is b) or (
-        is_elemwise(b, scalar.neg) and b.owner is not None and b.owner.inputs[0] is a)
+    minus_a, minus_b = applied(a, scalar.neg), applied(b, scalar.neg)
+    return (minus_a is not None and minus_a.inputs[0] is b) or (minus_b is not None and minus_b.inputs[0] is a)
 
 
 def _exp_times_sigmoid(a: Factor, b: Factor) -> Any:
     """exp(x) * sigmoid(-x) -> sigmoid(x)."""
-    if a.power == b.power == 1 and is_elemwise(a.variable, scalar.exp) and is_elemwise(b.variable, scalar.sigmoid):
-        assert a.variable.owner is not None and b.variable.owner is not None
-        inner, other = a.variable.owner.inputs[0], b.variable.owner.inputs[0]
-        if _opposite(inner, other):
-            return sigmoid(inner)
-    return None
+    power, curve = applied(a.variable, scalar.exp), applied(b.variable, scalar.sigmoid)
+    if power is None or curve is None or not a.power == b.power == 1:
+        return None
+    return sigmoid(power.inputs[0]) if _opposite(power.inputs[0], curve.inputs[0]) else None
 
 
 def _exp_over_sum(a: Factor, b: Factor) -> Any:
     """exp(x) / sum(exp(x)) -> softmax(x)."""
-    if a.power != 1 or b.power != -1 or not is_elemwise(a.variable, scalar.exp) or not applied(b.variable, Reduce):
+    power, total = applied(a.variable, scalar.exp), made_by(b.variable, Reduce)
+    if a.power != 1 or b.power != -1 or power is None or total is None or total.inputs[0] is not a.variable:
         return None
-    assert a.variable.owner is not None and b.variable.owner is not None and isinstance(b.variable.owner.op, Reduce)
-    op, (source,) = b.variable.owner.op, b.variable.owner.inputs
-    if op.kind != "sum" or source is not a.variable or not op.axes or op.dtype or op.acc_dtype:
+    axes, x = total.op.axes, power.inputs[0]
+    if not _is_plain_sum(total.op) or x.type.numpy_dtype.kind != "f":
         return None
-    inner = a.variable.owner.inputs[0]
-    ndim = source.type.ndim  # type: ignore[attr-defined]
-    kept = [i for i in range(ndim) if i not in op.axes]
-    stretched = tuple("x" if i in op.axes else kept.index(i) for i in range(ndim))
-    fits = op.keepdims or len(kept) == 0 or b.order == stretched
-    return Softmax(op.axes)(inner) if fits and inner.type.numpy_dtype.kind == "f" else None  # type: ignore[attr-defined]
+    kept = [i for i in range(x.type.ndim) if i not in axes]
+    spread = tuple("x" if i in axes else kept.index(i) for i in range(x.type.ndim))
+    return Softmax(axes)(x) if total.op.keepdims or not kept or b.order == spread else None
 
 
 def _cancel(a: Factor, b: Factor) -> Any:
@@ -261,7 +252,7 @@ def _cancel(a: Factor, b: Factor) -> Any:
 
 def _positive(variable: Variable) -> bool:
     """Whether a variable is a function that is positive wherever it is finite."""
-    return is_elemwise(variable, scalar.exp, scalar.sigmoid, scalar.cosh) or applied(variable, Softmax)
+    return is_elemwise(variable, scalar.exp, scalar.sigmoid, scalar.cosh) or made_by(variable, Softmax) is not None
 
 
 #: Laws on two factors, of which the first is positive: what they give together (True for 1), or None.
@@ -283,7 +274,7 @@ def factors(node: Apply) -> Variable | None:
                 if together is not None:
                     rest = [f for k, f in enumerate(parts) if k not in (i, j)]
                     product = _product(rest, together, node)
-                    return -product if negative and product is not None else product  # type: ignore[no-any-return]
+                    return -product if negative and product is not None else product
     return None
 
 
@@ -296,16 +287,16 @@ def distribute_to_cancel(node: Apply) -> Variable | None:
     for i, part in enumerate(parts):
         if part.power != 1 or part.order is not None or not is_elemwise(part.variable, scalar.add, scalar.sub):
             continue
-        assert part.variable.owner is not None
         rest = parts[:i] + parts[i + 1:]
-        sides = part.variable.owner.inputs
+        adding: Any = part.variable.owner
+        sides = adding.inputs
         if not any(_cancel(a, b) for side in sides for a in _factors(side)[0] for b in rest):
             continue
         left, right = (_product(rest, side, node) for side in sides)
         if left is None or right is None:
             continue
-        total = part.variable.owner.op(left, right)
-        return -total if negative else total  # type: ignore[no-any-return]
+        total = adding.op(left, right)
+        return -total if negative else total
     return None
 
 
@@ -320,10 +311,10 @@ def _product(rest: Sequence[Factor], together: Any, node: Apply) -> Any:
     for factor in bottom:
         result = (1 if result is None else result) / factor
     if result is None:
-        result = number_constant(np.ones((), whole.type.dtype))  # type: ignore[attr-defined]
-    if result.type.dtype != whole.type.dtype:  # type: ignore[attr-defined]
+        result = number_constant(np.ones((), whole.type.dtype))
+    if result.type.dtype != whole.type.dtype:
         return None
-    return result if result.type.broadcastable == whole.type.broadcastable else stretched(result, node)  # type: ignore[attr-defined]
+    return result if result.type.broadcastable == whole.type.broadcastable else stretch(result, node)
 
 
 STABILIZE = (
