@@ -66,7 +66,7 @@ class Backend(Protocol):
 
 
 _DEVICES = {"cpu": "numpy", "cuda": "cupy"}
-_INSTALL = {"cupy": "install CuPy for your CUDA (pip install symgraph[cuda13] or symgraph[cuda12]), or use device='cpu'"}
+_INSTALL = {"cupy": "install CuPy (pip install 'symgraph[cuda13]' or 'symgraph[cuda12]'), or use device='cpu'"}
 
 
 def get_backend(name: str) -> Backend:

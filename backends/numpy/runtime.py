@@ -87,10 +87,9 @@ def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
         advice = ""
         if 1 in (m, n):
             advice = (
-                ". Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)) or use T.addbroadcast"
+                ". Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)), or use "
+                "T.addbroadcast"
             )
-        raise ValueError(
-            f"{op}: shapes {a.shape} and {b.shape} do not fit together: axis {i} of the first has length {m}, axis {j} of the "
-            f"second {n}{advice}"
-        )
+        where = f"axis {i} of the first has length {m}, axis {j} of the second {n}"
+        raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: {where}{advice}")
     raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")
