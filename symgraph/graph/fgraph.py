@@ -75,10 +75,11 @@ class FunctionGraph:
                          .static_order())
         except CycleError as error:
             circle = [str(v) for v in error.args[1]]
-            raise ValueError(f"the replacements go in a circle: {' is in what replaces '.join(circle)}. Replace one of "
-                             "them by a new variable") from None
+            raise ValueError(f"the replacements go in a circle: {', which is in what replaces '.join(circle)}. Replace "
+                             "one of them by a new variable") from None
         for old in order:
-            self._given[old] = self._intern_apart(replace[old]) if old in reads[old] else self.intern([replace[old]])[0]
+            new = replace[old]
+            self._given[old] = self._intern_apart(new) if old in reads[old] else self.intern([new])[0]
             self._memo[old] = self._given[old]
 
     def _intern_apart(self, value: Variable) -> Variable:
@@ -133,8 +134,8 @@ class FunctionGraph:
             found = self._nodes.get(key)
         except TypeError as error:
             raise TypeError(
-                f"{node.op}, applied at {node.origin}, cannot be compared with other operations: {error}. The values of "
-                "its __props__ must be hashable: a tuple in the place of a list, bytes in the place of an array"
+                f"{node.op}, applied at {node.origin}, cannot be compared with other operations: {error}. The values "
+                "of its __props__ must be hashable: a tuple in the place of a list, bytes in the place of an array"
             ) from None
         if found is None:
             if adopt and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):

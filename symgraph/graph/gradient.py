@@ -1,7 +1,8 @@
 """The chain rule over graphs.
 
 `grad` walks an expression backward and asks each operation's `L_op`; `Lop` and `Rop` are the two directional
-products; a family of identity operations (`disconnected_grad`, `grad_clip`, ...) changes only what flows back.
+products; a family of identity operations (`disconnected_grad`, `grad_clip`, ..., of `symgraph.graph.gates`) changes
+only what flows back.
 
 Nothing here knows tensors: a `Type` says what its zero, its one and its sums are.
 """
@@ -10,19 +11,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.errors import DisconnectedInputError, NullTypeGradError
-from symgraph.graph.basic import Apply, Variable
-from symgraph.graph.op import Op
-from symgraph.graph.origin import deriving
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.chain import Chain, pattern_of
+from symgraph.graph.gates import (
+    GradientGate,
+    consider_constant,
+    disconnected_grad,
+    grad_clip,
+    grad_not_implemented,
+    grad_scale,
+    grad_undefined,
+    undefined_grad,
+    zero_grad,
+)
+from symgraph.graph.origin import current_origin, deriving
 from symgraph.graph.traversal import toposort, walk_variables
-from symgraph.graph.type import DisconnectedType, NullType, Type
+from symgraph.graph.type import DisconnectedType, NullType
 
 __all__ = [
-    "Lop", "Rop", "consider_constant", "disconnected_grad", "grad", "grad_clip", "grad_not_implemented", "grad_scale",
-    "grad_undefined", "subgraph_grad", "undefined_grad", "zero_grad",
+    "GradientGate", "Lop", "Rop", "consider_constant", "disconnected_grad", "grad", "grad_clip", "grad_not_implemented",
+    "grad_scale", "grad_undefined", "subgraph_grad", "undefined_grad", "zero_grad",
 ]
 
 _LEVELS = ("raise", "warn", "ignore")
@@ -61,13 +72,13 @@ def grad(
 
     Returns
     -------
-    Variable or list of Variable
-        One for each of `wrt`, of the same type; a list exactly when `wrt` is a sequence.
+    Variable, list or tuple of Variable
+        One for each of `wrt`, of the same type; a tuple for a tuple, a list for any other sequence.
 
     Raises
     ------
     TypeError
-        When the cost is not a floating-point scalar.
+        When the cost is not a floating-point scalar, or `wrt` holds something else than variables, or a constant.
     DisconnectedInputError
         When a `wrt` does not influence the cost and `disconnected_inputs` is ``'raise'``.
     NullTypeGradError
@@ -83,12 +94,59 @@ def grad(
     _one_of("disconnected_inputs", disconnected_inputs, _LEVELS)
     _one_of("return_disconnected", return_disconnected, ("zero", "none", "disconnected"))
     _one_of("null_gradients", null_gradients, ("raise", "return"))
-    several = not isinstance(wrt, Variable)
-    targets: list[Variable] = list(wrt) if several else [wrt]  # type: ignore[arg-type, list-item]
+    targets = _as_variables("wrt", wrt)
     for target in targets:
-        if not isinstance(target, Variable):
-            raise TypeError(f"wrt must hold symbolic variables, not {type(target).__name__}: {target!r}")
-    seeds: dict[Variable, Variable] = dict(known_grads or {})
+        if isinstance(target, Constant):
+            raise TypeError(f"cannot differentiate by the constant {target}: make it an input (T.scalar, ...) or a "
+                            "shared variable")
+    constants = set(_as_variables("consider_constant", consider_constant)) if consider_constant is not None else set()
+    chain = Chain(_seeds(cost, known_grads), targets, constants)
+    results = []
+    for target in targets:
+        gradient = chain.gradient_of(target)
+        result = _finish(gradient, target, disconnected_inputs, return_disconnected, null_gradients)
+        if add_names and result is not None and cost is not None and cost.name and target.name and chain.made(result):
+            result.name = f"(d{cost.name}/d{target.name})"
+        results.append(result)
+    return _in_the_form_of(wrt, results)
+
+
+def _as_variables(name: str, values: Any) -> list[Variable]:
+    """An argument as a list of variables."""
+    found = [values] if isinstance(values, Variable) else values
+    if isinstance(found, (str, bytes)) or not isinstance(found, Iterable):
+        raise TypeError(f"{name} must be a symbolic variable or several, not {type(values).__name__}: {values!r}")
+    found = list(found)
+    for value in found:
+        if not isinstance(value, Variable):
+            raise TypeError(f"{name} must hold symbolic variables, not {type(value).__name__}: {value!r}")
+    return found
+
+
+def _in_the_form_of(given: Any, results: list[Any]) -> Any:
+    return results[0] if isinstance(given, Variable) else tuple(results) if isinstance(given, tuple) else results
+
+
+def _direction(variable: Variable, value: Any, who: str) -> Variable:
+    """A gradient or tangent somebody gives for a variable, as a variable of the right type."""
+    try:
+        if not isinstance(value, Variable):
+            value = variable.type.gradient_type().filter_variable(value)
+        return variable.type.check_gradient(variable, value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{who}, for {_describe(variable)}: {error}") from None
+
+
+def _seeds(cost: Variable | None, known_grads: Mapping[Variable, Variable] | None) -> dict[Variable, Variable]:
+    """What the backward walk starts from."""
+    seeds: dict[Variable, Variable] = {}
+    for variable, gradient in dict(known_grads or {}).items():
+        if not isinstance(variable, Variable):
+            raise TypeError(f"known_grads: {variable!r} is not a symbolic variable")
+        if isinstance(gradient, Variable) and isinstance(gradient.type, (DisconnectedType, NullType)):
+            seeds[variable] = gradient
+            continue
+        seeds[variable] = _direction(variable, gradient, "known_grads")
     if cost is None:
         if not seeds:
             raise ValueError("grad needs a cost, or known_grads to start from")
@@ -97,16 +155,11 @@ def grad(
     elif isinstance(cost.type, NullType):
         raise NullTypeGradError(f"the cost itself is undefined: {cost.type.why}")
     elif cost not in seeds:
-        seeds[cost] = cost.type.seed(cost)
-    chain = _Chain(seeds, targets, set(consider_constant or ()))
-    results = []
-    for target in targets:
-        gradient = chain.gradient_of(target)
-        result = _finish(gradient, target, disconnected_inputs, return_disconnected, null_gradients)
-        if add_names and result is not None and result.name is None and cost is not None and cost.name and target.name:
-            result.name = f"(d{cost.name}/d{target.name})"
-        results.append(result)
-    return results if several else results[0]
+        try:
+            seeds[cost] = cost.type.seed(cost)
+        except TypeError as error:
+            raise TypeError(f"{error}. It was built at {_place(cost)}") from None
+    return seeds
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -124,7 +177,7 @@ def _finish(gradient: Variable | None, target: Variable, disconnected_inputs: st
         if disconnected_inputs == "raise":
             raise DisconnectedInputError(message)
         if disconnected_inputs == "warn":
-            warnings.warn(message, stacklevel=3)
+            _warn(message)
         if return_disconnected == "zero":
             return target.type.zeros_like(target)
         return None if return_disconnected == "none" else DisconnectedType()()
@@ -133,90 +186,18 @@ def _finish(gradient: Variable | None, target: Variable, disconnected_inputs: st
     return gradient
 
 
+def _place(variable: Variable) -> Any:
+    return (variable.owner.origin if variable.owner is not None else variable.origin) or "an unknown line"
+
+
 def _describe(variable: Variable) -> str:
-    origin = variable.owner.origin if variable.owner is not None else variable.origin
-    return f"{variable}, built at {origin}" if origin is not None else str(variable)
+    return f"{variable}, built at {_place(variable)}"
 
 
-class _Chain:
-    """One backward walk: gathers the contributions to each variable and sums them when they are all there."""
-
-    def __init__(self, seeds: Mapping[Variable, Variable], targets: Sequence[Variable], constants: set[Variable]) -> None:
-        self.terms: dict[Variable, list[Variable]] = {v: [g] for v, g in seeds.items()}
-        self.known = set(seeds)
-        nodes = toposort(seeds, constants)
-        influenced = self._influenced(nodes, targets)
-        for node in reversed(nodes):
-            if any(v in influenced for v in node.outputs) and any(v in self.terms for v in node.outputs):
-                self._back_through(node, influenced, constants)
-
-    @staticmethod
-    def _influenced(nodes: Iterable[Apply], targets: Sequence[Variable]) -> set[Variable]:
-        """The targets and everything whose value depends on them."""
-        found = set(targets)
-        for node in nodes:
-            if any(v in found for v in node.inputs):
-                pattern = node.op.connection_pattern(node)
-                for j, output in enumerate(node.outputs):
-                    if any(v in found and pattern[i][j] for i, v in enumerate(node.inputs)):
-                        found.add(output)
-        return found
-
-    def gradient_of(self, variable: Variable) -> Variable | None:
-        """The sum of what flowed back to `variable`; None when nothing did."""
-        terms = self.terms.get(variable)
-        if terms is None:
-            return None
-        for term in terms:
-            if isinstance(term.type, NullType):
-                return term
-        if len(terms) > 1:
-            self.terms[variable] = terms = [variable.type.add_terms(terms)]
-        return terms[0]
-
-    def _back_through(self, node: Apply, influenced: set[Variable], constants: set[Variable]) -> None:
-        flowing = [self.gradient_of(v) for v in node.outputs]
-        pattern = node.op.connection_pattern(node)
-        wanted = [
-            v in influenced and v not in constants and v not in self.known
-            and any(pattern[i][j] and g is not None for j, g in enumerate(flowing))
-            for i, v in enumerate(node.inputs)
-        ]
-        if not any(wanted):
-            return
-        null = next((g for g in flowing if g is not None and isinstance(g.type, NullType)), None)
-        if null is not None:
-            back: Sequence[Any] = [null] * len(node.inputs)
-        else:
-            given = [DisconnectedType()() if g is None else g for g in flowing]
-            with deriving(node.origin, f"gradient of {node.op}"):
-                back = node.op.L_op(node.inputs, node.outputs, given)
-                if len(back) != len(node.inputs):
-                    raise ValueError(f"{node.op}.L_op returned {len(back)} gradients for {len(node.inputs)} inputs")
-                back = [self._checked(node, i, g) if wanted[i] else None for i, g in enumerate(back)]
-        for variable, want, gradient in zip(node.inputs, wanted, back, strict=True):
-            if want and gradient is not None and not isinstance(gradient.type, DisconnectedType):
-                self.terms.setdefault(variable, []).append(gradient)
-
-    @staticmethod
-    def _checked(node: Apply, index: int, gradient: Any) -> Variable | None:
-        """An operation is somebody's code: hold what it returned to the contract."""
-        if gradient is None or (isinstance(gradient, Variable) and isinstance(gradient.type, (DisconnectedType, NullType))):
-            return gradient
-        if not isinstance(gradient, Variable):
-            raise TypeError(
-                f"{node.op}.L_op returned {type(gradient).__name__} as the gradient of input {index}; it must return "
-                "symbolic variables, or DisconnectedType()() for an input with no influence"
-            )
-        variable = node.inputs[index]
-        try:
-            return variable.type.check_gradient(variable, gradient)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{node.op}.L_op, gradient of input {index}: {error}") from None
-
-
-def _as_list(values: Any) -> list[Any]:
-    return [values] if isinstance(values, Variable) or values is None else list(values)
+def _warn(message: str) -> None:
+    """Warn at the user's line, however deep in here the cause was noticed."""
+    origin = current_origin()
+    warnings.warn_explicit(message, UserWarning, origin.filename, origin.lineno)
 
 
 def Lop(
@@ -232,14 +213,19 @@ def Lop(
         Any shapes.
     wrt : Variable or sequence of Variable
     eval_points : Variable or sequence of Variable
-        One for each of `f`, of its shape.
+        One for each of `f`, of its shape; None for one that does not count.
     consider_constant, disconnected_inputs
         As for `grad`.
 
     Returns
     -------
-    Variable or list of Variable
-        Of the shapes of `wrt`.
+    Variable, list or tuple of Variable
+        Of the shapes of `wrt`, in its form.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an eval point does not fit its variable, or their numbers differ.
 
     Examples
     --------
@@ -248,14 +234,22 @@ def Lop(
     >>> sg.Lop(x ** 2, x, v).eval({x: np.array([1.0, 2.0]), v: np.array([1.0, 10.0])})
     array([ 2., 40.])
     """
-    outputs, points = _as_list(f), _as_list(eval_points)
-    if len(outputs) != len(points):
-        raise ValueError(f"Lop: {len(outputs)} outputs but {len(points)} eval_points")
+    outputs = _as_variables("f", f)
+    points = _points(f, eval_points, len(outputs), "Lop: f")
     seeds: dict[Variable, Variable] = {}
     for output, point in zip(outputs, points, strict=True):
-        point = output.type.check_gradient(output, output.type.filter_variable(point))
-        seeds[output] = output.type.add_terms([seeds[output], point]) if output in seeds else point
+        if point is not None:
+            point = _direction(output, point, "Lop, eval point")
+            seeds[output] = output.type.add_terms([seeds[output], point]) if output in seeds else point
     return grad(None, wrt, consider_constant, disconnected_inputs, known_grads=seeds)
+
+
+def _points(of: Any, eval_points: Any, count: int, what: str) -> list[Any]:
+    single = isinstance(of, Variable) and not isinstance(eval_points, (list, tuple))
+    points = [eval_points] if single else list(eval_points)
+    if len(points) != count:
+        raise ValueError(f"{what} holds {count} variable{'s' * (count != 1)}, but there are {len(points)} eval_points")
+    return points
 
 
 def Rop(
@@ -274,7 +268,7 @@ def Rop(
     f : Variable or sequence of Variable
     wrt : Variable or sequence of Variable
     eval_points : Variable or sequence of Variable
-        One for each of `wrt`, of its shape.
+        One for each of `wrt`, of its shape; None for one that does not move.
     disconnected_outputs : {'raise', 'warn', 'ignore'}
         What to do about an output that does not depend on `wrt`.
     return_disconnected : {'zero', 'none', 'disconnected'}
@@ -282,8 +276,17 @@ def Rop(
 
     Returns
     -------
-    Variable or list of Variable
-        Of the shapes of `f`.
+    Variable, list or tuple of Variable
+        Of the shapes of `f`, in its form.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an eval point does not fit its variable, or their numbers differ.
+    DisconnectedInputError
+        When an output does not depend on `wrt` and `disconnected_outputs` is ``'raise'``.
+    NullTypeGradError
+        When an output's derivative is undefined.
 
     Examples
     --------
@@ -293,74 +296,99 @@ def Rop(
     array([ 2., 40.])
     """
     _one_of("disconnected_outputs", disconnected_outputs, _LEVELS)
-    targets, points, outputs = _as_list(wrt), _as_list(eval_points), _as_list(f)
-    if len(targets) != len(points):
-        raise ValueError(f"Rop: {len(targets)} variables in wrt but {len(points)} eval_points")
+    _one_of("return_disconnected", return_disconnected, ("zero", "none", "disconnected"))
+    targets, outputs = _as_variables("wrt", wrt), _as_variables("f", f)
     tangents: dict[Variable, Variable | None] = {}
-    for target, point in zip(targets, points, strict=True):
-        tangents[target] = target.type.check_gradient(target, target.type.filter_variable(point))
-    for node in toposort(outputs, tangents):
+    for target, point in zip(targets, _points(wrt, eval_points, len(targets), "Rop: wrt"), strict=True):
+        tangents[target] = None if point is None else _direction(target, point, "Rop, eval point")
+    for node in toposort(outputs, set(tangents)):
         along = [tangents.get(v) for v in node.inputs]
         if any(t is not None for t in along):
             with deriving(node.origin, f"derivative of {node.op}"):
                 for output, tangent in zip(node.outputs, _push(node, along), strict=True):
                     tangents.setdefault(output, tangent)
-    results = []
-    for output in outputs:
-        tangent = tangents.get(output)
-        if isinstance(tangent, Variable) and isinstance(tangent.type, NullType):
-            raise NullTypeGradError(f"the derivative of {_describe(output)} is undefined: {tangent.type.why}")
-        if tangent is None:
-            message = f"{_describe(output)} does not depend on wrt; pass disconnected_outputs='ignore' to take zeros"
-            if disconnected_outputs == "raise":
-                raise DisconnectedInputError(message)
-            if disconnected_outputs == "warn":
-                warnings.warn(message, stacklevel=2)
-            if return_disconnected == "zero":
-                tangent = output.type.zeros_like(output)
-            elif return_disconnected == "disconnected":
-                tangent = DisconnectedType()()
-        results.append(tangent)
-    return results[0] if isinstance(f, Variable) else results
+    found = [_finish_tangent(tangents.get(o), o, disconnected_outputs, return_disconnected) for o in outputs]
+    return _in_the_form_of(f, found)
+
+
+def _finish_tangent(tangent: Variable | None, output: Variable, disconnected_outputs: str,
+                    return_disconnected: str) -> Variable | None:
+    if tangent is None:
+        message = f"{_describe(output)}, does not depend on wrt; pass disconnected_outputs='ignore' to take zeros"
+        if disconnected_outputs == "raise":
+            raise DisconnectedInputError(message)
+        if disconnected_outputs == "warn":
+            _warn(message)
+        if return_disconnected == "zero":
+            return output.type.zeros_like(output)
+        return None if return_disconnected == "none" else DisconnectedType()()
+    if isinstance(tangent.type, NullType):
+        raise NullTypeGradError(f"the derivative of {_describe(output)} is undefined: {tangent.type.why}")
+    return tangent
 
 
 def _push(node: Apply, along: list[Variable | None]) -> Sequence[Variable | None]:
     """The derivative of a node's outputs along `along`, by its `R_op` or by two backward passes."""
+    pattern = pattern_of(node)
+    for i, tangent in enumerate(along):
+        if tangent is not None and isinstance(tangent.type, NullType):
+            return [tangent if pattern is None or pattern[i][j] else None for j in range(len(node.outputs))]
     try:
         tangents = list(node.op.R_op(node.inputs, along))
     except NotImplementedError:
-        return _push_by_pulling_twice(node, along)
-    return [t if t is None or isinstance(t.type, (NullType, DisconnectedType)) else o.type.check_gradient(o, t)
-            for o, t in zip(node.outputs, tangents, strict=True)]
+        return _push_by_pulling_twice(node, along, pattern)
+    if len(tangents) != len(node.outputs):
+        raise ValueError(f"{node.op}.R_op returned {len(tangents)} derivatives for {len(node.outputs)} outputs")
+    return [_checked_tangent(node, i, t) for i, t in enumerate(tangents)]
 
 
-def _push_by_pulling_twice(node: Apply, along: list[Variable | None]) -> list[Variable | None]:
-    pattern = node.op.connection_pattern(node)
+def _checked_tangent(node: Apply, index: int, tangent: Any) -> Variable | None:
+    if tangent is None:
+        return None
+    if not isinstance(tangent, Variable):
+        raise TypeError(f"{node.op}.R_op returned {type(tangent).__name__} as the derivative of output {index}; it "
+                        "must return symbolic variables, or None for an output with no influence")
+    if isinstance(tangent.type, DisconnectedType):
+        return None
+    if isinstance(tangent.type, NullType):
+        return tangent
+    output = node.outputs[index]
+    try:
+        return output.type.check_gradient(output, tangent)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{node.op}.R_op, derivative of output {index}: {error}") from None
+
+
+def _push_by_pulling_twice(node: Apply, along: list[Variable | None],
+                           pattern: Sequence[Sequence[bool]] | None) -> list[Variable | None]:
     moved = [i for i, t in enumerate(along) if t is not None]
     results: list[Variable | None] = []
     for j, output in enumerate(node.outputs):
-        if not any(pattern[i][j] for i in moved):
+        if pattern is not None and not any(pattern[i][j] for i in moved):
             results.append(None)
             continue
         seed = output.type.gradient_type()()
         given = [seed if k == j else DisconnectedType()() for k in range(len(node.outputs))]
         pulled = node.op.L_op(node.inputs, node.outputs, given)
-        total: list[Variable] = []
-        for i in moved:
-            gradient, tangent = pulled[i], along[i]
-            assert tangent is not None
-            if gradient is None or isinstance(gradient.type, DisconnectedType):
-                continue
-            if isinstance(gradient.type, NullType):
-                total = [gradient]
-                break
-            if seed in walk_variables([gradient]):
-                total.append(Lop(gradient, seed, tangent))
-        if total and isinstance(total[0].type, NullType):
-            results.append(total[0])
-        else:
-            results.append(output.type.add_terms(total) if total else output.type.zeros_like(output))
+        if len(pulled) != len(node.inputs):
+            raise ValueError(f"{node.op}.L_op returned {len(pulled)} gradients for {len(node.inputs)} inputs")
+        results.append(_pull_again(node, output, seed, [(pulled[i], along[i]) for i in moved]))
     return results
+
+
+def _pull_again(node: Apply, output: Variable, seed: Variable,
+                pairs: Sequence[tuple[Variable | None, Variable | None]]) -> Variable:
+    """The derivative of an output: the pulled gradients are linear in `seed`, so pull the tangents through them."""
+    here = {*node.inputs, *node.outputs}  # nothing before the node depends on the seed
+    total: list[Variable] = []
+    for gradient, tangent in pairs:
+        if gradient is None or tangent is None or isinstance(gradient.type, DisconnectedType):
+            continue
+        if isinstance(gradient.type, NullType):
+            return gradient
+        if seed in walk_variables([gradient], here):
+            total.append(grad(None, seed, here, known_grads={gradient: tangent}))
+    return output.type.add_terms(total) if total else output.type.zeros_like(output)
 
 
 def subgraph_grad(
@@ -408,112 +436,3 @@ def subgraph_grad(
             for t, *terms in zip(params + stops, *parts, strict=True)]
     result = (sums[: len(params)], sums[len(params):])
     return (*result, from_start, from_cost) if details else result
-
-
-# ---- identity operations that change what flows back -----------------------------------------------------------
-
-
-@dataclass(frozen=True, repr=False)
-class GradientGate(Op):
-    """The identity, with a rule of its own for the gradient that passes through.
-
-    Parameters
-    ----------
-    kind : str
-        ``disconnected``, ``zero``, ``undefined``, ``clip`` or ``scale``.
-    bounds : tuple of float
-        The parameters of ``clip`` (lower, upper) and ``scale`` (factor).
-    """
-
-    kind: str
-    bounds: tuple[float, ...] = ()
-
-    view_map = {0: [0]}  # noqa: RUF012
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        return types
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = inputs[0]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[self.kind != "disconnected"]]
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return input_shapes
-
-    def L_op(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
-             output_gradients: Sequence[Variable]) -> Sequence[Variable]:
-        return [self._back(inputs[0], output_gradients[0])]
-
-    def _back(self, x: Variable, g: Any) -> Variable:
-        match self.kind:
-            case "zero":
-                return x.type.zeros_like(x)
-            case "undefined":
-                return NullType(f"{x} passed through undefined_grad")()
-            case "clip":
-                clipped: Variable = g.clip(*self.bounds)
-                return clipped
-            case "scale":
-                scaled: Variable = g * self.bounds[0]
-                return scaled
-        return DisconnectedType()()
-
-    def R_op(self, inputs: Sequence[Variable], eval_points: Sequence[Variable | None]) -> Sequence[Variable | None]:
-        point = eval_points[0]
-        if self.kind == "disconnected" or point is None:
-            return [None]
-        if self.kind in ("zero", "undefined"):
-            return [self._back(inputs[0], point)]
-        return [point]
-
-    def __repr__(self) -> str:
-        return f"{self.kind}_grad"
-
-
-def disconnected_grad(x: Variable) -> Variable:
-    """`x`, with nothing flowing back: the cost counts as not depending on it."""
-    return GradientGate("disconnected")(x)  # type: ignore[no-any-return]
-
-
-def zero_grad(x: Variable) -> Variable:
-    """`x`, with zeros flowing back: it counts as connected, with derivative 0."""
-    return GradientGate("zero")(x)  # type: ignore[no-any-return]
-
-
-consider_constant = zero_grad
-
-
-def undefined_grad(x: Variable) -> Variable:
-    """`x`, with an undefined gradient: a gradient taken through it raises `NullTypeGradError`."""
-    return GradientGate("undefined")(x)  # type: ignore[no-any-return]
-
-
-def grad_clip(x: Variable, lower_bound: float, upper_bound: float) -> Variable:
-    """`x`, with the gradient that flows back clipped, element by element, to the bounds.
-
-    Raises
-    ------
-    ValueError
-        When the lower bound exceeds the upper.
-    """
-    if not lower_bound <= upper_bound:
-        raise ValueError(f"grad_clip: the lower bound {lower_bound} exceeds the upper bound {upper_bound}")
-    return GradientGate("clip", (lower_bound, upper_bound))(x)  # type: ignore[no-any-return]
-
-
-def grad_scale(x: Variable, multiplier: float) -> Variable:
-    """`x`, with the gradient that flows back multiplied by a number."""
-    return GradientGate("scale", (multiplier,))(x)  # type: ignore[no-any-return]
-
-
-def grad_undefined(op: Op, x_pos: int, x: Variable, comment: str = "") -> Variable:
-    """What an `L_op` returns for an input whose derivative does not exist."""
-    return NullType(f"{op} has no derivative by input {x_pos}, {x}. {comment}".strip())()
-
-
-def grad_not_implemented(op: Op, x_pos: int, x: Variable, comment: str = "") -> Variable:
-    """What an `L_op` returns for an input whose derivative is not written."""
-    return NullType(f"the derivative of {op} by input {x_pos}, {x}, is not implemented. {comment}".strip())()
-

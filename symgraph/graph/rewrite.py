@@ -22,7 +22,9 @@ from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.op import Op
 from symgraph.graph.origin import Origin, deriving
 
-__all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "rewrite_rule"]
+__all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "brief", "rewrite_rule"]
+
+_MOST_ARGUMENTS = 8
 
 Bindings = dict[str, Variable]
 Replacement = Variable | Sequence[Variable] | None
@@ -459,12 +461,14 @@ def _may_replace(old: Variable, new: Variable) -> bool:
 
 
 def brief(variable: Variable, depth: int = 3) -> str:
-    """An expression as short text: names where there are names, dots below `depth`."""
+    """An expression as short text: names where there are names, dots below `depth` and after many arguments."""
     if variable.owner is None or variable.name:
         return str(variable)
     if depth == 0:
         return "..."
     node = variable.owner
-    inside = ", ".join(brief(v, depth - 1) for v in node.inputs)
+    inside = [brief(v, depth - 1) for v in node.inputs[:_MOST_ARGUMENTS]]
+    if len(node.inputs) > _MOST_ARGUMENTS:
+        inside.append("...")
     suffix = f".{variable.index}" if len(node.outputs) > 1 else ""
-    return f"{node.op}({inside}){suffix}"
+    return f"{node.op}({', '.join(inside)}){suffix}"
