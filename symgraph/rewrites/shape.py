@@ -25,7 +25,7 @@ def length_of(node: Apply) -> Variable | None:
     while (asking := made_by(length, ShapeI)) is not None:
         (source,), axis = asking.inputs, asking.op.axis
         known: dict[int, Variable] = source.__dict__.setdefault("_lengths", {})
-        below = known.get(axis) or _length_below(source, axis)
+        below = known[axis] if axis in known else _length_below(source, axis)
         if below is None:
             break
         way.append((known, axis))

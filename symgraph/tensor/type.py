@@ -263,6 +263,11 @@ class TensorType(Type):
             raise ValueError(f"the gradient of {variable} ({variable.type}) has {len(theirs)} dimensions instead of {len(mine)}")
         if any(a is not None and b is not None and a != b for a, b in zip(mine, theirs, strict=True)):
             raise ValueError(f"the gradient of {variable} has shape {theirs} instead of {mine}")
+        if any(a == 1 and b is None for a, b in zip(mine, theirs, strict=True)):
+            # A known 1 is what lets an axis be stretched and dropped; an operation's gradient may not know it (split).
+            from symgraph.tensor.shape import specify_shape
+
+            gradient = specify_shape(gradient, [1 if a == 1 else None for a in mine])
         wanted = self.gradient_type().dtype
         return gradient if gradient.type.dtype == wanted or (
             self.is_discrete and not gradient.type.is_discrete) else cast(gradient, wanted)
