@@ -8,7 +8,7 @@ from typing import Any
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
-from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.linalg import BatchedMatMul, Dot
 from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType
@@ -118,8 +118,9 @@ class _Planner:
     def _measure(self) -> None:
         for step in self.steps:
             node = step.node
-            if isinstance(node.op, Elemwise):
-                self._guard_operands(step, node.inputs)
+            if isinstance(node.op, TensorOp):
+                for (i, a), (j, b) in node.op.equal_axes(node):
+                    self._require_equal(step, (node.inputs[i], a), (node.inputs[j], b))
             self.lengths.enter_node(node)
             if isinstance(node.op, (Dot, BatchedMatMul)):
                 self._inner_lengths_agree(node)
@@ -131,21 +132,8 @@ class _Planner:
         if isinstance(left, Length) and isinstance(right, Length):
             left.merge(right)
 
-    def _guard_operands(self, step: Step, operands: Sequence[Any]) -> None:
-        """Axes that meet must have one length: only an axis known to be 1 is stretched."""
-        ndim = max(v.type.ndim for v in operands)
-        for axis in range(-ndim, 0):
-            first: tuple[Variable, int] | None = None
-            for variable in operands:
-                if variable.type.ndim < -axis or variable.type.shape[axis] == 1:
-                    continue
-                place = (variable, variable.type.ndim + axis)
-                if first is None:
-                    first = place
-                else:
-                    self._require_equal(step, first, place)
-
     def _require_equal(self, step: Step, left: tuple[Variable, int], right: tuple[Variable, int]) -> None:
+        """Axes that meet must have one length: only an axis known to be 1 is stretched."""
         a, b = (self.lengths.of(v)[axis] for v, axis in (left, right))
         if a is b or (isinstance(a, int) and a == b):
             return

@@ -22,7 +22,7 @@ from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
-__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "unbroadcast"]
+__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "meeting_axes", "unbroadcast"]
 
 _PYTHON_NUMBERS = (bool, int, float, complex)
 _COMPARISONS = {"lt", "gt", "le", "ge", "eq", "neq"}
@@ -35,6 +35,32 @@ class TensorOp(Op):
         from symgraph.tensor.basic import as_tensor_variable
 
         return as_tensor_variable(value)
+
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Pairs of (input, axis) whose lengths must be equal, since NumPy would stretch one of them if it were 1.
+
+        The plan makes sure of it: when it cannot tell from how the inputs were made, by a check at run time.
+        """
+        return []
+
+
+def meeting_axes(operands: Sequence[Any], places: Sequence[int], trailing: int = 0) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Pairs of axes that meet when operands are broadcast together, leaving out those known to be 1.
+
+    Parameters
+    ----------
+    operands : sequence of TensorVariable
+    places : sequence of int
+        The operands' positions among a node's inputs.
+    trailing : int
+        How many last axes take no part.
+    """
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for axis in range(-max((v.type.ndim for v in operands), default=0), -trailing):
+        meeting = [(place, v.type.ndim + axis) for place, v in zip(places, operands, strict=True)
+                   if v.type.ndim >= -axis and v.type.shape[axis] != 1]
+        pairs.extend((meeting[0], other) for other in meeting[1:])
+    return pairs
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,6 +168,9 @@ class Elemwise(TensorOp):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         output_storage[0][0] = np.asarray(self.scalar.impl(*inputs), node.outputs[0].type.numpy_dtype)  # type: ignore[attr-defined]
+
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return meeting_axes(node.inputs, range(len(node.inputs)))
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         out = node.outputs[0].type

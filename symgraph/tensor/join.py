@@ -55,9 +55,11 @@ class Join(TensorOp):
         return [tuple(lengths)]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        from symgraph.tensor.shape import shape_i
+
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
-        return split(output_gradients[0], [x.shape[self.axis] for x in inputs], len(inputs), self.axis)
+        return split(output_gradients[0], [shape_i(x, self.axis) for x in inputs], len(inputs), self.axis)
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         return [self(*[x.type.zeros_like(x) if t is None else t for x, t in zip(inputs, eval_points, strict=True)])]

@@ -11,7 +11,7 @@ import numpy as np
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
-from symgraph.tensor.elemwise import TensorOp, cast, unbroadcast
+from symgraph.tensor.elemwise import TensorOp, cast, meeting_axes, unbroadcast
 from symgraph.tensor.shape import dimshuffle, reshape, shape_i, swapaxes
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
@@ -82,6 +82,9 @@ class BatchedMatMul(TensorOp):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         output_storage[0][0] = np.matmul(*inputs)
+
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return meeting_axes(node.inputs, (0, 1), trailing=2)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         (a, b), (sa, sb) = node.inputs, input_shapes

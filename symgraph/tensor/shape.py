@@ -202,8 +202,8 @@ class DimShuffle(TensorOp):
         if any(length != 1 for axis, length in enumerate(x.shape) if axis not in self.kept):
             raise ValueError(f"{self} drops an axis whose length is not 1: the shape is {x.shape}")
         dropped = [axis for axis in range(x.ndim) if axis not in self.kept]
-        x = x.transpose([*dropped, *self.kept])[(0,) * len(dropped)]
-        output_storage[0][0] = x[tuple(None if axis == "x" else slice(None) for axis in self.order)]
+        x = x.transpose([*dropped, *self.kept])[(*(0,) * len(dropped), ...)]
+        output_storage[0][0] = x[(..., *(None if axis == "x" else slice(None) for axis in self.order))]
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [self._shuffled(input_shapes[0], 1)]
@@ -219,7 +219,7 @@ class DimShuffle(TensorOp):
         return [None if eval_points[0] is None else self(eval_points[0])]
 
     def __repr__(self) -> str:
-        if self.order == tuple(range(len(self.order)))[::-1]:
+        if len(self.order) > 1 and self.order == tuple(range(len(self.order)))[::-1]:
             return "transpose"
         return f"dimshuffle{{{','.join(map(str, self.order))}}}"
 
@@ -546,6 +546,66 @@ class SpecifyShape(TensorOp):
 
     def __repr__(self) -> str:
         return f"specify_shape{{{','.join('?' if n is None else str(n) for n in self.lengths)}}}"
+
+
+@dataclass(frozen=True, repr=False)
+class RequireLengths(TensorOp):
+    """The input, checked at run time to have lengths that the other inputs say.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        The axis each of the other inputs is the length of.
+    """
+
+    axes: tuple[int, ...]
+
+    view_map = {0: [0]}  # noqa: RUF012
+
+    def make_node(self, x: Any, *lengths: Any) -> Apply:
+        x = as_tensor_variable(x)
+        sizes = as_lengths(lengths)
+        shape = list(x.type.shape)
+        for axis, size in zip(self.axes, sizes, strict=True):
+            known = static_length(size)
+            if known is not None and shape[axis] not in (None, known):
+                raise ValueError(f"axis {axis} of {x} has length {shape[axis]}, not {known}")
+            shape[axis] = known if known is not None else shape[axis]
+        return Apply(self, [x, *sizes], [tensor_type(x.type.dtype, tuple(shape))])
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        x, *lengths = inputs
+        for axis, length in zip(self.axes, lengths, strict=True):
+            if x.shape[axis] != length:
+                stretch = ""
+                if x.shape[axis] == 1:
+                    stretch = ". Only an axis known to be 1 is stretched: use T.addbroadcast"
+                raise ValueError(f"an array of shape {x.shape} does not fit: its axis {axis} must have length {int(length)}{stretch}")
+        output_storage[0][0] = x
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[i == 0] for i in range(len(node.inputs))]
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        lengths = list(input_shapes[0])
+        for axis, length in zip(self.axes, node.inputs[1:], strict=True):
+            lengths[axis] = length
+        return [tuple(lengths)]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return [output_gradients[0], *(DisconnectedType()() for _ in inputs[1:])]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [eval_points[0]]
+
+    def __repr__(self) -> str:
+        return f"require_lengths{{{','.join(map(str, self.axes))}}}"
+
+
+def require_lengths(x: Any, lengths: Sequence[Any]) -> Any:
+    """`x`, checked at run time to have the given lengths; None where nothing is required."""
+    wanted = {axis: n for axis, n in enumerate(lengths) if n is not None}
+    return RequireLengths(tuple(wanted))(x, *wanted.values()) if wanted else x
 
 
 def specify_shape(x: Any, shape: Any) -> Any:

@@ -1,8 +1,6 @@
 """Indexing: reading parts of tensors, and tensors with parts set or increased.
 
-An index is held as a *spec*, one entry for each part of ``x[...]``: Python integers and slices where they are known,
-marks where a symbolic scalar or an index array stands among the operation's inputs. Boolean masks become the index
-arrays of their true elements. The rules on where index arrays put their axes are NumPy's.
+What an index is, and the shape of what it names, is said in `symgraph.tensor.index`.
 """
 
 from __future__ import annotations
@@ -16,159 +14,19 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.type import DisconnectedType, Type
-from symgraph.tensor.basic import as_tensor_variable, number_constant, static_length, zeros_like
+from symgraph.tensor.basic import ARange, as_tensor_variable, number_constant, zeros, zeros_like
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
-from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
+from symgraph.tensor.index import ARRAY, NEWAXIS, SCALAR, Indexing, SliceSpec, Spec, parse_index, result_lengths, slice_length
+from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero", "set_subtensor", "subtensor", "take"]
-
-SCALAR = "scalar"    # an entry, or a slice's bound: the next input, a 0-d integer
-ARRAY = "array"      # an entry: the next input, an array of indices
-NEWAXIS = "newaxis"  # an entry: a new axis of length 1
-
-
-@dataclass(frozen=True)
-class SliceSpec:
-    """A slice whose bounds are integers, None, or `SCALAR` for an input."""
-
-    start: int | str | None = None
-    stop: int | str | None = None
-    step: int | str | None = None
-
-    @property
-    def parts(self) -> tuple[int | str | None, ...]:
-        """The three bounds."""
-        return self.start, self.stop, self.step
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it takes everything, in order."""
-        return self.start in (None, 0) and self.stop is None and self.step in (None, 1)
-
-
-Entry = int | str | SliceSpec
-Spec = tuple[Entry, ...]
-
-
-def _axes_used(spec: Spec) -> int:
-    return sum(entry != NEWAXIS for entry in spec)
-
-
-def result_lengths(spec: Spec, lengths: Sequence[Any], arrays: Sequence[Any], slice_length: Any, one: Any) -> list[Any]:
-    """The lengths of ``x[spec]``, by NumPy's placement rules, whatever lengths are made of.
-
-    Parameters
-    ----------
-    spec : tuple
-    lengths : sequence
-        Of x, one for each axis.
-    arrays : sequence
-        The lengths of the index arrays broadcast together.
-    slice_length : callable
-        ``(SliceSpec, axis)`` to the length of the slice.
-    one : object
-        The length of a new axis.
-    """
-    result: list[Any] = []
-    advanced_at: int | None = None
-    split = previous_advanced = False
-    has_arrays = ARRAY in spec
-    axis = 0
-    for entry in spec:
-        advanced = has_arrays and (entry in (ARRAY, SCALAR) or isinstance(entry, int))
-        if advanced:
-            if advanced_at is None:
-                advanced_at = len(result)
-            elif not previous_advanced:
-                split = True
-        previous_advanced = advanced
-        if entry == NEWAXIS:
-            result.append(one)
-            continue
-        if isinstance(entry, SliceSpec):
-            result.append(slice_length(entry, axis))
-        axis += 1
-    result.extend(lengths[axis:])
-    if advanced_at is not None:
-        place = 0 if split else advanced_at
-        result[place:place] = arrays
-    return result
-
-
-class _Indexing(TensorOp):
-    """What reading and writing through an index share."""
-
-    spec: Spec
-
-    @property
-    def is_advanced(self) -> bool:
-        """Whether an index array is among the entries."""
-        return ARRAY in self.spec
-
-    def index(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """The run-time index, from the values of the index inputs."""
-        supply = iter(values)
-
-        def bound(part: Any) -> Any:
-            return int(next(supply)) if part == SCALAR else part
-
-        return tuple(
-            None if entry == NEWAXIS else slice(*map(bound, entry.parts)) if isinstance(entry, SliceSpec)
-            else np.asarray(next(supply)) if entry == ARRAY else bound(entry)
-            for entry in self.spec
-        )
-
-    def indexed_shape(self, x: TensorType, indices: Sequence[TensorType]) -> tuple[int | None, ...]:
-        """What is known of the shape of ``x[...]``."""
-        if _axes_used(self.spec) > x.ndim:
-            raise IndexError(f"too many indices: {_axes_used(self.spec)} for a tensor of {x.ndim} dimensions ({x})")
-        marks = [entry for entry in self.spec for entry in ([entry] if not isinstance(entry, SliceSpec) else entry.parts)
-                 if entry in (SCALAR, ARRAY)]
-        arrays = []
-        for mark, kind in zip(marks, indices, strict=True):
-            if not isinstance(kind, TensorType) or kind.numpy_dtype.kind not in "iu":
-                raise TypeError(f"indices are integers, not {kind}")
-            if mark == SCALAR and kind.ndim != 0:
-                raise TypeError(f"a slice's bound must be a scalar, not {kind}")
-            if mark == ARRAY:
-                arrays.append(kind.shape)
-        axis = 0
-        for entry in self.spec:
-            if isinstance(entry, int) and x.shape[axis] is not None and not -x.shape[axis] <= entry < x.shape[axis]:  # type: ignore[operator]
-                raise IndexError(f"index {entry} is out of bounds for axis {axis} with size {x.shape[axis]}")
-            axis += entry != NEWAXIS
-        together = broadcast_static_shapes(arrays, "index arrays") if arrays else ()
-        return tuple(result_lengths(self.spec, x.shape, together, lambda s, a: _static_slice(s, x.shape[a]), 1))
-
-    def show(self, values: Sequence[Any]) -> str:
-        """The index as it would be written, for printing."""
-        supply = iter(values)
-
-        def bound(part: Any) -> str:
-            return "" if part is None else str(next(supply)) if part == SCALAR else str(part)
-
-        parts = []
-        for entry in self.spec:
-            if isinstance(entry, SliceSpec):
-                start, stop, step = map(bound, entry.parts)
-                parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
-            elif entry == NEWAXIS:
-                parts.append("None")
-            else:
-                parts.append(str(next(supply)) if entry in (ARRAY, SCALAR) else str(entry))
-        return ", ".join(parts)
-
-
-def _static_slice(entry: SliceSpec, length: int | None) -> int | None:
-    if entry.is_full:
-        return length
-    if length is None or SCALAR in entry.parts:
-        return 0 if entry.stop == 0 and entry.step in (None, 1) else None
-    return len(range(*slice(*entry.parts).indices(length)))
+__all__ = [
+    "ARRAY", "NEWAXIS", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero", "set_subtensor",
+    "subtensor", "take",
+]
 
 
 @dataclass(frozen=True, repr=False)
-class Subtensor(_Indexing):
+class Subtensor(Indexing):
     """``x[spec]``: a view when no index array is among the entries, else a new array.
 
     Parameters
@@ -193,25 +51,20 @@ class Subtensor(_Indexing):
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i == 0] for i in range(len(node.inputs))]
 
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return self.index_axes(node, 1)
+
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        out = node.outputs[0].type
-        if self.is_advanced:
-            arrays = [v for v in node.inputs[1:] if v.type.ndim]  # type: ignore[attr-defined]
-            shapes = [input_shapes[i] for i, v in enumerate(node.inputs) if i and v.type.ndim]  # type: ignore[attr-defined]
-            together = _broadcast_lengths(arrays, shapes)
-        else:
-            together = []
-        supply = iter([v for v in node.inputs[1:] if not v.type.ndim])  # type: ignore[attr-defined]
-        scalars = {id(entry): [next(supply) if p == SCALAR else p for p in entry.parts] if isinstance(entry, SliceSpec)
-                   else [next(supply)] for entry in self.spec if entry == SCALAR or isinstance(entry, SliceSpec)} if (
-            not self.is_advanced or not any(e == ARRAY for e in self.spec)) else {}
         from symgraph.tensor.shape import ShapeI
 
-        lengths = result_lengths(self.spec, input_shapes[0], together,
-                                 lambda s, a: _symbolic_slice(s, scalars.get(id(s)), input_shapes[0][a]), 1)
+        lengths = input_shapes[0]
+        arrays = [(v, shape) for v, shape in zip(node.inputs[1:], input_shapes[1:], strict=True) if v.type.ndim]  # type: ignore[attr-defined]
+        bounds = self.slices(node.inputs[1:])
+        found = result_lengths(self.spec, lengths, _broadcast_lengths(arrays),
+                               lambda axis: slice_length(bounds[axis], lengths[axis]))
         return [tuple(
             known if known is not None else ShapeI(axis)(node.outputs[0]) if length is None else length
-            for axis, (length, known) in enumerate(zip(lengths, out.shape, strict=True)))]  # type: ignore[attr-defined]
+            for axis, (length, known) in enumerate(zip(found, node.outputs[0].type.shape, strict=True)))]  # type: ignore[attr-defined]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
         x, *indices = inputs
@@ -228,44 +81,15 @@ class Subtensor(_Indexing):
         return f"[{self.show(holes)}]"
 
 
-def _broadcast_lengths(arrays: Sequence[Any], shapes: Sequence[Any]) -> list[Any]:
-    ndim = max(len(s) for s in shapes)
-    lengths: list[Any] = []
-    for axis in range(-ndim, 0):
-        candidates = [s[axis] for a, s in zip(arrays, shapes, strict=True) if len(s) >= -axis and a.type.shape[axis] != 1]
-        lengths.append(candidates[0] if candidates else 1)
-    return lengths
-
-
-def _symbolic_slice(entry: SliceSpec, bounds: list[Any] | None, length: Any) -> Any:
-    """The length of a slice as an expression; None where it is simplest to ask the sliced array."""
-    if entry.is_full or (entry.start is None and entry.stop is None and entry.step == -1):
-        return length
-    if bounds is None or entry.step not in (None, 1):
-        return None
-    maximum, minimum = elemwise(scalar.maximum), elemwise(scalar.minimum)
-    start, stop = (_clamped(b, length) for b in bounds[:2])
-    if stop is None:
-        stop = length
-    if start is None:
-        return stop
-    return maximum(cast(as_tensor_variable(stop), "int64") - minimum(start, length), 0)
-
-
-def _clamped(bound: Any, length: Any) -> Any:
-    """A slice's bound brought into [0, length], as Python's slices do."""
-    if bound is None:
-        return None
-    known = bound if isinstance(bound, int) else static_length(bound)
-    minimum, maximum, switch = elemwise(scalar.minimum), elemwise(scalar.maximum), elemwise(scalar.switch)
-    if known is not None:
-        return minimum(known, length) if known >= 0 else maximum(length + known, 0)
-    value = cast(bound, "int64")
-    return switch(value < 0, maximum(value + length, 0), minimum(value, length))
+def _broadcast_lengths(arrays: Sequence[tuple[Any, Any]]) -> list[Any]:
+    """The lengths of index arrays broadcast together, from pairs of an array and its lengths."""
+    ndim = max((len(shape) for _, shape in arrays), default=0)
+    return [next((shape[axis] for v, shape in arrays if len(shape) >= -axis and v.type.shape[axis] != 1), 1)
+            for axis in range(-ndim, 0)]
 
 
 @dataclass(frozen=True, repr=False)
-class IncSubtensor(_Indexing):
+class IncSubtensor(Indexing):
     """A copy of x in which ``x[spec]`` is increased by y, or set to y; repeated indices accumulate.
 
     Inputs are x, y and the index's symbolic parts.
@@ -319,6 +143,9 @@ class IncSubtensor(_Indexing):
             out[index] += y
         return out
 
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return self.index_axes(node, 2)
+
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i < 2] for i in range(len(node.inputs))]
 
@@ -330,10 +157,19 @@ class IncSubtensor(_Indexing):
         rest = [DisconnectedType()() for _ in indices]
         if x.type.is_discrete:
             return [x.type.zeros_like(x), y.type.zeros_like(y), *rest]
-        gx = g
+        gx, gy = g, Subtensor(self.spec)(g, *indices)
         if self.set_instead:
             gx = IncSubtensor(self.spec, True)(g, number_constant(np.zeros((), g.type.dtype)), *indices)
-        return [gx, unbroadcast(Subtensor(self.spec)(g, *indices), y), *rest]
+            if self.is_advanced and not self.unique and not isinstance(y, Constant) and not _names_no_element_twice(indices):
+                gy = elemwise(scalar.switch)(self._kept(x, gy, indices), gy, 0)
+        return [gx, unbroadcast(gy, y), *rest]
+
+    def _kept(self, x: Any, part: Any, indices: Sequence[Any]) -> Any:
+        """Which elements of the value stay: where an element is set several times, only the last of them does."""
+        number = ARange("int64")(0, part.size, 1).reshape(part.shape, ndim=part.type.ndim)
+        blank = zeros([x.shape[axis] for axis in range(x.type.ndim)], "int64")
+        written = IncSubtensor(self.spec, True)(blank, number, *indices)
+        return elemwise(scalar.eq)(Subtensor(self.spec)(written, *indices), number)
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         tx, ty = eval_points[:2]
@@ -348,9 +184,17 @@ class IncSubtensor(_Indexing):
         return f"{self.verb}[{self.show(['?'] * 64)}]"
 
 
+def _names_no_element_twice(indices: Sequence[Any]) -> bool:
+    """Whether one of the index arrays alone makes sure of it: it counts up, so no two places of it are equal."""
+    return any(v.owner is not None and isinstance(v.owner.op, ARange) for v in indices) and all(
+        v.type.ndim <= 1 for v in indices)
+
+
 @dataclass(frozen=True, repr=False)
 class NonZero(TensorOp):
     """The indices of the elements that are not zero: one int64 vector for each axis.
+
+    Inputs are the tensor and, where it is a mask of something, the lengths it must have.
 
     Parameters
     ----------
@@ -363,14 +207,22 @@ class NonZero(TensorOp):
         return [tensor_type("int64", (None,))] * self.ndim
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        for storage, found in zip(output_storage, np.nonzero(inputs[0]), strict=True):
+        mask, *lengths = inputs
+        for axis, length in enumerate(lengths):
+            if mask.shape[axis] != int(length):
+                raise IndexError(f"boolean index of shape {mask.shape} did not match indexed array: its axis {axis} stands for one "
+                                 f"of size {int(length)}")
+        for storage, found in zip(output_storage, np.nonzero(mask), strict=True):
             storage[0] = found
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[False] * self.ndim]
+        return [[False] * self.ndim for _ in node.inputs]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        return [DisconnectedType()()]
+        return [DisconnectedType()() for _ in inputs]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [None] * self.ndim
 
     def __repr__(self) -> str:
         return "nonzero"
@@ -400,83 +252,6 @@ def nonzero(a: Any, return_matrix: bool = False) -> Any:
     return found
 
 
-# ---- from Python's x[...] to an operation ----------------------------------------------------------------------
-
-
-def _is_mask(entry: Any) -> bool:
-    if isinstance(entry, Variable):
-        return getattr(entry.type, "dtype", None) == "bool"
-    return isinstance(entry, (bool, np.bool_)) or (isinstance(entry, (np.ndarray, list)) and np.asarray(
-        [] if isinstance(entry, list) and any(isinstance(v, Variable) for v in entry) else entry).dtype == bool)
-
-
-def _parse(x: Any, key: Any) -> tuple[Spec, list[Variable]]:
-    """A Python index as a spec and its symbolic parts."""
-    entries = list(key) if isinstance(key, tuple) else [key]
-    if sum(entry is Ellipsis for entry in entries) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    unpacked: list[Any] = []
-    for entry in entries:
-        if not isinstance(entry, slice) and entry is not None and entry is not Ellipsis and _is_mask(entry):
-            unpacked.extend(_mask_indices(entry))
-        else:
-            unpacked.append(entry)
-    used = sum(entry is not None and entry is not Ellipsis for entry in unpacked)
-    if used > x.type.ndim:
-        raise IndexError(f"too many indices: {used} for a tensor of {x.type.ndim} dimensions ({x.type})")
-    if Ellipsis in [e for e in unpacked if e is Ellipsis]:
-        place = next(i for i, e in enumerate(unpacked) if e is Ellipsis)
-        unpacked[place:place + 1] = [slice(None)] * (x.type.ndim - used)
-    spec: list[Entry] = []
-    inputs: list[Variable] = []
-    for entry in unpacked:
-        spec.append(_parse_entry(entry, inputs))
-    while spec and isinstance(spec[-1], SliceSpec) and spec[-1].is_full and len(spec) > 1:
-        spec.pop()
-    return tuple(spec), inputs
-
-
-def _mask_indices(mask: Any) -> Sequence[Any]:
-    if isinstance(mask, (bool, np.bool_)):
-        raise TypeError("a single boolean is not an index here; use T.switch, or an array of booleans")
-    return nonzero(mask)  # type: ignore[no-any-return]
-
-
-def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:
-    if entry is None:
-        return NEWAXIS
-    if isinstance(entry, slice):
-        return SliceSpec(*(None if b is None else _parse_scalar(b, inputs, "a slice's bound")
-                           for b in (entry.start, entry.stop, entry.step)))
-    if isinstance(entry, (int, np.integer)):
-        return int(entry)
-    if isinstance(entry, (list, tuple, np.ndarray)) and not np.size(np.asarray(entry, object)):
-        entry = np.asarray(entry, "int64")
-    try:
-        variable = as_tensor_variable(entry)
-    except TypeError:
-        raise IndexError(f"only integers, slices, ellipsis, None and integer or boolean arrays index a tensor, not {entry!r}"
-                         ) from None
-    if variable.type.numpy_dtype.kind not in "iu":
-        raise IndexError(f"arrays used as indices must be of integer (or boolean) type, not {variable.type}")
-    if variable.type.ndim == 0:
-        return _parse_scalar(variable, inputs, "an index")
-    inputs.append(variable)
-    return ARRAY
-
-
-def _parse_scalar(value: Any, inputs: list[Variable], what: str) -> int | str:
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return int(value)
-    variable = as_tensor_variable(value)
-    if variable.type.ndim != 0 or variable.type.numpy_dtype.kind not in "iu":
-        raise TypeError(f"{what} must be an integer scalar, not {variable} of type {variable.type}")
-    if isinstance(variable, Constant):
-        return int(variable.data)
-    inputs.append(variable)
-    return SCALAR
-
-
 def subtensor(x: Any, key: Any) -> Any:
     """``x[key]``, with NumPy's meaning.
 
@@ -492,8 +267,19 @@ def subtensor(x: Any, key: Any) -> Any:
         When an index is of the wrong kind, there are too many, or a known one is out of a known range.
     """
     variable = as_tensor_variable(x)
-    spec, inputs = _parse(variable, key)
+    if isinstance(key, (int, np.integer)) and variable.owner is not None and type(variable.owner.op).__name__ == "Shape":
+        return _one_length(variable.owner.inputs[0], int(key))
+    spec, inputs = parse_index(variable, key)
     return Subtensor(spec)(variable, *inputs)
+
+
+def _one_length(x: Any, axis: int) -> Any:
+    """``x.shape[axis]``: a constant where the type knows it."""
+    from symgraph.tensor.shape import shape_i
+
+    if not -x.type.ndim <= axis < x.type.ndim:
+        raise IndexError(f"there is no axis {axis} in the shape of {x}, which has {x.type.ndim} dimensions ({x.type})")
+    return shape_i(x, axis)
 
 
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
@@ -530,12 +316,23 @@ def _write(x: Any, y: Any, set_instead: bool, who: str) -> Any:
     if not isinstance(x, Variable) or x.owner is None or not isinstance(x.owner.op, Subtensor):
         raise TypeError(f"{who}: the first argument must be a part of a tensor, such as x[2:5], not {x}")
     source, *indices = x.owner.inputs
-    value = as_tensor_variable(y if isinstance(y, Variable) else _like(y, source))
-    if value.type.dtype != source.type.dtype and np.can_cast(  # type: ignore[attr-defined]
-        value.type.numpy_dtype, source.type.numpy_dtype, "safe"  # type: ignore[attr-defined]
-    ):
-        value = cast(value, source.type.dtype)  # type: ignore[attr-defined]
-    return IncSubtensor(x.owner.op.spec, set_instead)(source, value, *indices)
+    value: Any = as_tensor_variable(y if isinstance(y, Variable) else _like(y, source))
+    kind: Any = source.type
+    if value.type.dtype != kind.dtype and np.can_cast(value.type.numpy_dtype, kind.numpy_dtype, "safe"):
+        value = cast(value, kind.dtype)
+    return IncSubtensor(x.owner.op.spec, set_instead)(source, _fitted(value, x), *indices)
+
+
+def _fitted(value: Any, part: Any) -> Any:
+    """The value, checked at run time where its type leaves open whether it would have to be stretched."""
+    from symgraph.tensor.shape import require_lengths, shape_i
+
+    extra = part.type.ndim - value.type.ndim
+    if extra < 0:
+        return value  # refused by the operation
+    wanted = [shape_i(part, extra + axis) if n is None and part.type.shape[extra + axis] != 1 else None
+              for axis, n in enumerate(value.type.shape)]
+    return require_lengths(value, wanted)
 
 
 def _like(y: Any, source: Any) -> Any:

@@ -1,1 +1,11 @@
 """Records of the public operations, which drive the generic tests."""
+
+from tests.records.elementwise import ELEMENTWISE
+from tests.records.indexing import INDEXING
+from tests.records.nnet import NNET
+from tests.records.reductions import REDUCTIONS
+from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
+
+RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET)
+
+__all__ = ["ELEMENTWISE", "RECORDS"]

@@ -142,7 +142,7 @@ class LogSumExp(_OverAxes):
         (x,) = inputs
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         top = np.where(np.isfinite(top), top, np.zeros((), x.dtype))  # all -inf gives -inf, not nan
-        output_storage[0][0] = np.log(np.exp(x - top).sum(axis=self.axes, keepdims=True)) + top
+        output_storage[0][0] = np.asarray(np.log(np.exp(x - top).sum(axis=self.axes, keepdims=True)) + top)
 
     def expand(self, x: Any) -> Any:
         """The same in terms of simpler operations."""
