@@ -5,6 +5,9 @@ A flag is set, later sources winning, by its default, by ``~/.symgraphrc`` (``na
 (``config.floatX = "float32"``) and inside ``with config.change_flags(...)``. Unknown names and unfit values are
 refused with the nearest known ones.
 
+An assignment holds for the whole process. `change_flags` holds for the thread (or asynchronous task) that entered the
+block and no other, as `numpy.errstate` does: threads that compile under different flags do not disturb each other.
+
 Examples
 --------
 >>> from symgraph.config import config
@@ -20,6 +23,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +49,8 @@ class Flag:
             text = str(value)
             if text in self.choices:
                 return text
-            raise ConfigError(f"{self.name} takes one of {', '.join(self.choices)}, not {text!r}{_near(text, self.choices)}")
+            choices = ", ".join(filter(None, self.choices))
+            raise ConfigError(f"{self.name} takes one of {choices}, not {text!r}{_near(text, self.choices)}")
         try:
             return self.convert(value)
         except (TypeError, ValueError) as error:
@@ -78,7 +83,8 @@ _LEVELS = ("ignore", "warn", "raise")
 FLAGS: dict[str, Flag] = {
     flag.name: flag
     for flag in (
-        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one", ("cpu", "cuda", "auto")),
+        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one",
+             ("cpu", "cuda", "auto")),
         Flag("floatX", "", "dtype of constructors without a prefix and of floats that arise from integers; "
              "float64 on the CPU and float32 on cuda unless set", ("", "float16", "float32", "float64")),
         Flag("cast_policy", "floatX", "`floatX`: a float result that no wider float forced is capped at floatX; "
@@ -97,65 +103,103 @@ FLAGS: dict[str, Flag] = {
 }
 
 
+#: The flags that a `change_flags` block of this thread has set; None outside such blocks.
+_changed: ContextVar[dict[str, Any] | None] = ContextVar("symgraph_changed_flags", default=None)
+
+
 class Config:
     """The flags, as attributes.
 
-    Attributes not listed in `FLAGS` cannot be read or set: a misspelt flag is a `ConfigError`, not a silent no-op.
+    Attributes not listed in `FLAGS` cannot be read or set: a misspelt flag is an error, not a silent no-op.
+
+    Parameters
+    ----------
+    *sources : tuple of (str, mapping)
+        Where values come from, for error messages, and the values as text or as they are; later ones win.
     """
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *sources: tuple[str, Mapping[str, Any]]) -> None:
         object.__setattr__(self, "_values", {name: flag.default for name, flag in FLAGS.items()})
-        for name, value in (values or {}).items():
-            setattr(self, name, value)
+        for place, values in sources:
+            for name, value in values.items():
+                try:
+                    self._values[name] = _parsed(name, value)
+                except ConfigError as error:
+                    raise ConfigError(f"{place}: {error}") from None
 
     def __getattr__(self, name: str) -> Any:
+        changed = _changed.get()
+        values = self._values if changed is None or name not in changed else changed
         try:
-            value = self._values[name]
+            value = values[name]
         except KeyError:
             raise AttributeError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}") from None
         if name == "floatX" and not value:
-            return "float32" if self._values["device"] == "cuda" else "float64"
+            return "float32" if self.device == "cuda" else "float64"
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        flag = FLAGS.get(name)
-        if flag is None:
-            raise ConfigError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}")
-        self._values[name] = flag.parse(value)
+        parsed = _parsed(name, value)
+        changed = _changed.get()
+        if changed is not None and name in changed:
+            changed[name] = parsed
+        else:
+            self._values[name] = parsed
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"flags cannot be deleted; assign {name!r} another value")
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *FLAGS]
 
     @contextmanager
     def change_flags(self, **flags: Any) -> Iterator[None]:
-        """Set flags for the duration of a ``with`` block, and restore them whatever happens inside.
+        """Set flags for the duration of a ``with`` block, in this thread, and restore them whatever happens inside.
 
         Raises
         ------
         ConfigError
             For an unknown name or an unfit value; no flag is changed then.
         """
-        before = dict(self._values)
+        parsed = {name: _parsed(name, value) for name, value in flags.items()}
+        token = _changed.set({**(_changed.get() or {}), **parsed})
         try:
-            for name, value in flags.items():
-                setattr(self, name, value)
             yield
         finally:
-            self._values.update(before)
+            _changed.reset(token)
 
     def __repr__(self) -> str:
         return "\n".join(f"{name} = {getattr(self, name)!r}    # {flag.doc}" for name, flag in FLAGS.items())
 
 
+def _parsed(name: str, value: Any) -> Any:
+    flag = FLAGS.get(name)
+    if flag is None:
+        raise ConfigError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}")
+    return flag.parse(value)
+
+
 def _from_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    parser = configparser.ConfigParser()
+    """The flags of a configuration file; none when there is no such file."""
+    parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(path)
+    try:
+        if not path.is_file():
+            return {}
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}. Write a line [global], then name = value lines "
+                          "under it") from None
+    for section in parser.sections():
+        if section != "global":
+            raise ConfigError(f"{path.name} holds the unknown section [{section}]; all flags stand under [global]")
     return dict(parser["global"]) if parser.has_section("global") else {}
 
 
 def _from_environment(text: str) -> dict[str, str]:
+    """The flags of a text such as ``device=cpu,floatX=float32``."""
     pairs = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, sign, value = part.partition("=")
@@ -165,4 +209,20 @@ def _from_environment(text: str) -> dict[str, str]:
     return pairs
 
 
-config = Config({**_from_file(Path.home() / ".symgraphrc"), **_from_environment(os.environ.get("SYMGRAPH_FLAGS", ""))})
+def _user_file() -> Path | None:
+    try:
+        return Path.home() / ".symgraphrc"
+    except RuntimeError:  # no home folder can be found
+        return None
+
+
+def _start() -> Config:
+    """The flags as a new process finds them."""
+    path = _user_file()
+    return Config(
+        ("~/.symgraphrc", _from_file(path) if path is not None else {}),
+        ("SYMGRAPH_FLAGS", _from_environment(os.environ.get("SYMGRAPH_FLAGS", ""))),
+    )
+
+
+config = _start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 from typing import Any
@@ -12,7 +13,7 @@ from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.origin import current_origin
 from symgraph.graph.type import Type
-from symgraph.tensor.type import TensorType, tensor_type
+from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorVariable
 
 __all__ = ["ScalarSharedVariable", "SharedVariable", "Storage", "TensorSharedVariable", "shared"]
@@ -36,9 +37,23 @@ class Storage:
         self.spare: Any = None  # the array of the value before the present one, to compute the next into
         self.lock = threading.RLock()
 
+    def __reduce__(self) -> Any:
+        return Storage, (self.value,)  # neither the lock nor the spare memory means anything elsewhere
+
 
 class SharedVariable(Variable):
-    """A variable with a value of its own, kept between calls.
+    """A variable with a value of its own, kept between calls. Made by `shared`.
+
+    Parameters
+    ----------
+    type : Type
+    value : object
+        Already of that type, and nobody else's to change.
+    name : str, optional
+    strict : bool
+        Let `set_value` take only values of exactly the type.
+    allow_downcast : bool or None
+        Whether `set_value` may lose precision; None allows it for Python floats only.
 
     Attributes
     ----------
@@ -46,15 +61,20 @@ class SharedVariable(Variable):
         An expression that every function using this variable assigns to it, unless told otherwise.
     """
 
-    __slots__ = ("container", "default_update")
+    __slots__ = ("allow_downcast", "container", "default_update", "strict")
 
     container: Storage
     default_update: Any
+    strict: bool
+    allow_downcast: bool | None
 
-    def __init__(self, type: Type, value: Any, name: str | None = None) -> None:
+    def __init__(self, type: Type, value: Any, name: str | None = None, strict: bool = False,
+                 allow_downcast: bool | None = None) -> None:
         super().__init__(type, None, None, name)
         self.container = Storage(value)
         self.default_update = None
+        self.strict = strict
+        self.allow_downcast = allow_downcast
         self.origin = current_origin()
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
@@ -63,7 +83,8 @@ class SharedVariable(Variable):
         Parameters
         ----------
         borrow : bool
-            Return the array itself rather than a copy. What is written to it changes the shared value.
+            Return the array itself rather than a copy. What is written to it changes the shared value, until a
+            function or `set_value` replaces that.
         return_internal_type : bool
             Return it as it is stored; the same on the CPU.
 
@@ -72,10 +93,10 @@ class SharedVariable(Variable):
         numpy.ndarray
         """
         value = self.container.value
-        return value if borrow else np.array(value) if isinstance(value, np.ndarray) else value
+        return value if borrow else _copied(value)
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
-        """Replace the value.
+        """Replace the value. Waits for a call that is computing the next one.
 
         Parameters
         ----------
@@ -89,40 +110,74 @@ class SharedVariable(Variable):
             When the value is not of the variable's type; the old value stays.
         """
         value = self._filtered(new_value)
-        if not borrow and isinstance(new_value, np.ndarray) and np.may_share_memory(value, new_value):
-            value = np.array(value)
+        if not borrow and _may_be_seen(value, new_value):
+            value = _copied(value)
         with self.container.lock:
             self.container.value = value
 
     def _filtered(self, value: Any) -> Any:
         try:
-            return self.type.filter(value, allow_downcast=None)
+            return self.type.filter(value, self.strict, self.allow_downcast)
         except (TypeError, ValueError) as error:
             raise type(error)(f"shared variable {self}, created at {self.origin}: {error}") from None
 
     @property
     def value(self) -> Any:
-        """The present value, as a copy."""
+        """The present value, as a copy; assigning replaces it."""
         return self.get_value()
 
+    @value.setter
+    def value(self, new_value: Any) -> None:
+        self.set_value(new_value)
+
     def zero(self, borrow: bool = False) -> None:
-        """Set every element to zero."""
-        self.set_value(np.zeros_like(self.container.value), borrow=True)
+        """Set every element to zero.
+
+        Parameters
+        ----------
+        borrow : bool
+            Write the zeros into the present array, which those who borrowed it see too, rather than replace it.
+        """
+        with self.container.lock:
+            if borrow:
+                self.container.value[...] = 0
+            else:
+                self.container.value = np.zeros_like(self.container.value)
 
     def clone(self, name: str | None = None) -> Variable:
         """A variable that shares this one's value."""
-        copy = object.__new__(type(self))
-        Variable.__init__(copy, self.type, None, None, name if name is not None else self.name)
-        copy.container, copy.default_update, copy.origin = self.container, self.default_update, self.origin
-        return copy
+        twin = object.__new__(type(self))
+        Variable.__init__(twin, self.type, None, None, name if name is not None else self.name)
+        twin.container, twin.default_update, twin.origin = self.container, self.default_update, self.origin
+        twin.strict, twin.allow_downcast = self.strict, self.allow_downcast
+        return twin
+
+    def __copy__(self) -> Any:
+        """A variable of the same type with a value of its own."""
+        twin: Any = self.clone()
+        twin.container = Storage(_copied(self.container.value))
+        return twin
 
     def __getstate__(self) -> Any:
-        return (super().__getstate__(), self.container.value, self.default_update)
+        return (super().__getstate__(), self.container, self.default_update, self.strict, self.allow_downcast)
 
     def __setstate__(self, state: Any) -> None:
-        base, value, self.default_update = state
+        base, self.container, self.default_update, self.strict, self.allow_downcast = state
         super().__setstate__(base)
-        self.container = Storage(value)
+
+
+def _copied(value: Any) -> Any:
+    return np.array(value) if isinstance(value, np.ndarray) else copy.deepcopy(value)
+
+
+def _may_be_seen(value: Any, given: Any) -> bool:
+    """Whether somebody else may hold the memory of `value`, which was made from `given`."""
+    if value is given or not isinstance(value, np.ndarray):
+        return True
+    if isinstance(given, (bool, int, float, complex, list, tuple, np.generic)):
+        return False
+    # Of another kind of container only NumPy knows whether it lent its memory out.
+    return value.base is not None or not isinstance(given, np.ndarray)
 
 
 class TensorSharedVariable(TensorVariable, SharedVariable):
@@ -143,8 +198,10 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
     value : array-like
         The first value. A Python float becomes floatX, an integer int64; an array keeps its dtype.
     name : str, optional
-    strict, allow_downcast
-        How later values are converted; see `Type.filter`.
+    strict : bool
+        Let `set_value` take only arrays of exactly the type.
+    allow_downcast : bool, optional
+        Whether `set_value` may lose precision; None allows it for Python floats only.
     borrow : bool
         Keep the array itself rather than a copy.
     broadcastable : sequence of bool, optional
@@ -174,17 +231,22 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
         raise TypeError(f"shared takes a value, not the symbolic variable {value}; give its value, or use it as it is")
     _check_device(target)
     if isinstance(value, float) or (isinstance(value, (list, tuple)) and _holds_floats(value)):
-        array = np.asarray(value, config.floatX)
+        array = np.array(value, config.floatX)
     else:
-        array = np.asarray(value)
-        if not borrow and isinstance(value, np.ndarray):
-            array = np.array(value)
+        try:
+            array = np.asarray(value) if borrow else np.array(value)
+        except ValueError as error:  # a ragged list
+            raise TypeError(f"shared holds arrays of numbers: {error}") from None
     if array.dtype.kind not in "biufc":
         raise TypeError(f"shared holds arrays of numbers, not {type(value).__name__} ({array.dtype})")
     if shape is None:
         shape = broadcastable if broadcastable is not None else (None,) * array.ndim
-    kind = tensor_type(array.dtype.name, TensorType("bool", shape).shape)
-    return TensorSharedVariable(kind, kind.filter(array), name)
+    kind = TensorType(array.dtype, shape)
+    try:
+        array = kind.filter(array)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"shared variable{f' {name}' if name else ''}: {error}") from None
+    return TensorSharedVariable(kind, array, name, strict, allow_downcast)
 
 
 def _holds_floats(value: Any) -> bool:

@@ -3,5 +3,9 @@
 from symgraph.compile.function import Function, function
 from symgraph.compile.io import In, Out
 from symgraph.compile.mode import FAST_COMPILE, FAST_RUN, Mode, get_default_mode, get_mode
+from symgraph.compile.nanguard import NanGuardMode
 
-__all__ = ["FAST_COMPILE", "FAST_RUN", "Function", "In", "Mode", "Out", "function", "get_default_mode", "get_mode"]
+__all__ = [
+    "FAST_COMPILE", "FAST_RUN", "Function", "In", "Mode", "NanGuardMode", "Out", "function", "get_default_mode",
+    "get_mode",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,46 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.backend import Pack, Program, get_backend
-from symgraph.compile.errors import missing_input_error
-from symgraph.compile.io import In, Out
-from symgraph.compile.mode import Mode
+from symgraph.compile.errors import line_of, missing_input_error
+from symgraph.compile.io import Form, In
+from symgraph.compile.recipe import Recipe
 from symgraph.config import config
 from symgraph.errors import UnusedInputError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.fgraph import FunctionGraph
+from symgraph.graph.origin import internal_folders
 from symgraph.graph.rewrite import Fired
 from symgraph.plan import Plan, make_plan
 from symgraph.rewrites.pipeline import phases
 from symgraph.shared import SharedVariable
 
-__all__ = ["Built", "Recipe", "build"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything `function` was asked, checked and completed.
-
-    Attributes
-    ----------
-    form : str or list
-        Of the result: ``'none'``, ``'single'``, ``'list'``, or the keys of a dict.
-    states : list of (int, Variable)
-        Inputs (by position) that are updated in every call, with the expression of the next value.
-    """
-
-    inputs: Sequence[In]
-    outputs: Sequence[Out]
-    form: str | list[Any]
-    updates: Sequence[tuple[SharedVariable, Variable]]
-    givens: dict[Variable, Variable]
-    mode: Mode
-    name: str
-    allow_input_downcast: bool | None = None
-    on_unused_input: str = "raise"
-
-    @property
-    def states(self) -> list[tuple[int, Variable]]:
-        return [(i, entry.update) for i, entry in enumerate(self.inputs) if entry.update is not None]
+__all__ = ["Built", "acceptors", "build"]
 
 
 @dataclass
@@ -62,51 +37,78 @@ class Built:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def build(recipe: Recipe, monitor: Any = None) -> Built:
+def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] = ()) -> Built:
     """Carry a recipe out.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    monitor : callable, optional
+        Called after each step of a run; see `Backend.compile`.
+    states : sequence of SharedVariable
+        Where the next values of the stateful inputs go, in the inputs' order: as shared values, so that a call commits
+        them together with its updates.
 
     Raises
     ------
     MissingInputError, UnusedInputError
         When inputs and expressions do not belong together.
     """
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
-
-    def lap(stage: str) -> None:
-        nonlocal started
-        now = time.perf_counter()
-        seconds[stage] = now - started
-        started = now
-
-    inputs = [entry.variable for entry in recipe.inputs]
+    laps = _Laps()
+    inputs, stand_ins = _leaves(recipe.inputs)
     expressions = [o.variable for o in recipe.outputs]
-    states = [expression for _, expression in recipe.states]
-    wanted = [*expressions, *states, *(e for _, e in recipe.updates)]
-    fgraph = FunctionGraph(inputs, wanted, recipe.givens)
-    shared = _check_inputs(fgraph, recipe, wanted)
-    lap("graph")
+    updates = [*recipe.updates, *zip(states, recipe.next_states, strict=True)]
+    fgraph = FunctionGraph(inputs, [*expressions, *(e for _, e in updates)], {**recipe.givens, **stand_ins})
+    shared = _check_inputs(fgraph, recipe)
+    laps.lap("graph")
     fired: list[Fired] = []
     for phase in phases(recipe.mode):
         fired += phase.apply(fgraph, config.rewrite_budget)
-    lap("rewrites")
-    results, news = fgraph.outputs[: len(expressions) + len(states)], fgraph.outputs[len(expressions) + len(states):]
+    laps.lap("rewrites")
+    count = len(expressions)
     used = {v for node in fgraph.toposort() for v in node.inputs} | set(fgraph.outputs)
     plan = make_plan(
-        fgraph.toposort(), inputs, [v for v in shared if v in used], results,
-        [(target, new) for (target, _), new in zip(recipe.updates, news, strict=True)],
-        mutable=[entry.variable for entry in recipe.inputs if entry.mutable],
+        fgraph.toposort(), inputs, [v for v in shared if v in used], fgraph.outputs[:count],
+        [(target, new) for (target, _), new in zip(updates, fgraph.outputs[count:], strict=True)],
+        mutable=[v for v, entry in zip(inputs, recipe.inputs, strict=True) if entry.mutable],
         borrowed=[i for i, o in enumerate(recipe.outputs) if o.borrow],
     )
     plan.check()
-    lap("plan")
+    laps.lap("plan")
     backend = get_backend(recipe.mode.linker or config.device)
-    program = backend.compile(plan, recipe.name, _packer(recipe), _acceptors(recipe), monitor)
-    lap("source")
-    return Built(fgraph, fired, plan, program, seconds)
+    program = backend.compile(plan, recipe.label, _packer(recipe.form), acceptors(recipe), monitor)
+    laps.lap("source")
+    return Built(fgraph, fired, plan, program, laps.seconds)
 
 
-def _check_inputs(fgraph: FunctionGraph, recipe: Recipe, wanted: Sequence[Variable]) -> list[SharedVariable]:
+def _leaves(entries: Sequence[In]) -> tuple[list[Variable], dict[Variable, Variable]]:
+    """The input variables of the graph. For an input that is itself computed from others, one that stands in for it."""
+    inputs: list[Variable] = []
+    stand_ins: dict[Variable, Variable] = {}
+    for entry in entries:
+        variable = entry.variable
+        if variable.owner is not None:
+            stand_ins[variable] = variable.type.make_variable(variable.name)
+            stand_ins[variable].origin = variable.owner.origin
+            variable = stand_ins[variable]
+        inputs.append(variable)
+    return inputs, stand_ins
+
+
+class _Laps:
+    """A stop-watch."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.started = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self.started
+        self.started = now
+
+
+def _check_inputs(fgraph: FunctionGraph, recipe: Recipe) -> list[SharedVariable]:
     """The shared variables the graph reads; raise for what is missing, and as asked for what is unused."""
     given = set(fgraph.inputs)
     read: dict[Variable, None] = {}
@@ -118,9 +120,9 @@ def _check_inputs(fgraph: FunctionGraph, recipe: Recipe, wanted: Sequence[Variab
         if isinstance(variable, SharedVariable):
             shared.append(variable)
         elif variable not in given and not isinstance(variable, Constant):
-            raise missing_input_error(variable, fgraph.outputs)
-    for entry in recipe.inputs:
-        if entry.variable not in read and entry.variable not in recipe.givens and entry.update is None:
+            raise missing_input_error(variable, fgraph.outputs, fgraph.inputs)
+    for entry, variable in zip(recipe.inputs, fgraph.inputs, strict=True):
+        if variable not in read and entry.update is None:
             _unused(entry.variable, recipe.on_unused_input)
     return shared
 
@@ -129,39 +131,47 @@ def _unused(variable: Variable, level: str) -> None:
     if level == "ignore":
         return
     message = (
-        f"input {variable} ({variable.type}), declared at {variable.origin}, is used by no output and no update. Leave it out, or "
-        "pass on_unused_input='ignore'"
+        f"input {variable} ({variable.type}), declared at {line_of(variable)}, is used by no output and no update. "
+        "Leave it out, or pass on_unused_input='ignore'"
     )
     if level == "raise":
         raise UnusedInputError(message)
-    warnings.warn(message, stacklevel=5)
+    warnings.warn(message, stacklevel=_frames_of_ours())
 
 
-def _packer(recipe: Recipe) -> Pack:
-    """How results become what the caller gets: the outputs in their form, and the next states behind them."""
-    count = len(recipe.outputs)
-    form = recipe.form
+def _frames_of_ours() -> int:
+    """How many frames there are from the caller up to the user's."""
+    depth, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(tuple(internal_folders)):
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    return depth
+
+
+def _packer(form: Form) -> Pack:
+    """How results become what the caller gets: the outputs in their form."""
 
     def pack(names: list[str]) -> tuple[str, dict[str, Any]]:
-        outputs, states = names[:count], names[count:]
         bound: dict[str, Any] = {}
-        if form == "none":
-            text = "[]"
-        elif form == "single":
-            text = outputs[0]
-        elif form == "list":
-            text = f"[{', '.join(outputs)}]"
-        else:
-            bound["keys"] = form
-            text = f"dict(zip(keys, ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})))"
-        if states:
-            text = f"({text}, ({', '.join(states)},))"
-        return text, bound
+
+        def text(part: Form) -> str:
+            if isinstance(part, int):
+                return names[part]
+            if isinstance(part, dict):
+                keys = f"keys{len(bound)}"
+                bound[keys] = tuple(part)
+                return f"dict(zip({keys}, {text(tuple(part.values()))}))"
+            inside = ", ".join(map(text, part))
+            if isinstance(part, list):
+                return f"[{inside}]"
+            return f"({inside},)" if len(part) == 1 else f"({inside})"
+
+        return "[]" if form is None else text(form), bound
 
     return pack
 
 
-def _acceptors(recipe: Recipe) -> list[Callable[[Any], Any]]:
+def acceptors(recipe: Recipe) -> list[Callable[[Any], Any]]:
+    """For each input, what checks and converts a value passed for it."""
     return [_acceptor(entry, i, recipe) for i, entry in enumerate(recipe.inputs)]
 
 
@@ -177,6 +187,6 @@ def _acceptor(entry: In, position: int, recipe: Recipe) -> Callable[[Any], Any]:
             return kind.filter(value, strict=strict, allow_downcast=downcast)
         except (TypeError, ValueError) as error:
             called = f" ({entry.name})" if entry.name else ""
-            raise type(error)(f"function {recipe.name!r}, argument {position}{called}: {error}") from None
+            raise type(error)(f"{recipe.label}, argument {position}{called}: {error}") from None
 
     return accept

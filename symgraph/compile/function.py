@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-
-from symgraph.compile.build import Built, Recipe, build
-from symgraph.compile.errors import explain
+from symgraph.compile.build import Built, build
+from symgraph.compile.errors import clip, explain
 from symgraph.compile.io import parse_inputs, parse_outputs
 from symgraph.compile.mode import get_mode
+from symgraph.compile.recipe import FlatRecipe, Recipe
 from symgraph.compile.updates import add_default_updates, parse_givens, parse_updates
 from symgraph.config import config
-from symgraph.graph.basic import Variable, set_evaluator
+from symgraph.graph.basic import Constant, Variable, set_evaluator
 from symgraph.graph.digraph import to_networkx
 from symgraph.graph.origin import current_origin
-from symgraph.graph.traversal import clone_replace, graph_inputs
-from symgraph.shared import SharedVariable
+from symgraph.graph.traversal import graph_inputs
+from symgraph.shared import SharedVariable, TensorSharedVariable
+from symgraph.tensor.type import TensorType
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -35,7 +38,7 @@ class Function:
 
     Attributes
     ----------
-    name : str
+    name : str or None
     trust_input : bool
         Do not check or convert arguments: faster, and a wrong argument is the caller's fault.
     source : str
@@ -45,74 +48,106 @@ class Function:
         The rewrite rules that fired, in order.
     """
 
-    def __init__(self, recipe: Recipe, built: Built) -> None:
+    def __init__(self, recipe: Recipe, built: Built, states: Mapping[int, SharedVariable]) -> None:
         self.recipe = recipe
         self.name = recipe.name
-        self.trust_input = False
         self._built = built
         self._run, self._checked = built.program.run, built.program.call
-        self._arity = len(recipe.inputs)
+        self._states = dict(states)
         self._defaults: dict[int, Any] = {}
         for i, entry in enumerate(recipe.inputs):
-            if entry.value is not None:
-                self._defaults[i] = entry.variable.type.filter(entry.value, entry.strict, entry.allow_downcast)
-        self._plain = not self._defaults
+            if entry.value is not None and i not in self._states:
+                self._defaults[i] = default_of(recipe, i, entry.value)
+        self._state_lock = threading.RLock()
+        self._arity = len(recipe.inputs)
+        self._trusting = False
+        self._set_up()
         self.calls = 0
         self.seconds = 0.0
+
+    def _set_up(self) -> None:
+        self._target = self._run if self._trusting else self._checked
+        # A call that passes this many arguments by position has nothing to look up; no call does when there are states.
+        self._plain = -1 if self._states or any(e.implicit for e in self.recipe.inputs) else self._arity
+
+    @property
+    def trust_input(self) -> bool:
+        """Whether arguments are used as they come, neither checked nor converted: faster, and wrong ones are the
+        caller's fault."""
+        return self._trusting
+
+    @trust_input.setter
+    def trust_input(self, trust: bool) -> None:
+        self._trusting = bool(trust)
+        self._set_up()
 
     # ---- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs and commit the updates: all of them, or none when an exception is raised."""
-        if kwargs or not self._plain or len(args) != self._arity:
-            return self._call_with_defaults(args, kwargs)
+        if kwargs or len(args) != self._plain:
+            return self._call_binding(args, kwargs)
         try:
-            return (self._run if self.trust_input else self._checked)(*args)
+            return self._target(*args)
         except Exception as error:
             self._explain(error)
             raise
 
-    def _call_with_defaults(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        values = self._bind(args, kwargs)
+    def _call_binding(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call with keywords, defaults or states. States are read and replaced by one call at a time."""
+        if not self._states:
+            return self._run_explaining(self._bind(args, kwargs))
+        with self._state_lock:
+            return self._run_explaining(self._bind(args, kwargs))
+
+    def _run_explaining(self, values: list[Any]) -> Any:
         try:
-            result = (self._run if self.trust_input else self._checked)(*values)
+            return self._target(*values)
         except Exception as error:
             self._explain(error)
             raise
-        states = self.recipe.states
-        if states:
-            result, following = result
-            for (position, _), value in zip(states, following, strict=True):
-                self._defaults[position] = value
-        return result
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """Arguments, keywords and defaults in the order of the inputs, as Python binds them."""
         inputs = self.recipe.inputs
+        who = f"{self.name}()" if self.name else self.recipe.label
         open_places = [i for i, entry in enumerate(inputs) if not entry.implicit]
         names = [inputs[i].name or f"argument {i}" for i in open_places]
         if len(args) > len(open_places):
-            raise TypeError(f"{self.name}() takes {len(open_places)} arguments ({', '.join(names)}) but {len(args)} were given")
+            counted = f"{len(open_places)} argument{'s' * (len(open_places) != 1)} ({', '.join(names)})"
+            raise TypeError(f"{who} takes {counted if names else 'no arguments'} but {len(args)} "
+                            f"{'was' if len(args) == 1 else 'were'} given")
         values: dict[int, Any] = dict(zip(open_places, args, strict=False))
         for name, value in kwargs.items():
             matches = [i for i in open_places if inputs[i].name == name]
             if not matches:
-                raise TypeError(f"{self.name}() has no input named {name!r}; its inputs are {', '.join(names) or 'none'}")
+                raise TypeError(f"{who} has no input named {name!r}; its inputs are {', '.join(names) or 'none'}")
             if len(matches) > 1:
-                raise TypeError(f"{self.name}() has {len(matches)} inputs named {name!r}: pass them by position")
+                raise TypeError(f"{who} has {len(matches)} inputs named {name!r}: pass them by position")
             if matches[0] in values:
-                raise TypeError(f"{self.name}() got two values for input {name!r}")
+                raise TypeError(f"{who} got two values for input {name!r}")
             values[matches[0]] = value
-        missing = [i for i in range(len(inputs)) if i not in values and i not in self._defaults]
+        missing = [i for i in range(len(inputs)) if i not in values and not self._has_default(i)]
         if missing:
             wanted = ", ".join(f"{inputs[i].name or f'argument {i}'} ({inputs[i].variable.type})" for i in missing)
-            raise TypeError(f"{self.name}() is missing {len(missing)} of its {len(inputs)} inputs: {wanted}")
-        return [values[i] if i in values else self._defaults[i] for i in range(len(inputs))]
+            raise TypeError(f"{who} is missing {len(missing)} of its {len(inputs)} inputs: {wanted}")
+        return [values[i] if i in values else self._default(i, copied=inputs[i].mutable) for i in range(len(inputs))]
+
+    def _has_default(self, position: int) -> bool:
+        return position in self._defaults or position in self._states
+
+    def _default(self, position: int, copied: bool = True) -> Any:
+        """What an input is when nothing is passed; a copy where the function (or the caller) may write on it."""
+        state = self._states.get(position)
+        if state is not None:
+            return state.get_value(borrow=not copied)
+        value = self._defaults.get(position)
+        return copy.copy(value) if copied else value
 
     def _explain(self, error: Exception) -> None:
         place = self._built.program.step_at(error)
         if place is not None and not getattr(error, "__notes__", None):
-            explain(error, *place, self.name)
+            explain(error, *place, self.recipe.label)
 
     # ---- looking --------------------------------------------------------------------------------------------
 
@@ -154,45 +189,53 @@ class Function:
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared variables it reads or updates."""
+        own = set(self._states.values())
         found = dict.fromkeys([*self.plan.shared, *(u.target for u in self.plan.updates)])
-        return list(found)
+        return [variable for variable in found if variable not in own]
 
     def __getitem__(self, key: Any) -> Any:
-        """The present default of an input, or value of a shared variable, by variable or name."""
+        """The present default of an input (None without one), or value of a shared variable, by variable or name."""
         position = self._position(key)
-        if position is not None:
-            return self._defaults.get(position)
-        return self._shared(key).get_value()
+        return self._shared(key).get_value() if position is None else self._default(position)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         position = self._position(key)
         if position is None:
             self._shared(key).set_value(value)
-            return
-        entry = self.recipe.inputs[position]
-        self._defaults[position] = entry.variable.type.filter(value, entry.strict, entry.allow_downcast)
-        self._plain = False
+        elif position in self._states:
+            new = default_of(self.recipe, position, value)
+            with self._state_lock:
+                self._states[position].set_value(new)
+        else:
+            self._defaults[position] = default_of(self.recipe, position, value)
+
+    def __contains__(self, key: Any) -> bool:
+        return self._position(key) is not None or any(self._is(v, v.name, key) for v in self.get_shared())
 
     @property
     def value(self) -> Function:
         """Access to values by variable or name: ``f.value[x]``."""
         return self
 
+    @staticmethod
+    def _is(variable: Variable, name: str | None, key: Any) -> bool:
+        return variable is key or (isinstance(key, str) and name == key)
+
     def _position(self, key: Any) -> int | None:
-        return next((i for i, e in enumerate(self.recipe.inputs) if e.variable is key or (
-            isinstance(key, str) and e.name == key)), None)
+        entries = self.recipe.inputs
+        return next((i for i, e in enumerate(entries) if self._is(e.variable, e.name, key)), None)
 
     def _shared(self, key: Any) -> SharedVariable:
         for variable in self.get_shared():
-            if variable is key or (isinstance(key, str) and variable.name == key):
+            if self._is(variable, variable.name, key):
                 return variable
-        raise KeyError(f"{self.name} has no input and no shared variable {key!r}")
+        raise KeyError(f"{self.recipe.label} has no input and no shared variable {key!r}")
 
     # ---- making others --------------------------------------------------------------------------------------
 
     def copy(self, share_memory: bool = False, swap: Mapping[Any, Any] | None = None, delete_updates: bool = False,
              name: str | None = None, profile: Any = None) -> Function:
-        """Another function like this one.
+        """Another function like this one, with states and defaults of its own.
 
         Parameters
         ----------
@@ -203,6 +246,8 @@ class Function:
         delete_updates : bool
             Leave the updates out.
         name : str, optional
+        profile : bool, optional
+            Count and time the copy's calls; as this function does unless given.
 
         Raises
         ------
@@ -215,24 +260,37 @@ class Function:
         known = set(self.get_shared())
         for old, new in exchange.items():
             if old not in known:
-                raise ValueError(f"copy: {old} is not a shared variable of {self.name}")
+                raise ValueError(f"copy: {old} is not a shared variable of {self.recipe.label}")
             if not isinstance(new, SharedVariable) or new.type != old.type:
-                raise TypeError(f"copy: {old} ({old.type}) can only be swapped for a shared variable of its type, not {new}")
-        recipe = self.recipe
-        updates = [] if delete_updates else [(exchange.get(t, t), e) for t, e in recipe.updates]
-        expressions = [*(o.variable for o in recipe.outputs), *(e for _, e in updates)]
-        replaced = clone_replace(expressions, exchange) if exchange else expressions
-        count = len(recipe.outputs)
-        outputs = [replace_out(o, v) for o, v in zip(recipe.outputs, replaced[:count], strict=True)]
-        givens = {k: clone_replace(v, exchange) for k, v in recipe.givens.items()} if exchange else recipe.givens
-        made = replace(recipe, outputs=outputs, givens=givens, name=name or recipe.name, on_unused_input="ignore",
-                       updates=[(t, e) for (t, _), e in zip(updates, replaced[count:], strict=True)])
-        duplicate = make_function(made)
-        duplicate.trust_input = self.trust_input
-        duplicate._defaults = dict(self._defaults)
+                kind = f" ({new.type})" if isinstance(new, Variable) else ""
+                raise TypeError(
+                    f"copy: {old} ({old.type}) can only be swapped for a shared variable of its type, not {new}{kind}")
+        recipe = replace(self.recipe, name=name or self.recipe.name, on_unused_input="ignore",
+                         updates=() if delete_updates else self.recipe.updates)
+        duplicate = make_function(recipe.exchanged(exchange) if exchange else recipe,
+                                  isinstance(self, ProfiledFunction) if profile is None else bool(profile))
+        duplicate._take_over(self._present(), self._trusting)
         return duplicate
 
-    __copy__ = copy
+    def _present(self) -> dict[int, Any]:
+        """The present defaults and states, by position."""
+        return {i: self._default(i) for i in (*self._defaults, *self._states)}
+
+    def _take_over(self, values: Mapping[int, Any], trusting: bool) -> None:
+        for position, value in values.items():
+            state = self._states.get(position)
+            if state is None:
+                self._defaults[position] = value
+            else:
+                state.set_value(value, borrow=True)
+        self.trust_input = trusting
+
+    def __copy__(self) -> Function:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        profiled = isinstance(self, ProfiledFunction)
+        return _restored, (FlatRecipe.of(self.recipe), self._present(), self._trusting, profiled)
 
     def free(self) -> None:
         """Let go of the scratch memory kept between calls."""
@@ -240,12 +298,18 @@ class Function:
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{e.name or '?'}: {e.variable.type}" for e in self.recipe.inputs)
-        return f"<Function {self.name}({inputs}), {len(self.plan.steps)} steps, {len(self.plan.updates)} updates>"
+        return f"<{self.recipe.label}({inputs}), {len(self.plan.steps)} steps, {len(self.plan.updates)} updates>"
 
 
-def replace_out(out: Any, variable: Variable) -> Any:
-    """An `Out` with another variable."""
-    return type(out)(variable, out.borrow)
+def default_of(recipe: Recipe, position: int, value: Any) -> Any:
+    """A value as the default of an input: of its type, and a copy unless the input borrows."""
+    entry = recipe.inputs[position]
+    downcast = entry.allow_downcast if entry.allow_downcast is not None else recipe.allow_input_downcast
+    try:
+        filtered = entry.variable.type.filter(value, entry.strict, downcast)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{recipe.label}, value of input {entry.name or position}: {error}") from None
+    return filtered if entry.borrow else copy.deepcopy(filtered)
 
 
 class ProfiledFunction(Function):
@@ -262,11 +326,28 @@ class ProfiledFunction(Function):
 
 def make_function(recipe: Recipe, profile: bool = False) -> Function:
     """A function from a finished recipe."""
+    states = {i: state_of(recipe, i) for i in recipe.stateful}
     if recipe.mode.watch:
         from symgraph.compile.debug import watched_function
 
-        return watched_function(recipe)
-    return (ProfiledFunction if profile else Function)(recipe, build(recipe))
+        return watched_function(recipe, states, profile)
+    built = build(recipe, states=list(states.values()))
+    return (ProfiledFunction if profile else Function)(recipe, built, states)
+
+
+def state_of(recipe: Recipe, position: int) -> SharedVariable:
+    """Where the present value of a stateful input is kept."""
+    entry = recipe.inputs[position]
+    kind = entry.variable.type
+    cls = TensorSharedVariable if isinstance(kind, TensorType) else SharedVariable
+    return cls(kind, default_of(recipe, position, entry.value), entry.name)
+
+
+def _restored(flat: FlatRecipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:
+    """What unpickling calls: compile again."""
+    made = make_function(flat.restored(), profiled)
+    made._take_over(values, trusting)
+    return made
 
 
 def function(
@@ -290,14 +371,14 @@ def function(
     inputs : list of Variable or In
         What the caller passes, in this order.
     outputs : Variable, Out, list or dict of these, or None
-        What the function returns, in this form; an empty list for None.
+        What the function returns, in this form; an empty list for None. Lists, tuples and dicts may be nested.
     mode : str or Mode, optional
         How much to rewrite; `config.mode` by default.
     updates : dict or list of (SharedVariable, expression), optional
         New values of shared variables. All outputs and updates are computed from the old values; then all updates are
         committed, or none when the call fails.
     givens : dict or list of (Variable, expression), optional
-        Expressions to put in the place of variables.
+        Expressions to put in the place of variables. What replaces one may hold another.
     no_default_updates : bool or list of SharedVariable
         Leave out all default updates, or those of some variables.
     accept_inplace, rebuild_strict : bool
@@ -334,37 +415,43 @@ def function(
     """
     entries = parse_inputs(inputs)
     outs, form = parse_outputs(outputs)
-    replacements = parse_givens(givens)
+    replacements = parse_givens(givens, [entry.variable for entry in entries])
     pairs = parse_updates(updates)
     level = on_unused_input if on_unused_input is not None else config.on_unused_input
     if level not in ("raise", "warn", "ignore"):
         raise ValueError(f"on_unused_input must be 'raise', 'warn' or 'ignore', not {level!r}")
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"function: name must be a string, not {name!r} of type {type(name).__name__}")
     roots = [*(o.variable for o in outs), *(e.update for e in entries if e.update is not None)]
     recipe = Recipe(
-        inputs=entries, outputs=outs, form=form, givens=replacements, mode=get_mode(mode),
+        inputs=entries, outputs=outs, form=form, givens=replacements, mode=get_mode(mode), name=name or None,
         updates=add_default_updates(pairs, roots, replacements, no_default_updates),
-        name=name or f"function at {current_origin()}", allow_input_downcast=allow_input_downcast, on_unused_input=level,
+        origin=current_origin(), allow_input_downcast=allow_input_downcast, on_unused_input=level,
     )
     return make_function(recipe, profile=bool(config.profile if profile is None else profile))
 
 
 def _evaluate(variable: Variable, values: Mapping[Any, Any]) -> Any:
     """`Variable.eval`: compile once for each set of inputs, then call."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"eval takes a dict from input variables to their values, not {type(values).__name__}")
     named: dict[Variable, Any] = {}
     for key, value in values.items():
         if isinstance(key, str):
-            matches = [v for v in graph_inputs([variable]) if v.name == key]
+            known = [v for v in graph_inputs([variable]) if v.name and not isinstance(v, Constant)]
+            matches = [v for v in known if v.name == key]
             if len(matches) != 1:
-                raise ValueError(f"eval: {len(matches)} inputs are named {key!r}")
+                names = ", ".join(dict.fromkeys(str(v.name) for v in known)) or "none"
+                raise ValueError(f"eval: {len(matches) or 'no'} inputs are named {key!r}; the names are {names}")
             key = matches[0]
         named[key] = value
-    inputs = tuple(named)
-    cache: dict[tuple[Variable, ...], Function] = variable.__dict__.setdefault("_evaluators", {})
-    compiled = cache.get(inputs)
+    cache: dict[Any, Function] = variable.__dict__.setdefault("_evaluators", {})
+    setting = (frozenset(named), get_mode(None), config.device)
+    compiled = cache.get(setting)
     if compiled is None:
-        compiled = cache[inputs] = function(list(inputs), variable, name=f"eval of {variable}", on_unused_input="ignore")
-    return compiled(*named.values())
+        compiled = cache[setting] = function(
+            list(named), variable, name=f"eval of {clip(str(variable), 40)}", on_unused_input="ignore")
+    return compiled(*[named[entry.variable] for entry in compiled.recipe.inputs])
 
 
 set_evaluator(_evaluate)
-

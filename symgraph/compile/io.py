@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from symgraph.graph.basic import Constant, Variable
 from symgraph.shared import SharedVariable
 
-__all__ = ["In", "Out", "parse_inputs", "parse_outputs"]
+__all__ = ["Form", "In", "Out", "parse_inputs", "parse_outputs"]
+
+#: The form of a result: the number of an output, or a list, tuple or dict of forms; None for no outputs at all.
+Form = Any
 
 
 class In:
@@ -29,9 +33,24 @@ class In:
     allow_downcast : bool or None
         Whether a conversion may lose precision; None allows it for Python floats only.
     borrow : bool, optional
-        An output may share memory with the array passed; True when `mutable`.
+        An output may share memory with the array passed, and `value` is kept without a copy; True when `mutable`.
     implicit : bool, optional
         The input cannot be passed: it keeps its value and update.
+
+    Raises
+    ------
+    TypeError
+        When `variable` is not symbolic, or `value` or `update` is not of its type.
+    ValueError
+        When an implicit or updated input has no value, or a mutable one is not to be borrowed.
+
+    Examples
+    --------
+    >>> import symgraph as sg, symgraph.tensor as T
+    >>> x, n = T.dscalars("x", "n")
+    >>> count = sg.function([x, sg.In(n, value=0.0, update=n + x)], n)
+    >>> [float(count(5)) for _ in range(3)]
+    [0.0, 5.0, 10.0]
     """
 
     def __init__(self, variable: Variable, name: str | None = None, value: Any = None, update: Any = None,
@@ -42,18 +61,23 @@ class In:
         self.variable = variable
         self.name = name if name is not None else variable.name if autoname else None
         self.value = value
-        self.update = None if update is None else variable.type.filter_variable(update)
         self.mutable = bool(mutable)
         self.strict = strict
         self.allow_downcast = allow_downcast
-        self.borrow = self.mutable if borrow is None else borrow
+        self.borrow = self.mutable if borrow is None else bool(borrow)
         self.implicit = bool(implicit)
         if mutable and borrow is False:
             raise ValueError(f"input {variable}: an array that may be overwritten (mutable) is borrowed too")
         if self.implicit and value is None:
             raise ValueError(f"input {variable}: an implicit input needs a value")
-        if self.update is not None and value is None:
+        if update is not None and value is None:
             raise ValueError(f"input {variable}: an input with an update needs a first value")
+        self.update = None if update is None else self._fitting(update)
+
+    def _fitting(self, update: Any) -> Variable:
+        from symgraph.compile.updates import fit
+
+        return fit(self.variable, update, "input")
 
     def __repr__(self) -> str:
         return f"In({self.variable})"
@@ -66,14 +90,14 @@ class Out:
     ----------
     variable : Variable
     borrow : bool
-        The array returned may share memory with an input or with another output: no copy is made for safety.
+        The array returned may share memory with an input: no copy is made for safety.
     """
 
     def __init__(self, variable: Variable, borrow: bool = False) -> None:
         if not isinstance(variable, Variable):
             raise TypeError(f"Out takes a symbolic variable, not {type(variable).__name__}")
         self.variable = variable
-        self.borrow = borrow
+        self.borrow = bool(borrow)
 
     def __repr__(self) -> str:
         return f"Out({self.variable})"
@@ -89,25 +113,11 @@ def parse_inputs(inputs: Any) -> list[In]:
     ValueError
         When it holds a variable twice.
     """
-    if isinstance(inputs, (Variable, In)) or not hasattr(inputs, "__iter__"):
-        raise TypeError(f"function: inputs must be a list of variables, not {type(inputs).__name__}; write function([x], ...)")
-    parsed: list[In] = []
-    for position, entry in enumerate(inputs):
-        if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], Variable):
-            entry = In(entry[0], value=entry[1])
-        one = entry if isinstance(entry, In) else None
-        if one is None:
-            if not isinstance(entry, Variable):
-                raise TypeError(f"function: input {position} must be a symbolic variable, not {type(entry).__name__}")
-            one = In(entry)
-        if isinstance(one.variable, SharedVariable):
-            raise TypeError(
-                f"function: input {position} is the shared variable {one.variable}: it has a value of its own. Leave it out, or use "
-                "givens to put something else in its place"
-            )
-        if isinstance(one.variable, Constant):
-            raise TypeError(f"function: input {position} is a constant, {one.variable}")
-        parsed.append(one)
+    if isinstance(inputs, (Variable, In, str)) or not hasattr(inputs, "__iter__"):
+        raise TypeError(
+            f"function: inputs must be a list of variables, not {type(inputs).__name__}; write function([x], ...)"
+        )
+    parsed = [_parse_input(entry, position) for position, entry in enumerate(inputs)]
     seen: set[Variable] = set()
     for one in parsed:
         if one.variable in seen:
@@ -116,28 +126,53 @@ def parse_inputs(inputs: Any) -> list[In]:
     return parsed
 
 
-def parse_outputs(outputs: Any) -> tuple[list[Out], str | list[Any]]:
-    """The outputs argument as a list of `Out`, and its form: ``'none'``, ``'single'``, ``'list'`` or a dict's keys."""
-    form: str | list[Any] = "list"
-    if outputs is None:
-        return [], "none"
-    if isinstance(outputs, dict):
-        form, outputs = list(outputs), list(outputs.values())
-    elif isinstance(outputs, (list, tuple)):
-        outputs = list(outputs)
-    else:
-        form, outputs = "single", [outputs]
-    parsed = []
-    for position, entry in enumerate(outputs):
-        if isinstance(entry, Out):
-            parsed.append(entry)
-            continue
-        if not isinstance(entry, Variable):
-            from symgraph.tensor.basic import as_tensor_variable
+def _parse_input(entry: Any, position: int) -> In:
+    if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], Variable):
+        entry = In(entry[0], value=entry[1])
+    if not isinstance(entry, (In, Variable)):
+        raise TypeError(f"function: input {position} must be a symbolic variable, not {type(entry).__name__}")
+    one = entry if isinstance(entry, In) else In(entry)
+    if isinstance(one.variable, SharedVariable):
+        raise TypeError(
+            f"function: input {position} is the shared variable {one.variable}, which has a value of its own. Leave it "
+            "out, or use givens to put something else in its place"
+        )
+    if isinstance(one.variable, Constant):
+        raise TypeError(f"function: input {position} is a constant, {one.variable}")
+    return one
 
-            try:
-                entry = as_tensor_variable(entry)
-            except TypeError:
-                raise TypeError(f"function: output {position} must be a symbolic variable, not {type(entry).__name__}") from None
-        parsed.append(Out(entry))
+
+def parse_outputs(outputs: Any) -> tuple[list[Out], Form]:
+    """The outputs argument as a list of `Out`, and the form in which they are to be returned."""
+    if outputs is None:
+        return [], None
+    parsed: list[Out] = []
+
+    def parse(entry: Any, place: str) -> Form:
+        if isinstance(entry, Mapping):
+            return {key: parse(value, f"{place}[{key!r}]") for key, value in entry.items()}
+        if isinstance(entry, (list, tuple)):
+            forms = [parse(value, f"{place}[{position}]") for position, value in enumerate(entry)]
+            return tuple(forms) if isinstance(entry, tuple) else forms
+        parsed.append(_parse_output(entry, place))
+        return len(parsed) - 1
+
+    if isinstance(outputs, tuple):  # as Theano: the outermost tuple is one way to write a list
+        outputs = list(outputs)
+    form = parse(outputs, "outputs")
     return parsed, form
+
+
+def _parse_output(entry: Any, place: str) -> Out:
+    if isinstance(entry, Out):
+        return entry
+    if not isinstance(entry, Variable):
+        from symgraph.tensor.basic import as_tensor_variable
+
+        try:
+            entry = as_tensor_variable(entry)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"function: {place} must be a symbolic variable, not {entry!r} of type {type(entry).__name__}"
+            ) from None
+    return Out(entry)

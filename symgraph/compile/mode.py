@@ -11,6 +11,10 @@ from symgraph.config import config
 __all__ = ["FAST_COMPILE", "FAST_RUN", "MODES", "UNREWRITTEN", "Mode", "get_default_mode", "get_mode"]
 
 
+#: Ways in which Theano ran one and the same program; programs that name them get the device's backend.
+_THEANO_LINKERS = {"py", "c", "c|py", "c|py_nogc", "cvm", "cvm_nogc", "vm", "vm_nogc", "c&py"}
+
+
 @dataclass(frozen=True)
 class Mode:
     """What happens between an expression and its program.
@@ -20,15 +24,22 @@ class Mode:
     linker : str or None
         The backend; that of the configured device when None.
     optimizer : str or None
-        ``"FAST_RUN"`` for all rules, ``"FAST_COMPILE"`` for those that make results right (stabilising laws) and cheap to
-        find, None for no rewriting at all.
+        ``"FAST_RUN"`` for all rules, ``"FAST_COMPILE"`` for those that make results right (stabilising laws) and are
+        cheap to find, None for no rewriting at all.
     name : str
         For display.
     excluded, included : frozenset of str
         Names or tags of rules left out, or added.
     watch : str
-        ``""``, ``"debug"`` (compare with the unrewritten expression, check every result) or ``"nan"`` (stop at the first
-        NaN, infinity or huge number).
+        ``""``, ``"debug"`` (compare with the unrewritten expression, check every result) or ``"nan"`` (stop at the
+        first NaN, infinity or huge number).
+    guards : frozenset of str
+        What ``"nan"`` stops at: any of ``"nan"``, ``"inf"``, ``"big"``.
+
+    Raises
+    ------
+    ValueError
+        For an optimizer or a watch there is not.
     """
 
     linker: str | None = None
@@ -37,6 +48,7 @@ class Mode:
     excluded: frozenset[str] = field(default_factory=frozenset)
     included: frozenset[str] = field(default_factory=frozenset)
     watch: str = ""
+    guards: frozenset[str] = frozenset({"nan", "inf", "big"})
 
     def __post_init__(self) -> None:
         known = {"fast_run": "FAST_RUN", "fast_compile": "FAST_COMPILE", "none": None, "merge": None}
@@ -45,6 +57,10 @@ class Mode:
             if level.lower() not in known:
                 raise ValueError(f"optimizer must be FAST_RUN, FAST_COMPILE or None, not {level!r}")
             object.__setattr__(self, "optimizer", known[level.lower()])
+        if self.linker in _THEANO_LINKERS:
+            object.__setattr__(self, "linker", None)
+        if self.watch not in ("", "debug", "nan"):
+            raise ValueError(f"watch must be '', 'debug' or 'nan', not {self.watch!r}")
 
     def excluding(self, *tags: str) -> Mode:
         """This mode without the rules of some names or tags."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from symgraph.graph.basic import Constant, Variable
-from symgraph.graph.origin import Origin
+from symgraph.compile.errors import clip, line_of
+from symgraph.config import config
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.rewrite import brief
 from symgraph.graph.traversal import graph_inputs, toposort
 from symgraph.shared import SharedVariable
 from symgraph.tensor.type import TensorType
 
-__all__ = ["add_default_updates", "as_pairs", "parse_givens", "parse_updates"]
+__all__ = ["add_default_updates", "as_pairs", "fit", "parse_givens", "parse_updates"]
 
 
 def as_pairs(pairs: Any, what: str) -> list[tuple[Any, Any]]:
@@ -20,10 +22,13 @@ def as_pairs(pairs: Any, what: str) -> list[tuple[Any, Any]]:
         return []
     if isinstance(pairs, Mapping):
         return list(pairs.items())
+    if isinstance(pairs, (str, Variable)) or not isinstance(pairs, Iterable):
+        raise TypeError(f"{what} must be a dict or a list of (variable, expression) pairs, not {type(pairs).__name__}")
     found = []
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"{what} must be a dict, or a list of (variable, expression) pairs; it holds {pair!r}")
+            raise TypeError(f"{what} must be a dict or a list of (variable, expression) pairs; it holds "
+                            f"{clip(repr(pair))}")
         found.append((pair[0], pair[1]))
     return found
 
@@ -39,99 +44,155 @@ def parse_updates(updates: Any) -> list[tuple[SharedVariable, Variable]]:
         When a variable is updated twice.
     """
     parsed: dict[SharedVariable, Variable] = {}
+    containers: dict[int, SharedVariable] = {}
     for target, expression in as_pairs(updates, "updates"):
         if not isinstance(target, SharedVariable):
-            raise TypeError(f"updates: only shared variables can be updated, not {target}"
-                            + (f" of type {target.type}" if isinstance(target, Variable) else f", a {type(target).__name__}"))
+            kind = f"of type {target.type}" if isinstance(target, Variable) else f"a {type(target).__name__}"
+            raise TypeError(f"updates: only shared variables can be updated, not {clip(str(target))}, {kind}")
+        first = containers.setdefault(id(target.container), target)
         if target in parsed:
-            raise ValueError(f"updates: shared variable {_where(target)} is updated twice; combine the two expressions into one")
-        parsed[target] = _fit(target, expression)
+            raise ValueError(
+                f"updates: shared variable {_where(target)} is updated twice, with {_built(parsed[target])} and "
+                f"{_built(expression)}. Combine the two expressions into one"
+            )
+        if first is not target:
+            raise ValueError(f"updates: {_where(target)} and {_where(first)} are clones that share one value, and both "
+                             "are updated. Update one of them")
+        parsed[target] = fit(target, expression)
     return list(parsed.items())
 
 
 def _where(variable: Variable) -> str:
-    origin = variable.owner.origin if variable.owner is not None else variable.origin
-    return f"{variable} ({origin})" if origin is not None else str(variable)
+    return f"{variable} ({line_of(variable)})"
 
 
-def _fit(target: SharedVariable, expression: Any) -> Variable:
-    """The expression as a value of the shared variable's type; what is only less known of its shape is accepted."""
-    wanted = target.type
+def _built(expression: Any) -> str:
     if not isinstance(expression, Variable):
-        try:
-            return wanted.filter_variable(expression)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"updates: the new value of shared variable {_where(target)} does not fit: {error}") from None
-    found = expression.type
-    if isinstance(wanted, TensorType) and isinstance(found, TensorType) and found.dtype != wanted.dtype:
-        raise TypeError(_dtype_message(target, expression))
-    if isinstance(wanted, TensorType) and isinstance(found, TensorType) and found.ndim != wanted.ndim:
-        raise TypeError(
-            f"updates: shared variable {_where(target)} has {wanted.ndim} dimensions ({wanted}), but its update has {found.ndim} "
-            f"({found}), built at {_origin(expression)}"
-        )
+        return clip(repr(expression), 40)
+    return f"{clip(brief(expression, 2), 40)} ({line_of(expression)})"
+
+
+def fit(target: Variable, expression: Any, kind: str = "shared variable") -> Variable:
+    """The expression as a new value of the target; what is only less known of its shape is accepted.
+
+    Raises
+    ------
+    TypeError
+        When dtype, rank or a known length differ; the message names the line that made them differ.
+    """
+    wanted = target.type
+    who = f"{kind} {_where(target)}"
+    if isinstance(expression, Variable):
+        found = expression.type
+        if isinstance(wanted, TensorType) and isinstance(found, TensorType):
+            if found.dtype != wanted.dtype:
+                raise TypeError(_dtype_message(who, target, expression))
+            if found.ndim != wanted.ndim:
+                raise TypeError(
+                    f"updates: {who} has {wanted.ndim} dimensions ({wanted}), but its update has {found.ndim} "
+                    f"({found}), built at {line_of(expression)}"
+                )
     try:
         return wanted.filter_variable(expression)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"updates: the new value of shared variable {_where(target)}, built at {_origin(expression)}, does not fit: "
-                        f"{error}") from None
+        built = f", built at {line_of(expression)}," if isinstance(expression, Variable) else ""
+        raise TypeError(f"updates: the new value of {who}{built} does not fit: {error}") from None
 
 
-def _origin(expression: Variable) -> Origin | str:
-    return (expression.owner.origin if expression.owner is not None else expression.origin) or "an unknown line"
-
-
-def _dtype_message(target: SharedVariable, expression: Variable) -> str:
+def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
     wanted, found = target.type.dtype, expression.type.dtype  # type: ignore[attr-defined]
-    message = (
-        f"updates: shared variable {_where(target)} is {wanted}, but its update is {found} (built at {_origin(expression)}).\n"
-    )
-    culprit = _widening(expression, wanted, found)
-    if culprit is not None:
-        message += f"  {found} comes in at {culprit}\n"
+    lines = [f"updates: {who} is {wanted}, but its update is {found}, built at {line_of(expression)}."]
+    place = _widening(expression, wanted, found)
+    if place is not None:
+        node, leaf = place
+        operands = " and ".join(f"{clip(str(v), 40)} ({v.type})" for v in node.inputs[:4])
+        lines.append(f"  {found} comes in at {node.origin}: {node.op} of {operands}")
+        if isinstance(leaf, Constant):
+            scalar = getattr(leaf.type, "ndim", 0) == 0
+            lines.append(f"  through the constant {clip(str(leaf), 40)}, which NumPy made {found}; "
+                         + ("a plain Python number would not widen it." if scalar else f"make it {wanted}."))
+        elif leaf is not None:
+            floats = wanted == "float32" and found == "float64" == config.floatX
+            lines.append(f"  through {clip(str(leaf), 40)}, declared at {line_of(leaf)}"
+                         + (" (with floatX=float32, T.scalar, T.matrix and so on are float32)." if floats else "."))
     name = target.name or "variable"
-    return message + (
-        f"  Cast it there, or cast the whole: updates=[({name}, T.cast(new_value, {wanted!r}))]"
-        + (", or set floatX=float32" if (wanted, found) == ("float32", "float64") else "")
-    )
+    lines.append(f"  Cast it there, or cast the whole: updates=[({name}, T.cast(new_value, {wanted!r}))]")
+    return "\n".join(lines)
 
 
-def _widening(expression: Variable, wanted: str, found: str) -> str | None:
-    """The first place, in order of computation, where the wider dtype appears."""
-    for node in toposort([expression]):
-        for variable in node.inputs:
-            if variable.owner is None and getattr(variable.type, "dtype", None) == found and (
-                not isinstance(variable, Constant) or variable.type.ndim > 0 or True  # type: ignore[attr-defined]
-            ) and any(getattr(v.type, "dtype", None) == wanted for v in node.inputs):
-                kind = "the constant" if isinstance(variable, Constant) else "the variable"
-                return f"{node.origin}: {node.op} of {' and '.join(f'{v} ({v.type})' for v in node.inputs)}, through {kind} {variable}"
-        outputs = {getattr(v.type, "dtype", None) for v in node.outputs}
-        inputs = {getattr(v.type, "dtype", None) for v in node.inputs}
-        if found in outputs and found not in inputs:
-            return f"{node.origin}: {node.op} of {' and '.join(f'{v} ({v.type})' for v in node.inputs)}"
-    return None
+def _widening(expression: Variable, wanted: str, found: str) -> tuple[Apply, Variable | None] | None:
+    """Where, on the way to an expression, its dtype first appears: the node, and the leaf that brought it if one did.
+
+    Only values of that dtype are followed back: what was cast away in between is not to blame. A place where the dtype
+    meets the wanted one says most, so the first such place is preferred.
+    """
+    if expression.owner is None:
+        return None
+    carriers = {expression}
+    places: list[tuple[Apply, Variable | None]] = []
+    for node in reversed(toposort([expression])):
+        if carriers.isdisjoint(node.outputs):
+            continue
+        wide = [v for v in node.inputs if _dtype(v) == found]
+        carriers.update(wide)
+        leaves = [v for v in wide if v.owner is None]
+        if leaves or not wide:
+            places.append((node, leaves[0] if leaves else None))
+    places.reverse()
+    mixing = [p for p in places if any(_dtype(v) == wanted for v in p[0].inputs)]
+    return next(iter(mixing or places), None)
 
 
-def parse_givens(givens: Any) -> dict[Variable, Variable]:
+def _dtype(variable: Variable) -> str | None:
+    return getattr(variable.type, "dtype", None)
+
+
+def parse_givens(givens: Any, inputs: Iterable[Variable] = ()) -> dict[Variable, Variable]:
     """The givens argument as a dict from variable to what stands in its place.
 
     Raises
     ------
     TypeError
         When a key is not a variable, or a value is not of its type.
+    ValueError
+        When a variable is given twice, is an input too, or givens replace each other in a circle.
     """
     parsed: dict[Variable, Variable] = {}
+    passed = set(inputs)
     for variable, value in as_pairs(givens, "givens"):
         if not isinstance(variable, Variable):
-            raise TypeError(f"givens: only symbolic variables can be replaced, not {variable!r}")
+            raise TypeError(f"givens: only symbolic variables can be replaced, not {clip(repr(variable))}")
         if variable in parsed:
-            raise ValueError(f"givens: {variable} is given twice")
+            raise ValueError(f"givens: {_where(variable)} is given twice")
+        if variable in passed:
+            raise ValueError(f"givens: {_where(variable)} is an input too. Leave it out of one of the two")
         try:
             parsed[variable] = variable.type.filter_variable(value)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"givens: what is given for {_where(variable)} does not fit its type {variable.type}: {error}. Cast it, "
-                            "or change the variable's declaration") from None
+            raise TypeError(
+                f"givens: what is given for {_where(variable)} does not fit its type {variable.type}: {error}. "
+                "Cast it, or change the variable's declaration"
+            ) from None
+    _refuse_circles(parsed)
     return parsed
+
+
+def _refuse_circles(givens: Mapping[Variable, Variable]) -> None:
+    """Givens may build on each other, but not in a circle. One that holds the variable it replaces is none."""
+    reads = {key: [v for v in graph_inputs([value], givens) if v in givens and v is not key]
+             for key, value in givens.items()} if len(givens) > 1 else {}
+    done: set[Variable] = set()
+    for start in reads:
+        path = [start]
+        while path:
+            below = [v for v in reads[path[-1]] if v not in done]
+            if not below:
+                done.add(path.pop())
+                continue
+            if below[0] in path:
+                circle = " -> ".join(str(v) for v in [*path[path.index(below[0]):], below[0]])
+                raise ValueError(f"givens: variables replace each other in a circle: {circle}")
+            path.append(below[0])
 
 
 def add_default_updates(
@@ -145,18 +206,24 @@ def add_default_updates(
     excluded : bool or iterable of Variable
         True leaves all default updates out; an iterable leaves out those of some variables.
     """
+    if not isinstance(excluded, bool) and (isinstance(excluded, Variable) or not isinstance(excluded, Iterable)):
+        raise TypeError("no_default_updates must be True, False or a list of shared variables, not "
+                        f"{clip(repr(excluded))}")
     if excluded is True:
         return updates
-    left_out = set() if excluded is False else set(excluded)  # type: ignore[arg-type]
+    left_out = set() if excluded is False else set(excluded)
     result = dict(updates)
     seen: set[Variable] = set()
-    pending = [*roots, *(e for _, e in updates), *givens.values()]
+    pending = [*roots, *(e for _, e in updates)]
     while pending:
-        found = [v for v in graph_inputs(pending) if isinstance(v, SharedVariable) and v not in seen]
+        leaves = graph_inputs(pending, givens)
+        found = [v for v in leaves if v not in seen]
         seen.update(found)
-        pending = []
+        pending = [givens[v] for v in found if v in givens]
         for variable in found:
-            if variable.default_update is not None and variable not in result and variable not in left_out:
-                result[variable] = _fit(variable, variable.default_update)
+            if not isinstance(variable, SharedVariable) or variable in givens or variable in result:
+                continue
+            if variable.default_update is not None and variable not in left_out:
+                result[variable] = fit(variable, variable.default_update)
                 pending.append(result[variable])
     return list(result.items())
