@@ -72,15 +72,20 @@ def binary_crossentropy(output: Any, target: Any) -> Any:
     target : tensor-like
         In [0, 1].
     """
-    o, t = as_tensor_variable(output), as_tensor_variable(target)
+    o, t = as_tensor_variable(output), _target(target)
     log = elemwise(scalar.log)
     return -(t * log(o) + (1 - t) * log(1 - o))
 
 
 def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
     """`binary_crossentropy` of ``sigmoid(output)``, from the logits."""
-    x, t = as_tensor_variable(output), as_tensor_variable(target)
+    x, t = as_tensor_variable(output), _target(target)
     return softplus(x) - t * x
+
+
+def _target(target: Any) -> Any:
+    """A target as a tensor; a Python number stays one, and takes its dtype from what it meets."""
+    return target if isinstance(target, (int, float)) else as_tensor_variable(target)
 
 
 def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
