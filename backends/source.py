@@ -12,7 +12,7 @@ from typing import Any
 
 from symgraph.plan import Step
 
-__all__ = ["SourceWriter"]
+__all__ = ["SourceWriter", "printable"]
 
 _serial = itertools.count(1)
 _COMMENT_COLUMN = 68

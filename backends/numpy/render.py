@@ -11,7 +11,7 @@ import numpy as np
 
 from backends.numpy import runtime
 from backends.numpy.lowering import lowering_of
-from backends.source import SourceWriter
+from backends.source import SourceWriter, printable
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Plan, Step, Use
@@ -135,10 +135,10 @@ class Renderer:
 
     def _legend(self) -> None:
         for variable in self.plan.inputs:
-            self.writer.line(f"# {self.names[variable]}: {variable.type}  {_name(variable)}")
+            self.writer.line(printable(f"# {self.names[variable]}: {variable.type}  {_name(variable)}"))
         for variable in self.plan.constants:
             if variable.type.ndim == 0 or variable.name:
-                self.writer.line(f"# {self.names[variable]} = {_name(variable)}: {variable.type}")
+                self.writer.line(printable(f"# {self.names[variable]} = {_name(variable)}: {variable.type}"))
 
     def _locks(self) -> str:
         """The locks of the shared values that change, in one order everywhere, so that none waits in a circle."""

@@ -102,10 +102,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Output:
-    """A result handed to the caller; a copy where its memory is not the caller's to keep."""
+    """A result handed to the caller; a copy where its memory is not the caller's to keep, unless it is lent."""
 
     variable: Variable
     copy: bool
+    lent: bool = False  # memory of an input, handed out because the caller asked to borrow
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class Plan:
             block = self.blocks[result.variable]
             if block.buffer is not None and holder.get(block.buffer) is not block:
                 raise InconsistentPlanError(f"{result.variable} is returned but was overwritten")
-            if result.copy:
+            if result.copy or (isinstance(result, Output) and result.lent and block.home is Home.INPUT):
                 continue
             if block.home is not Home.OWN and not block.writable:
                 raise InconsistentPlanError(f"{result.variable} would hand out the memory of an {block.home.value}")

@@ -148,16 +148,19 @@ class _Planner:
         given: set[Block] = set()
         updates = []
         for target, variable in self.updates:
-            updates.append(Update(target, variable, self._needs_copy(variable, given, may_alias=False)))
+            # An array the caller let us overwrite is still the caller's: it must not become a shared value.
+            mine = self.blocks[variable].home is Home.OWN
+            updates.append(Update(target, variable, not mine or self._needs_copy(variable, given)))
         outputs = []
         for position, variable in enumerate(self.outputs):
-            outputs.append(Output(variable, self._needs_copy(variable, given, position in borrowed)))
+            lent = position in borrowed and self.blocks[variable].home is Home.INPUT
+            outputs.append(Output(variable, not lent and self._needs_copy(variable, given), lent))
         return outputs, updates
 
-    def _needs_copy(self, variable: Variable, given: set[Block], may_alias: bool) -> bool:
+    def _needs_copy(self, variable: Variable, given: set[Block]) -> bool:
         block = self.blocks[variable]
         if block in given or (block.home is not Home.OWN and not block.writable):
-            return not (may_alias and block.home in (Home.INPUT,))
+            return True
         given.add(block)
         return False
 
