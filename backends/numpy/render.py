@@ -15,7 +15,6 @@ from backends.source import SourceWriter, printable
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Plan, Step, Use
-from symgraph.plan.lengths import Length
 from symgraph.tensor.type import TensorType
 
 __all__ = ["NumpyBackend", "Renderer"]
@@ -59,8 +58,7 @@ class Renderer:
         self.writer = SourceWriter({"np": np})
         self.names: dict[Variable, str] = {}
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
-        self.measured: dict[Length, str] = {}
-        self.made: set[Variable] = set()
+        self.measured: dict[tuple[Variable, int], str] = {}
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
         self.places: dict[Buffer, int] = {}
@@ -105,7 +103,6 @@ class Renderer:
             if variable not in self.storages:
                 self.storages[variable] = f"S{len(self.storages)}"
                 self.writer.namespace[self.storages[variable]] = variable.container
-        self.made.update(plan.inputs, plan.shared, plan.constants)
         with self.writer.indented(f"def run({', '.join(self.names[v] for v in plan.inputs)}):", self.title):
             self._legend()
             if plan.updates:
@@ -234,7 +231,6 @@ class Renderer:
             self.line(f"{target} = {expression}", node)
         for output, name in zip(node.outputs, targets, strict=True):
             self.names[output] = name
-            self.made.add(output)
             buffer = self.plan.blocks[output].buffer
             if buffer is not None and self.plan.blocks[output].root is output:
                 self.arrays[buffer] = name
@@ -254,9 +250,9 @@ class Renderer:
             return self.arrays[into]
         if into.use is Use.FRESH:
             return None
-        shape = self._shape(into.lengths)
-        if shape is None:
+        if into.shape is None:
             return None
+        shape = self._shape(into.shape)
         if into.use is Use.UPDATE:
             assert into.update is not None
             self.writer.namespace["spare_array"] = runtime.spare_array
@@ -264,24 +260,16 @@ class Renderer:
             return f"spare_array({storage}, {shape}, {self.dtype(into.dtype)})"
         return f"room(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
 
-    def _shape(self, lengths: tuple[int | Length, ...]) -> str | None:
-        """A shape as a tuple, from arrays that are there already; None when one length cannot be told yet."""
-        parts = []
-        for length in lengths:
-            part = str(length) if isinstance(length, int) else self._measure(length.find())
-            if part is None:
-                return None
-            parts.append(part)
+    def _shape(self, shape: tuple[int | tuple[Variable, int], ...]) -> str:
+        """A shape as a tuple expression; an unknown length is read off an array, once."""
+        parts = [str(part) if isinstance(part, int) else self._measure(*part) for part in shape]
         return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
-    def _measure(self, length: Length) -> str | None:
-        name = self.measured.get(length)
+    def _measure(self, variable: Variable, axis: int) -> str:
+        name = self.measured.get((variable, axis))
         if name is None:
-            source = next(((v, axis) for v, axis in length.sources if v in self.made), None)
-            if source is None:
-                return None
-            name = self.measured[length] = self.writer.fresh("n")
-            self.writer.line(f"{name} = {self.names[source[0]]}.shape[{source[1]}]")
+            name = self.measured[variable, axis] = self.writer.fresh("n")
+            self.writer.line(f"{name} = {self.names[variable]}.shape[{axis}]")
         return name
 
     def _guards(self, step: Step) -> None:

@@ -39,11 +39,19 @@ class Use(Enum):
 
 @dataclass(eq=False)
 class Buffer:
-    """Memory that the function provides for some of its results."""
+    """Memory that the function provides for some of its results.
+
+    Attributes
+    ----------
+    shape : tuple or None
+        For each axis a known length, or the (variable, axis) to ask when the buffer is first needed; None when that
+        cannot be told before the result is there.
+    """
 
     index: int
     dtype: str
     lengths: tuple[int | Length, ...]
+    shape: tuple[int | tuple[Variable, int], ...] | None = None
     use: Use = Use.SCRATCH
     update: int | None = None  # which update it becomes
 

@@ -15,6 +15,8 @@ from symgraph.tensor.type import TensorType
 
 __all__ = ["make_plan"]
 
+_BUFFERS_TRIED = 32  # of the free ones, the last given back first; the search must not make planning quadratic
+
 
 def make_plan(nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
               outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
@@ -49,11 +51,10 @@ class _Planner:
         self.buffers: list[Buffer] = []
         self.lengths = Lengths()
         self.constants: list[Any] = []
-        self.free: dict[tuple[Any, ...], list[Buffer]] = {}
+        self.free: dict[str, list[Buffer]] = {}
 
     def plan(self, borrowed: set[int]) -> Plan:
         self._make_blocks()
-        self._measure()
         outputs, updates = self._hand_out(borrowed)
         self._place_all()
         self._claim(outputs, updates)
@@ -115,15 +116,17 @@ class _Planner:
 
     # ---- lengths and guards ---------------------------------------------------------------------------------
 
-    def _measure(self) -> None:
-        for step in self.steps:
-            node = step.node
-            if isinstance(node.op, TensorOp):
-                for (i, a), (j, b) in node.op.equal_axes(node):
-                    self._require_equal(step, (node.inputs[i], a), (node.inputs[j], b))
-            self.lengths.enter_node(node)
-            if isinstance(node.op, (Dot, BatchedMatMul)):
-                self._inner_lengths_agree(node)
+    def _measure(self, step: Step) -> None:
+        """The lengths of a step's results, and the guards they rest on.
+
+        This goes step by step with the choice of memory: two lengths count as equal only from the step on that makes
+        sure of it, and nothing before that step may rely on it.
+        """
+        node = step.node
+        if isinstance(node.op, TensorOp):
+            for (i, a), (j, b) in node.op.equal_axes(node):
+                self._require_equal(step, (node.inputs[i], a), (node.inputs[j], b))
+        self.lengths.enter_node(node)
 
     def _inner_lengths_agree(self, node: Apply) -> None:
         """A product checks its inner lengths itself; once it has run they are known to be one."""
@@ -170,8 +173,11 @@ class _Planner:
         for step in self.steps:
             for block in ending.pop(step.index - 1, ()):
                 if block.buffer is not None and not block.passed_on:
-                    self.free.setdefault((block.buffer.dtype, block.buffer.lengths), []).append(block.buffer)
+                    self.free.setdefault(block.buffer.dtype, []).append(block.buffer)
+            self._measure(step)
             self._place(step)
+            if isinstance(step.node.op, (Dot, BatchedMatMul)):
+                self._inner_lengths_agree(step.node)
             for output in step.node.outputs:
                 block = self.blocks[output]
                 if block.root is output and block.buffer is not None:
@@ -200,14 +206,19 @@ class _Planner:
                     if block.buffer is None:
                         block.home, block.writable = self.blocks[variable].home, self.blocks[variable].writable
                     return
-        free = self.free.get((kind.dtype, lengths))
-        if free:
-            buffer = free.pop()
-        else:
-            buffer = Buffer(len(self.buffers), kind.dtype, lengths)
-            self.buffers.append(buffer)
-        block.buffer = buffer
-        step.into = buffer
+        block.buffer = step.into = self._buffer(step, kind.dtype, lengths)
+
+    def _buffer(self, step: Step, dtype: str, lengths: tuple[int | Length, ...]) -> Buffer:
+        """A buffer nobody uses any more, or a new one."""
+        free = self.free.get(dtype, [])
+        for place in range(len(free) - 1, max(-1, len(free) - 1 - _BUFFERS_TRIED), -1):
+            if tuple(n if isinstance(n, int) else n.find() for n in free[place].lengths) == lengths:
+                return free.pop(place)
+        here = set(step.node.outputs)
+        sources = [n if isinstance(n, int) else next((s for s in n.sources if s[0] not in here), None) for n in lengths]
+        buffer = Buffer(len(self.buffers), dtype, lengths, None if None in sources else tuple(sources))  # type: ignore[arg-type]
+        self.buffers.append(buffer)
+        return buffer
 
     def _fits(self, variable: Variable, dtype: str, lengths: tuple[int | Length, ...]) -> bool:
         kind = variable.type
