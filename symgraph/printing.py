@@ -242,7 +242,7 @@ def pprint(obj: Any) -> str:
     >>> import symgraph.tensor as T
     >>> x, y = T.dvectors("x", "y")
     >>> pprint(-(x + y) ** 2 * T.exp(x / 2))
-    '-((x + y)**2.0) * exp(x / 2.0)'
+    '-(x + y)**2.0 * exp(x / 2.0)'
     """
     return _Notation(_outputs_of(obj)[0]).text()
 

@@ -10,13 +10,14 @@ follow. A user's operation may list its parameters in ``__props__`` instead, as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import NullType, Type
 
-__all__ = ["Op"]
+__all__ = ["FunctionOp", "Op", "as_op"]
 
 
 class Op:
@@ -35,6 +36,11 @@ class Op:
         its place is written).
     default_output : int or None
         Which output a call returns, for operations with several of which one is usually meant.
+    itypes, otypes : sequence of Type, optional
+        The types of inputs and outputs, for an operation that takes no others; they stand for `make_node`. A
+        constructor of variables, such as ``T.dmatrix``, stands for its type.
+    __props__ : tuple of str
+        The attributes that tell two operations of a class apart; without it, an operation equals only itself.
 
     Examples
     --------
@@ -58,12 +64,16 @@ class Op:
     accepts_out: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
     default_output: ClassVar[int | None] = None
+    itypes: Sequence[Any] | None = None
+    otypes: Sequence[Any] | None = None
     __props__: ClassVar[tuple[str, ...] | None] = None
 
     # ---- building -------------------------------------------------------------------------------------------
 
     def as_variable(self, value: Any) -> Variable:
         """Turn an argument that is not symbolic into a variable; a family of operations says how."""
+        if self.itypes is not None and len({*_types(self.itypes)}) == 1:
+            return _types(self.itypes)[0].filter_variable(value)
         raise TypeError(f"{self} takes symbolic variables, not {type(value).__name__}")
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
@@ -74,7 +84,14 @@ class Op:
         TypeError, ValueError
             When the operation is not defined on such inputs.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define make_node or infer_type")
+        if self.itypes is None or self.otypes is None:
+            raise NotImplementedError(f"{type(self).__name__} must define make_node, infer_type, or itypes and otypes")
+        if len(types) != len(self.itypes):
+            raise TypeError(f"{self} takes {len(self.itypes)} inputs, not {len(types)}")
+        for position, (wanted, found) in enumerate(zip(_types(self.itypes), types, strict=True)):
+            if not wanted.is_super(found):
+                raise TypeError(f"{self} takes {wanted} as input {position}, not {found}")
+        return _types(self.otypes)
 
     def make_node(self, *inputs: Any) -> Apply:
         """Apply the operation to `inputs`, checking them."""
@@ -91,13 +108,25 @@ class Op:
             found = cache[types] = self.infer_type(*types)
         return found
 
-    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
-        """Apply the operation; return its output, or the list of them when there are several."""
+    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False, **options: Any) -> Any:
+        """Apply the operation; return its output, or the list of them when there are several.
+
+        Parameters
+        ----------
+        *inputs
+            What `make_node` takes; it gets further keywords too.
+        name : str, optional
+            For the (first) output.
+        return_list : bool
+            Return a list of all outputs, whatever their number.
+        """
         for value in inputs:
             lift = getattr(value, "lift_op", None)
             if lift is not None:  # a pattern of a rewrite rule: applying an operation to it makes a larger pattern
                 return lift(self, inputs)
-        node = self.make_node(*inputs)
+        node = self.make_node(*inputs, **options) if options else self.make_node(*inputs)
+        if not isinstance(node, Apply):
+            raise TypeError(f"{self}.make_node must return an Apply, not {type(node).__name__}")
         outputs = node.outputs
         if name is not None:
             outputs[0].name = name
@@ -162,3 +191,79 @@ class Op:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+def _types(kinds: Any) -> tuple[Type, ...]:
+    """Types, given as such or by the constructors of their variables."""
+    several = kinds if isinstance(kinds, (list, tuple)) else [kinds]
+    return tuple(kind if isinstance(kind, Type) else kind().type for kind in several)
+
+
+class FunctionOp(Op):
+    """An operation made of a Python function of arrays; see `as_op`.
+
+    Parameters
+    ----------
+    fn : callable
+    itypes, otypes : Type or sequence of Type
+    infer_shape : callable, optional
+        ``(node, input_shapes)`` to the outputs' shapes.
+    """
+
+    __props__ = ("fn", "itypes", "otypes")
+
+    def __init__(self, fn: Callable[..., Any], itypes: Any, otypes: Any,
+                 infer_shape: Callable[[Apply, list[Any]], list[Any]] | None = None) -> None:
+        self.fn = fn
+        self.itypes, self.otypes = _types(itypes), _types(otypes)
+        self._shapes = infer_shape
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        results = self.fn(*inputs)
+        if len(node.outputs) == 1 and not isinstance(results, (tuple, list)):
+            results = (results,)
+        if len(results) != len(node.outputs):
+            raise ValueError(f"{self} returned {len(results)} values instead of {len(node.outputs)}")
+        for storage, result in zip(output_storage, results, strict=True):
+            storage[0] = result
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        if self._shapes is None:
+            raise NotImplementedError
+        return self._shapes(node, input_shapes)
+
+    def __reduce__(self) -> Any:
+        # The decorated name refers to the operation itself: by it, pickle finds the operation again.
+        module = sys.modules.get(getattr(self.fn, "__module__", ""))
+        found = getattr(module, getattr(self.fn, "__qualname__", ""), None)
+        if found is self:
+            return self.fn.__qualname__
+        return FunctionOp, (self.fn, self.itypes, self.otypes, self._shapes)
+
+    def __repr__(self) -> str:
+        return f"{getattr(self.fn, '__name__', 'function')}"
+
+
+def as_op(
+    itypes: Any, otypes: Any, infer_shape: Callable[[Apply, list[Any]], list[Any]] | None = None,
+) -> Callable[[Callable[..., Any]], FunctionOp]:
+    """Turn a Python function of arrays into an operation, without a gradient. Used as a decorator.
+
+    Parameters
+    ----------
+    itypes, otypes : Type or sequence of Type
+        Of the inputs and outputs; a constructor such as ``T.dmatrix`` stands for its type.
+    infer_shape : callable, optional
+        ``(node, input_shapes)`` to the outputs' shapes.
+
+    Examples
+    --------
+    >>> import numpy as np, symgraph.tensor as T
+    >>> @as_op(itypes=[T.dmatrix], otypes=[T.dvector])
+    ... def spectrum(a):
+    ...     return np.linalg.svd(a, compute_uv=False)
+    >>> m = T.dmatrix("m")
+    >>> spectrum(m).eval({m: np.diag([3.0, 4.0])})
+    array([4., 3.])
+    """
+    return lambda fn: FunctionOp(fn, itypes, otypes, infer_shape)
