@@ -444,13 +444,19 @@ class _Run:
 
     @staticmethod
     def _accept(rule: Rule, node: Apply, replacements: list[Variable]) -> bool:
-        """A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines."""
+        """A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines.
+
+        So does a pattern whose right side knows less of the shape: ``x + zeros(3)`` checks the length of x, x does not. And
+        any rule that finds an axis to be 1 which was not known to be: what reads it was built for the other type.
+        """
+        law = not isinstance(rule, FunctionRule)
+        pairs = list(zip(node.outputs, replacements, strict=False))
         if len(replacements) == len(node.outputs):
-            pairs = list(zip(node.outputs, replacements, strict=True))
-            if all(old is new or _may_replace(old, new) for old, new in pairs):
+            if all(old is new or (_may_replace(old, new) and (not law or old.type.is_super(new.type)))
+                   for old, new in pairs):
                 return True
-        if not isinstance(rule, FunctionRule):
-            return False
+            if law or all(old is new or old.type.is_super(new.type) for old, new in pairs):
+                return False
         found, wanted = ([str(v.type) for v in row] for row in (replacements, node.outputs))
         raise TypeError(f"rule {rule.name} gives {', '.join(found)} in the place of {', '.join(wanted)}, in {node}")
 
