@@ -13,6 +13,7 @@ from symgraph.tensor.basic import Alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import DimShuffle
+from symgraph.tensor.subtensor import Subtensor
 
 __all__ = ["CANONICALIZE"]
 
@@ -76,6 +77,16 @@ def cast_of_cast(node: Apply) -> Variable | None:
     if not np.can_cast(first.type.numpy_dtype, source.type.numpy_dtype, "safe"):
         return None
     return first if first.type == kind else node.op(first)
+
+
+@rewrite_rule(Subtensor)
+def part_of_cast(node: Apply) -> Variable | None:
+    """cast(x)[a:b] -> cast(x[a:b]): a minibatch of labels does not convert them all."""
+    source, *index = node.inputs
+    conversion = made_by(source, Elemwise)
+    if conversion is None or node.op.is_advanced or not conversion.op.scalar.name.startswith("cast{"):
+        return None
+    return conversion.op(node.op(conversion.inputs[0], *index))
 
 
 @rewrite_rule(elemwise(scalar.second))
@@ -168,6 +179,6 @@ def negated_comparison(node: Apply) -> Variable | None:
 
 
 CANONICALIZE = (
-    gate_is_identity, copy_is_identity, cast_of_cast, second_is_stretching, operand_needs_no_stretching,
-    constant_condition, reduce_nothing, shuffle_of_alloc, negated_comparison, *LAWS,
+    gate_is_identity, copy_is_identity, cast_of_cast, part_of_cast, second_is_stretching,
+    operand_needs_no_stretching, constant_condition, reduce_nothing, shuffle_of_alloc, negated_comparison, *LAWS,
 )
