@@ -51,6 +51,7 @@ class _Planner:
         self.buffers: list[Buffer] = []
         self.lengths = Lengths()
         self.constants: list[Any] = []
+        self.lasting: set[Block] = set()
         self.free: dict[str, list[Buffer]] = {}
 
     def plan(self, borrowed: set[int]) -> Plan:
@@ -150,6 +151,7 @@ class _Planner:
         """Which results can be given away as they are, and which must be copied."""
         given: set[Block] = set()
         updates = []
+        self.lasting = {self.blocks[variable] for _, variable in self.updates}
         for target, variable in self.updates:
             # An array the caller let us overwrite is still the caller's: it must not become a shared value.
             mine = self.blocks[variable].home is Home.OWN
@@ -188,8 +190,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """Choose where a step's output goes: over a dying input, into a free buffer, or into a new one."""
         node = step.node
-        destroyed = sorted({i for places in node.op.destroy_map.values() for i in places})
-        step.copies = tuple(i for i in destroyed if not self._may_overwrite(step, node.inputs[i]))
+        # What an operation of the user's destroys it may also return: it works on a copy, which is then its own.
+        step.copies = tuple(sorted({i for places in node.op.destroy_map.values() for i in places}))
         if len(node.outputs) != 1:
             return
         output = node.outputs[0]
@@ -200,6 +202,8 @@ class _Planner:
         lengths = self.lengths.of(output)
         if node.op.overwrites:
             for variable in (node.inputs[:1] if isinstance(node.op, IncSubtensor) else node.inputs):
+                if block in self.lasting and self.blocks[variable].home is not Home.OWN:
+                    continue  # a new shared value cannot live in an array of the caller's
                 if self._fits(variable, kind.dtype, lengths) and self._may_overwrite(step, variable):
                     step.into = variable
                     block.buffer = self.blocks[variable].buffer
