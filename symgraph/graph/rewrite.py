@@ -196,7 +196,12 @@ class Rule:
         if node.op != self.left.op:
             return None
         for bound in _match_inputs(self.left, node, {}):
-            result = self.right(**bound) if callable(self.right) else _build(self.right, bound)
+            try:
+                result = self.right(**bound) if callable(self.right) else _build(self.right, bound)
+            except TypeError:
+                if callable(self.right):
+                    raise
+                continue  # the right side is not defined on such types: there is no -x of a bool x
             if result is None:
                 continue
             meant = node.op.default_output or 0

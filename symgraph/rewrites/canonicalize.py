@@ -8,7 +8,7 @@ from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.gradient import GradientGate
 from symgraph.graph.rewrite import Rule, rewrite_rule
-from symgraph.rewrites.patterns import Hole, is_elemwise, made_by
+from symgraph.rewrites.patterns import Hole, is_elemwise, is_real, made_by
 from symgraph.tensor.basic import Alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
@@ -21,7 +21,7 @@ exp, log, neg, sqrt, sqr, abs_, reciprocal = (elemwise(f) for f in (
     scalar.exp, scalar.log, scalar.neg, scalar.sqrt, scalar.sqr, scalar.abs, scalar.reciprocal))
 
 x, y = Hole("x"), Hole("y")
-real = Hole("x", where=lambda v: v.type.numpy_dtype.kind == "f")
+real, other_real = Hole("x", where=is_real), Hole("y", where=is_real)
 
 #: Laws of one line. One whose sides differ in type where it is tried (a lost broadcast, a wider dtype) does not fire.
 LAWS = (
@@ -36,13 +36,13 @@ LAWS = (
     Rule("subtract_negative", x - (-y), x + y),
     Rule("add_negative", x + (-y), x - y),
     Rule("negative_times_negative", (-x) * (-y), x * y),
-    Rule("negative_by_negative", (-x) / (-y), x / y),
+    Rule("negative_by_negative", (-real) / (-other_real), real / other_real),
     Rule("power_one", x ** 1, x),
     Rule("power_two", x ** 2, sqr(x)),
     Rule("power_half", real ** 0.5, sqrt(real)),
     Rule("divide_into_one", reciprocal(x), 1 / x),
     Rule("multiply_by_inverse", x * (1 / y), x / y),
-    Rule("log_of_exp", log(exp(x)), x),
+    Rule("log_of_exp", log(exp(real)), real),
     Rule("abs_of_square", abs_(sqr(real)), sqr(real)),
     Rule("abs_twice", abs_(abs_(x)), abs_(x)),
     Rule("invert_twice", ~(~x), x),

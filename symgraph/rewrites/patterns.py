@@ -15,7 +15,7 @@ from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.shape import DimShuffle, shape_i
 from symgraph.tensor.variable import TensorOperators
 
-__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_zeros", "lengths_of", "made_by", "stretch", "uniform"]
+__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by", "stretch", "uniform"]
 
 
 class Expr(TensorOperators, Pattern):
@@ -38,6 +38,11 @@ def is_elemwise(variable: Variable, *functions: ScalarFunction) -> bool:
     """Whether a variable is one of some scalar functions, applied element by element."""
     node = variable.owner
     return node is not None and isinstance(node.op, Elemwise) and node.op.scalar in functions
+
+
+def is_real(variable: Any) -> bool:
+    """Whether a variable holds real floating-point numbers: unsigned integers have no sign to move about."""
+    return bool(variable.type.numpy_dtype.kind == "f")
 
 
 def made_by(variable: Variable, op: type | tuple[type, ...]) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.rewrite import Rule, rewrite_rule
-from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_zeros, made_by, stretch
+from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_real, is_zeros, made_by, stretch
 from symgraph.tensor.basic import number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -33,7 +33,7 @@ exp, log, log1p, expm1 = (elemwise(f) for f in (scalar.exp, scalar.log, scalar.l
 sigmoid, softplus = elemwise(scalar.sigmoid), elemwise(scalar.softplus)
 mul, true_div = elemwise(scalar.mul), elemwise(scalar.true_div)
 
-x, g = Hole("x"), Hole("g")
+x, g = Hole("x", where=is_real), Hole("g")
 
 LAWS = (
     # value                                                            its gradient
@@ -226,7 +226,7 @@ def _opposite(a: Variable, b: Variable) -> bool:
 def _exp_times_sigmoid(a: Factor, b: Factor) -> Any:
     """exp(x) * sigmoid(-x) -> sigmoid(x)."""
     power, curve = applied(a.variable, scalar.exp), applied(b.variable, scalar.sigmoid)
-    if power is None or curve is None or not a.power == b.power == 1:
+    if power is None or curve is None or not a.power == b.power == 1 or not is_real(power.inputs[0]):
         return None
     return sigmoid(power.inputs[0]) if _opposite(power.inputs[0], curve.inputs[0]) else None
 
