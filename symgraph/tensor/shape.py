@@ -137,14 +137,16 @@ def size(x: Any) -> Any:
 
 
 def vector_entries(vector: Any) -> list[Any]:
-    """The elements of a vector of known length, as scalars."""
-    if vector.owner is not None and isinstance(vector.owner.op, MakeVector):
-        return list(vector.owner.inputs)
-    if vector.owner is not None and type(vector.owner.op) is Shape:
-        (x,) = vector.owner.inputs
-        return [shape_i(x, axis) for axis in range(x.type.ndim)]
-    if isinstance(vector, Constant):
-        return [number_constant(np.asarray(n)) for n in vector.data]
+    """The elements of a vector of known length, as scalars.
+
+    Raises
+    ------
+    TypeError
+        When the length is not known.
+    """
+    entries = _entries(vector)
+    if entries is not None:
+        return entries
     known = vector.type.shape[0]
     if known is None:
         raise TypeError(
@@ -152,6 +154,29 @@ def vector_entries(vector: Any) -> list[Any]:
             "stack the lengths"
         )
     return [vector[i] for i in range(known)]
+
+
+def _entries(vector: Any) -> list[Any] | None:
+    """The elements a vector was made of, seen through joining and slicing; None where that cannot be told."""
+    from symgraph.tensor.join import Join
+    from symgraph.tensor.subtensor import SCALAR, SliceSpec, Subtensor
+
+    if isinstance(vector, Constant):
+        return [number_constant(np.asarray(n)) for n in vector.data]
+    if vector.owner is None:
+        return None
+    op, inputs = vector.owner.op, vector.owner.inputs
+    if isinstance(op, MakeVector):
+        return list(inputs)
+    if type(op) is Shape:
+        return [shape_i(inputs[0], axis) for axis in range(inputs[0].type.ndim)]
+    if isinstance(op, Join):
+        pieces = [_entries(v) for v in inputs]
+        return None if None in pieces else [e for piece in pieces for e in piece]  # type: ignore[union-attr]
+    if isinstance(op, Subtensor) and len(op.spec) == 1 and isinstance(op.spec[0], SliceSpec) and SCALAR not in op.spec[0].parts:
+        whole = _entries(inputs[0])
+        return None if whole is None else whole[slice(*op.spec[0].parts)]
+    return None
 
 
 # ---- axes ------------------------------------------------------------------------------------------------------
