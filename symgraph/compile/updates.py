@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from symgraph.compile.errors import clip, line_of
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
@@ -108,9 +110,11 @@ def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
         operands = " and ".join(f"{clip(str(v), 40)} ({v.type})" for v in node.inputs[:4])
         lines.append(f"  {found} comes in at {node.origin}: {node.op} of {operands}")
         if isinstance(leaf, Constant):
-            scalar = getattr(leaf.type, "ndim", 0) == 0
-            lines.append(f"  through the constant {clip(str(leaf), 40)}, which NumPy made {found}; "
-                         + ("a plain Python number would not widen it." if scalar else f"make it {wanted}."))
+            advice = f", which NumPy made {found}; make it {wanted}"
+            if getattr(leaf.type, "ndim", 0) == 0:
+                same = np.dtype(wanted).kind == np.dtype(found).kind
+                advice = f", which NumPy made {found}; a plain Python number would not widen it" if same else ""
+            lines.append(f"  through the constant {clip(str(leaf), 40)}{advice}.")
         elif leaf is not None:
             floats = wanted == "float32" and found == "float64" == config.floatX
             lines.append(f"  through {clip(str(leaf), 40)}, declared at {line_of(leaf)}"
@@ -135,7 +139,9 @@ def _widening(expression: Variable, wanted: str, found: str) -> tuple[Apply, Var
             continue
         wide = [v for v in node.inputs if _dtype(v) == found]
         carriers.update(wide)
-        leaves = [v for v in wide if v.owner is None]
+        leaves = [v for v in wide if v.owner is None and not isinstance(v, Constant)]
+        if not leaves and all(isinstance(v, Constant) for v in wide):
+            leaves = wide  # beside a wide operand that is no constant, a number takes that one's dtype
         if leaves or not wide:
             places.append((node, leaves[0] if leaves else None))
     places.reverse()
