@@ -1,0 +1,83 @@
+"""Random programs: every mode gives what NumPy gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import symgraph as sg
+import symgraph.tensor as T
+from tests.rewrites.programs import Program, Value, assert_agrees, by_perform, compiled, random_program, tolerances
+
+MODES = ("FAST_RUN", "FAST_COMPILE", "None")
+RELAXED = settings(
+    deadline=None, derandomize=True, database=None, print_blob=False, phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def drawn(data: Any) -> Callable[[int], int]:
+    return lambda n: data.draw(st.integers(0, n - 1)) if n > 1 else 0
+
+
+def compare(choose: Callable[[int], int]) -> None:
+    """One random program and the gradients of its floats, in all modes, against NumPy and `perform`."""
+    program = random_program(choose)
+    try:
+        compare_modes(program)
+    except Exception as error:
+        error.add_note(program.describe())
+        raise
+
+
+def compare_modes(program: Program) -> None:
+    inputs, values = [v.symbol for v in program.inputs], [v.array for v in program.inputs]
+    results = program.pool[len(inputs):][-8:]
+    gradients = slopes(program, results)
+    outputs = [*(v.symbol for v in results), *gradients]
+    wanted = [*(v.array for v in results), *by_perform(gradients, dict(zip(inputs, values, strict=True)))]
+    if not outputs:
+        return
+    moved = tolerances(inputs, outputs, values)
+    for mode in MODES:
+        f = compiled(program, outputs, mode)
+        with np.errstate(all="ignore"):
+            found = f(*values)
+        for i, (got, right, by) in enumerate(zip(found, wanted, moved, strict=True)):
+            what = "a gradient" if i >= len(results) else "a value"
+            assert_agrees(got, right, by, f"{mode}, output {i}, {what}, fired {sorted({r.rule for r in f.fired})}")
+
+
+def slopes(program: Program, results: Sequence[Value]) -> list[Any]:
+    """The gradient of the sum of what was computed last, by every floating input."""
+    wrt = [v.symbol for v in program.inputs if v.kind == "f"]
+    floats = [v.symbol for v in results if v.kind == "f"][-2:]
+    if not wrt or not floats:
+        return []
+    cost = sum(T.cast(T.sum(T.tanh(v)), "float64") for v in floats)
+    return list(sg.grad(cost, wrt, disconnected_inputs="ignore"))
+
+
+@settings(RELAXED, max_examples=150)
+@given(st.data())
+def test_random_programs(data: Any) -> None:
+    compare(drawn(data))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("block", range(20))
+def test_many_random_programs(block: int) -> None:
+    """5,000 programs from seeded random numbers, in blocks."""
+    for seed in range(250 * block, 250 * (block + 1)):
+        rng = np.random.default_rng(seed)
+        try:
+            compare(lambda n, rng=rng: int(rng.integers(n)))  # type: ignore[misc]
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
