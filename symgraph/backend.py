@@ -66,7 +66,7 @@ class Backend(Protocol):
 
 
 _DEVICES = {"cpu": "numpy", "cuda": "cupy"}
-_INSTALL = {"cupy": "install CuPy (pip install 'symgraph[cuda13]' or 'symgraph[cuda12]'), or use device='cpu'"}
+_INSTALL = {"cupy": "install CuPy (pip install 'symgraph[cuda13]' or 'symgraph[cuda12]')"}
 
 
 def get_backend(name: str) -> Backend:
@@ -75,7 +75,7 @@ def get_backend(name: str) -> Backend:
     Raises
     ------
     RuntimeError
-        When it cannot be used here; the message says what to install. Nothing falls back in silence.
+        When it cannot be used here; the message says why and what to do. Nothing falls back in silence.
     """
     if name == "auto":
         try:
@@ -85,8 +85,11 @@ def get_backend(name: str) -> Backend:
     package = _DEVICES.get(name, name)
     try:
         module = importlib.import_module(f"backends.{package}")
-        backend: Backend = module.backend
-    except (ImportError, AttributeError) as error:
-        advice = _INSTALL.get(package, f"known devices are {', '.join(_DEVICES)}")
-        raise RuntimeError(f"device {name!r} cannot be used: {error}; {advice}") from error
+    except ModuleNotFoundError as error:
+        if error.name == f"backends.{package}":
+            reason = "this version of symgraph has no backend for it"
+        else:
+            reason = f"{error}; {_INSTALL.get(package, 'a package it needs is missing')}"
+        raise RuntimeError(f"device {name!r} cannot be used: {reason}. Use device='cpu'") from error
+    backend: Backend = module.backend
     return backend
