@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from symgraph.graph.origin import Origin, current_origin
 from symgraph.graph.pickling import Bundle, bundle_of, shell
+from symgraph.graph.type import Type
 
 if TYPE_CHECKING:
     from symgraph.graph.op import Op
-    from symgraph.graph.type import Type
 
 __all__ = ["Apply", "Constant", "Variable", "one_line", "set_evaluator"]
 
@@ -269,10 +269,13 @@ class Apply:
     def clone_with_new_inputs(self, inputs: Sequence[Variable]) -> Apply:
         """The same application to other inputs; types are worked out anew only where the inputs' types differ."""
         if all(new.type is old.type or new.type == old.type for new, old in zip(inputs, self.inputs, strict=True)):
-            return Apply(self.op, inputs, [o.type for o in self.outputs], self.origin)
-        node = self.op.make_node(*inputs)
-        node.origin = self.origin
-        return node
+            node: Apply = object.__new__(Apply)
+            node.op, node.inputs, node.origin = self.op, tuple(inputs), self.origin
+            node.outputs = tuple([o.type.make_variable(None, node, i) for i, o in enumerate(self.outputs)])
+            return node
+        fresh: Apply = self.op.make_node(*inputs)
+        fresh.origin = self.origin
+        return fresh
 
     def __repr__(self) -> str:
         shown = ", ".join(map(str, self.inputs[:8]))
@@ -286,3 +289,6 @@ class Apply:
 
     def __setstate__(self, state: Bundle) -> None:
         pass  # the bundle sets the attributes of all its nodes
+
+
+Type.variable_class, Type.constant_class = Variable, Constant

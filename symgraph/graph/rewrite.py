@@ -97,18 +97,23 @@ def _match_inputs(pattern: Pattern, node: Apply, bound: Bindings) -> Iterator[Bi
 
 
 def _match_row(args: Sequence[Any], inputs: Sequence[Variable], bound: Bindings) -> Iterator[Bindings]:
-    for arg, variable in zip(args, inputs, strict=True):  # most attempts end here, at the price of a comparison
-        if not isinstance(arg, Wild):
-            if not isinstance(arg, Pattern):
-                if not isinstance(variable, Constant):
-                    return
-            elif variable.owner is None or variable.owner.op != arg.op:
-                return
     if len(args) == 1:
         yield from _matches(args[0], inputs[0], bound)
         return
     for first in _matches(args[0], inputs[0], bound):
         yield from _match_row(args[1:], inputs[1:], first)
+
+
+def _fits(heads: Sequence[tuple[int, Op | None]], inputs: Sequence[Variable]) -> bool:
+    """Whether inputs are made by the operations a pattern wants, or are constants where it wants numbers."""
+    for position, op in heads:
+        variable = inputs[position]
+        if op is None:
+            if not isinstance(variable, Constant):
+                return False
+        elif variable.owner is None or (variable.owner.op is not op and variable.owner.op != op):
+            return False
+    return True
 
 
 def _is_meant(variable: Variable, node: Apply) -> bool:
@@ -185,15 +190,23 @@ class Rule:
         self.left = left
         self.right = right
         self.tags = frozenset(tags)
+        self._heads = [(i, arg.op if isinstance(arg, Pattern) else None)
+                       for i, arg in enumerate(left.args) if not isinstance(arg, Wild)]
+        self._either_way = len(left.args) == 2 and bool(getattr(left.op, "commutative", False))
 
     @property
     def roots(self) -> tuple[Any, ...]:
         """The operations (or classes of them) at which the rule is tried."""
         return (self.left.op,)
 
+    def may_apply(self, inputs: Sequence[Variable]) -> bool:
+        """A quick look at a node's inputs: False when the rule certainly does not apply."""
+        return _fits(self._heads, inputs) or (
+            self._either_way and len(inputs) == 2 and _fits(self._heads, inputs[::-1]))
+
     def apply(self, node: Apply) -> Replacement:
         """What replaces the node's output, or None when the rule does not apply."""
-        if node.op != self.left.op:
+        if len(node.inputs) != len(self.left.args) or not self.may_apply(node.inputs) or node.op != self.left.op:
             return None
         for bound in _match_inputs(self.left, node, {}):
             try:
@@ -231,6 +244,9 @@ class FunctionRule(Rule):
     @property
     def roots(self) -> tuple[Any, ...]:
         return self._roots
+
+    def may_apply(self, inputs: Sequence[Variable]) -> bool:
+        return True
 
     def apply(self, node: Apply) -> Replacement:
         return self.function(node)
@@ -396,11 +412,8 @@ class _Run:
             if current is not node and (current.outputs[0] in self.normal or current.outputs[0] in self.becomes):
                 return
         rules = self.rules.rules_for(current.op)
-        if rules:
-            with deriving(current.origin):
-                for rule in rules:
-                    if self._fire(rule, current):
-                        return
+        if rules and self._fire_one_of(rules, current):
+            return
         for output in current.outputs:
             self.normal[output] = output
 
@@ -409,15 +422,24 @@ class _Run:
             if before is not after:
                 self.becomes[before] = after
 
-    def _fire(self, rule: Rule, node: Apply) -> bool:
-        """Try a rule at a node whose inputs are in normal form; say whether it changed anything."""
+    def _fire_one_of(self, rules: Sequence[Rule], node: Apply) -> bool:
+        """Try rules at a node whose inputs are in normal form; say whether one changed anything."""
+        rule = rules[0]
         try:
-            result = rule.apply(node)
+            with deriving(node.origin):
+                for rule in rules:
+                    result = rule.apply(node)
+                    if result is not None and self._fire(rule, node, result):
+                        return True
+        except NonConvergenceError:
+            raise
         except Exception as error:
             error.add_note(f"in rewrite rule {rule.name!r}, at {brief(node.outputs[0], 2)}, built at {node.origin}")
             raise
-        if result is None:
-            return False
+        return False
+
+    def _fire(self, rule: Rule, node: Apply, result: Variable | Sequence[Variable]) -> bool:
+        """Put what a rule gave in the place of a node; say whether that changes anything."""
         replacements = [result] if isinstance(result, Variable) else list(result)
         if not self._accept(rule, node, replacements):
             return False
@@ -451,8 +473,9 @@ class _Run:
     def _accept(rule: Rule, node: Apply, replacements: list[Variable]) -> bool:
         """A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines.
 
-        So does a pattern whose right side knows less of the shape: ``x + zeros(3)`` checks the length of x, x does not. And
-        any rule that finds an axis to be 1 which was not known to be: what reads it was built for the other type.
+        So does a pattern whose right side knows less of the shape: ``x + zeros(3)`` checks the length of x, x does
+        not. And any rule that finds an axis to be 1 which was not known to be: what reads it was built for the other
+        type.
         """
         law = not isinstance(rule, FunctionRule)
         pairs = list(zip(node.outputs, replacements, strict=False))

@@ -55,17 +55,11 @@ class Type:
 
     def constant(self, value: Any, name: str | None = None) -> Constant:
         """A constant of this type."""
-        from symgraph.graph.basic import Constant
-
-        cls = getattr(self, "constant_class", Constant)
-        return cls(self, self.filter(value), name)
+        return self.constant_class(self, self.filter(value), name)
 
     def make_variable(self, name: str | None = None, owner: Apply | None = None, index: int | None = None) -> Variable:
         """A new symbolic variable of this type."""
-        from symgraph.graph.basic import Variable
-
-        cls = getattr(self, "variable_class", Variable)
-        return cls(self, owner, index, name)
+        return self.variable_class(self, owner, index, name)
 
     def __call__(self, name: str | None = None) -> Variable:
         """A new symbolic variable of this type; as an input, it carries the user's line."""
