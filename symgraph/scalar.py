@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ def _row(name: str, impl: Any, partials: Any = (), **more: Any) -> ScalarFunctio
     return function
 
 
-@lru_cache(maxsize=None)
+@cache
 def cast_to(dtype: str) -> ScalarFunction:
     """The conversion to a dtype, as C and NumPy convert."""
     target = np.dtype(dtype)

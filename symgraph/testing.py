@@ -146,7 +146,7 @@ def verify_grad(
     inputs = [TensorType(p.dtype, [1 if n == 1 else None for n in p.shape])(f"input{i}") for i, p in enumerate(points)]
     output = _one_output(fun, inputs, out_type)
     dtypes = [p.dtype.name for p in points] + [output.type.dtype] * (cast_to_output_type or out_type is not None)
-    settings = {
+    settings: dict[str, Any] = {
         "eps": max(STEPS[d] for d in dtypes) if eps is None else eps,
         "abs_tol": max(TOLERANCES[d] for d in dtypes) if abs_tol is None else abs_tol,
         "rel_tol": max(TOLERANCES[d] for d in dtypes) if rel_tol is None else rel_tol,
@@ -163,7 +163,7 @@ def verify_grad(
                 _verify_again(gradient, inputs, points, rng, mode, settings, no_debug_ref)
 
 
-def _verify_again(gradient: Any, inputs: list[Any], points: list[Array], rng: Any, mode: Any, settings: dict[str, float],
+def _verify_again(gradient: Any, inputs: list[Any], points: list[Array], rng: Any, mode: Any, settings: dict[str, Any],
                   no_debug_ref: bool) -> None:
     from symgraph.graph.traversal import clone_replace
 
@@ -193,7 +193,7 @@ def _without_debugging(mode: Any, no_debug_ref: bool) -> Any:
 
 
 def _compare(inputs: list[Any], points: list[Array], compute: Any, direction: Array, gradients: list[Any], mode: Any,
-             settings: dict[str, float]) -> None:
+             settings: dict[str, Any]) -> None:
     wide = direction.astype("float64")
 
     def projected(*values: Array) -> float:

@@ -1,8 +1,9 @@
 """The symbolic NumPy: ``import symgraph.tensor as T``."""
 
+from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import nnet
+from symgraph.tensor import constructors, math, nnet
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -20,7 +21,7 @@ from symgraph.tensor.basic import (
     zeros,
     zeros_like,
 )
-from symgraph.tensor.constructors import CONSTRUCTORS, tensor
+from symgraph.tensor.constructors import *  # noqa: F403
 from symgraph.tensor.elemwise import Elemwise, cast
 from symgraph.tensor.join import concatenate, join, split, stack
 from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
@@ -69,4 +70,16 @@ from symgraph.tensor.subtensor import inc_subtensor, nonzero, set_subtensor, tak
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorConstant, TensorVariable
 
-globals().update(CONSTRUCTORS)  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
+__all__ = [
+    "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType",
+    "TensorVariable", "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "as_tensor",
+    "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot", "broadcast_to", "cast",
+    "concatenate", "constant", "dimshuffle", "dot", "empty", "expand_dims", "eye", "flatten", "full", "full_like",
+    "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp", "matmul",
+    "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like", "outer",
+    "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
+    "shape_padright", "size", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
+    "tensordot", "transpose", "unbroadcast", "var", "zeros", "zeros_like",
+]
+__all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
+__all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table

@@ -12,7 +12,6 @@ import numpy as np
 from symgraph.config import config
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Apply, Constant, Variable
-
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.type import TensorType, tensor_type
@@ -47,9 +46,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     """
     if isinstance(x, TensorConstant) and dtype is None:
         return x
-    if dtype is None and _only_python_floats(x):
-        dtype = config.floatX
-    elif dtype == "floatX":
+    if (dtype is None and _only_python_floats(x)) or dtype == "floatX":
         dtype = config.floatX
     try:
         data = np.array(x, dtype=dtype)  # a copy: a constant must not change when the user's array does

@@ -8,112 +8,128 @@ from __future__ import annotations
 from functools import reduce as _fold
 from typing import Any
 
-import numpy as _np
+import numpy as np
 
-from symgraph import scalar as _scalar
+from symgraph import scalar
 from symgraph.graph.basic import Variable
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import Elemwise, cast, elemwise
 
+__all__ = [
+    "abs", "abs_", "absolute", "acos", "acosh", "add", "allclose", "and_", "angle", "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "conj", "conjugate", "cos", "cosh",
+    "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "fill", "floor",
+    "floor_divide", "fmod", "gamma", "gammaln", "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "imag",
+    "int_div", "inv", "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "le", "left_shift", "less",
+    "less_equal", "log", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative", "neq", "not_",
+    "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder",
+    "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign",
+    "signbit", "sin", "sinh", "softplus", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan", "tanh",
+    "tensor_copy", "true_div", "true_divide", "trunc", "where", "xor",
+]
+
 # ---- arithmetic ------------------------------------------------------------------------------------------
 
-sub = elemwise(_scalar.sub)
-true_div = elemwise(_scalar.true_div)
-int_div = elemwise(_scalar.int_div)
-mod = elemwise(_scalar.mod)
-fmod = elemwise(_scalar.fmod)
-pow = elemwise(_scalar.pow)
-neg = elemwise(_scalar.neg)
-reciprocal = elemwise(_scalar.reciprocal)
-abs = elemwise(_scalar.abs)
-sgn = elemwise(_scalar.sgn)
-sqr = elemwise(_scalar.sqr)
-sqrt = elemwise(_scalar.sqrt)
-cbrt = elemwise(_scalar.cbrt)
-maximum = elemwise(_scalar.maximum)
-minimum = elemwise(_scalar.minimum)
-clip = elemwise(_scalar.clip)
+sub = elemwise(scalar.sub)
+true_div = elemwise(scalar.true_div)
+int_div = elemwise(scalar.int_div)
+mod = elemwise(scalar.mod)
+fmod = elemwise(scalar.fmod)
+pow = elemwise(scalar.pow)
+neg = elemwise(scalar.neg)
+reciprocal = elemwise(scalar.reciprocal)
+abs = elemwise(scalar.abs)
+sgn = elemwise(scalar.sgn)
+sqr = elemwise(scalar.sqr)
+sqrt = elemwise(scalar.sqrt)
+cbrt = elemwise(scalar.cbrt)
+maximum = elemwise(scalar.maximum)
+minimum = elemwise(scalar.minimum)
+clip = elemwise(scalar.clip)
 
 # ---- exponentials and logarithms -------------------------------------------------------------------------
 
-exp = elemwise(_scalar.exp)
-exp2 = elemwise(_scalar.exp2)
-expm1 = elemwise(_scalar.expm1)
-log = elemwise(_scalar.log)
-log2 = elemwise(_scalar.log2)
-log10 = elemwise(_scalar.log10)
-log1p = elemwise(_scalar.log1p)
-logaddexp = elemwise(_scalar.logaddexp)
-sigmoid = elemwise(_scalar.sigmoid)
-softplus = elemwise(_scalar.softplus)
+exp = elemwise(scalar.exp)
+exp2 = elemwise(scalar.exp2)
+expm1 = elemwise(scalar.expm1)
+log = elemwise(scalar.log)
+log2 = elemwise(scalar.log2)
+log10 = elemwise(scalar.log10)
+log1p = elemwise(scalar.log1p)
+logaddexp = elemwise(scalar.logaddexp)
+sigmoid = elemwise(scalar.sigmoid)
+softplus = elemwise(scalar.softplus)
 
 # ---- trigonometry ----------------------------------------------------------------------------------------
 
-sin = elemwise(_scalar.sin)
-cos = elemwise(_scalar.cos)
-tan = elemwise(_scalar.tan)
-arcsin = elemwise(_scalar.arcsin)
-arccos = elemwise(_scalar.arccos)
-arctan = elemwise(_scalar.arctan)
-arctan2 = elemwise(_scalar.arctan2)
-sinh = elemwise(_scalar.sinh)
-cosh = elemwise(_scalar.cosh)
-tanh = elemwise(_scalar.tanh)
-arcsinh = elemwise(_scalar.arcsinh)
-arccosh = elemwise(_scalar.arccosh)
-arctanh = elemwise(_scalar.arctanh)
-hypot = elemwise(_scalar.hypot)
-deg2rad = elemwise(_scalar.deg2rad)
-rad2deg = elemwise(_scalar.rad2deg)
+sin = elemwise(scalar.sin)
+cos = elemwise(scalar.cos)
+tan = elemwise(scalar.tan)
+arcsin = elemwise(scalar.arcsin)
+arccos = elemwise(scalar.arccos)
+arctan = elemwise(scalar.arctan)
+arctan2 = elemwise(scalar.arctan2)
+sinh = elemwise(scalar.sinh)
+cosh = elemwise(scalar.cosh)
+tanh = elemwise(scalar.tanh)
+arcsinh = elemwise(scalar.arcsinh)
+arccosh = elemwise(scalar.arccosh)
+arctanh = elemwise(scalar.arctanh)
+hypot = elemwise(scalar.hypot)
+deg2rad = elemwise(scalar.deg2rad)
+rad2deg = elemwise(scalar.rad2deg)
 
 # ---- rounding --------------------------------------------------------------------------------------------
 
-floor = elemwise(_scalar.floor)
-ceil = elemwise(_scalar.ceil)
-trunc = elemwise(_scalar.trunc)
-round_half_to_even = elemwise(_scalar.round_half_to_even)
-round_half_away_from_zero = elemwise(_scalar.round_half_away_from_zero)
+floor = elemwise(scalar.floor)
+ceil = elemwise(scalar.ceil)
+trunc = elemwise(scalar.trunc)
+round_half_to_even = elemwise(scalar.round_half_to_even)
+round_half_away_from_zero = elemwise(scalar.round_half_away_from_zero)
 
 # ---- comparisons and logic -------------------------------------------------------------------------------
 
-lt = elemwise(_scalar.lt)
-gt = elemwise(_scalar.gt)
-le = elemwise(_scalar.le)
-ge = elemwise(_scalar.ge)
-eq = elemwise(_scalar.eq)
-neq = elemwise(_scalar.neq)
-isnan = elemwise(_scalar.isnan)
-isinf = elemwise(_scalar.isinf)
-isfinite = elemwise(_scalar.isfinite)
-signbit = elemwise(_scalar.signbit)
-logical_and = elemwise(_scalar.logical_and)
-logical_or = elemwise(_scalar.logical_or)
-logical_xor = elemwise(_scalar.logical_xor)
-logical_not = elemwise(_scalar.logical_not)
-and_ = elemwise(_scalar.and_)
-or_ = elemwise(_scalar.or_)
-xor = elemwise(_scalar.xor)
-invert = elemwise(_scalar.invert)
-left_shift = elemwise(_scalar.left_shift)
-right_shift = elemwise(_scalar.right_shift)
-gcd = elemwise(_scalar.gcd)
-switch = elemwise(_scalar.switch)
+lt = elemwise(scalar.lt)
+gt = elemwise(scalar.gt)
+le = elemwise(scalar.le)
+ge = elemwise(scalar.ge)
+eq = elemwise(scalar.eq)
+neq = elemwise(scalar.neq)
+isnan = elemwise(scalar.isnan)
+isinf = elemwise(scalar.isinf)
+isfinite = elemwise(scalar.isfinite)
+signbit = elemwise(scalar.signbit)
+logical_and = elemwise(scalar.logical_and)
+logical_or = elemwise(scalar.logical_or)
+logical_xor = elemwise(scalar.logical_xor)
+logical_not = elemwise(scalar.logical_not)
+and_ = elemwise(scalar.and_)
+or_ = elemwise(scalar.or_)
+xor = elemwise(scalar.xor)
+invert = elemwise(scalar.invert)
+left_shift = elemwise(scalar.left_shift)
+right_shift = elemwise(scalar.right_shift)
+gcd = elemwise(scalar.gcd)
+switch = elemwise(scalar.switch)
 
 # ---- special functions -----------------------------------------------------------------------------------
 
-erf = elemwise(_scalar.erf)
-erfc = elemwise(_scalar.erfc)
-gammaln = elemwise(_scalar.gammaln)
-gamma = elemwise(_scalar.gamma)
-psi = elemwise(_scalar.psi)
-polygamma = elemwise(_scalar.polygamma)
+erf = elemwise(scalar.erf)
+erfc = elemwise(scalar.erfc)
+gammaln = elemwise(scalar.gammaln)
+gamma = elemwise(scalar.gamma)
+psi = elemwise(scalar.psi)
+polygamma = elemwise(scalar.polygamma)
 
 # ---- complex numbers -------------------------------------------------------------------------------------
 
-conj = elemwise(_scalar.conj)
-real = elemwise(_scalar.real)
-imag = elemwise(_scalar.imag)
-angle = elemwise(_scalar.angle)
+conj = elemwise(scalar.conj)
+real = elemwise(scalar.real)
+imag = elemwise(scalar.imag)
+angle = elemwise(scalar.angle)
+
 # ---- functions of any number of arguments ------------------------------------------------------------------------
 
 
@@ -137,7 +153,7 @@ class _Chain(Elemwise):
         return hash(elemwise(self.scalar))
 
 
-add, mul = _Chain(_scalar.add), _Chain(_scalar.mul)
+add, mul = _Chain(scalar.add), _Chain(scalar.mul)
 
 # ---- other names for the same -------------------------------------------------------------------------------------
 
@@ -172,17 +188,17 @@ def iround(a: Any, mode: str | None = None) -> Any:
 
 def fill(a: Any, b: Any) -> Any:
     """The value `b` in the shape of `a`."""
-    return elemwise(_scalar.second)(a, b)
+    return elemwise(scalar.second)(a, b)
 
 
 second = fill
-tensor_copy = elemwise(_scalar.identity)
+tensor_copy = elemwise(scalar.identity)
 
 
 def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where ``|a - b| <= atol + rtol * |b|``; infinities are close to themselves."""
     x, y = as_tensor_variable(a), as_tensor_variable(b)
-    y = cast(y, _np.result_type(y.type.numpy_dtype, 1.0))  # as NumPy: abs of the least integer overflows
+    y = cast(y, np.result_type(y.type.numpy_dtype, 1.0))  # as NumPy: abs of the least integer overflows
     close = abs(x - y) <= atol + rtol * abs(y)
     result = switch(isfinite(x) & isfinite(y), close, eq(x, y))
     return result | (isnan(x) & isnan(y)) if equal_nan else result

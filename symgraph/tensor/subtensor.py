@@ -16,7 +16,17 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import ARange, as_tensor_variable, number_constant, zeros, zeros_like
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
-from symgraph.tensor.index import ARRAY, NEWAXIS, SCALAR, Indexing, SliceSpec, Spec, parse_index, result_lengths, slice_length
+from symgraph.tensor.index import (
+    ARRAY,
+    NEWAXIS,
+    SCALAR,
+    Indexing,
+    SliceSpec,
+    Spec,
+    parse_index,
+    result_lengths,
+    slice_length,
+)
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [

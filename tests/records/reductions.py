@@ -9,7 +9,7 @@ import numpy as np
 import scipy.special as special
 
 import symgraph.tensor as T
-from tests.records.base import ALL, FLOATS, INTEGERS, REAL, Record, Sample, distinct_array, random_array
+from tests.records.base import FLOATS, INTEGERS, REAL, Record, Sample, distinct_array, random_array
 
 DISCRETE = "its result is discrete"
 

@@ -9,7 +9,6 @@ import numpy as np
 from symgraph import scalar
 from symgraph.tensor.basic import arange, as_tensor_variable, zeros
 from symgraph.tensor.elemwise import elemwise
-
 from symgraph.tensor.reduce import sum as tensor_sum
 
 __all__ = [
