@@ -119,6 +119,9 @@ def _by_name(name: str) -> ScalarFunction:
     return cast_to(name[5:-1]) if name.startswith("cast{") else TABLE[name]
 
 
+Row = ScalarFunction
+
+
 def _row(name: str, impl: Any, partials: Any = (), **more: Any) -> ScalarFunction:
     function = TABLE[name] = ScalarFunction(name, impl, partials, **more)
     return function
@@ -172,7 +175,7 @@ def _float_types(x: DType) -> tuple[DType, ...]:
     resolved = np.exp.resolve_dtypes((x, None))
     if resolved[-1].kind == "c":
         raise TypeError("complex")
-    return resolved  # type: ignore[return-value]
+    return resolved
 
 
 def _second_types(_: DType, b: DType) -> tuple[DType, ...]:
@@ -199,7 +202,7 @@ def _reciprocal(x: Any) -> Any:
 
 
 def _reciprocal_types(x: DType) -> tuple[DType, ...]:
-    return np.true_divide.resolve_dtypes((x, x, None))[1:]  # type: ignore[return-value]
+    return np.true_divide.resolve_dtypes((x, x, None))[1:]
 
 
 def _real_types(x: DType) -> tuple[DType, ...]:
@@ -213,105 +216,119 @@ def _angle_types(x: DType) -> tuple[DType, ...]:
 # ---- arithmetic ------------------------------------------------------------------------------------------------
 # A partial is a function of (z, *inputs), z being the value of the function.
 
-add = _row("add", np.add, (1, 1), commutative=True, associative=True, symbol="+")
-sub = _row("sub", np.subtract, (1, -1), symbol="-")
-mul = _row("mul", np.multiply, (lambda z, x, y: y, lambda z, x, y: x), commutative=True, associative=True, symbol="*")
-true_div = _row("true_div", np.true_divide, (lambda z, x, y: 1 / y, lambda z, x, y: -z / y), symbol="/",
+add: Row = _row("add", np.add, (1, 1), commutative=True, associative=True, symbol="+")
+sub: Row = _row("sub", np.subtract, (1, -1), symbol="-")
+mul: Row = _row(
+    "mul", np.multiply, (lambda z, x, y: y, lambda z, x, y: x), commutative=True, associative=True, symbol="*"
+)
+true_div: Row = _row("true_div", np.true_divide, (lambda z, x, y: 1 / y, lambda z, x, y: -z / y), symbol="/",
                 pullback=lambda g, z, x, y: (g / y, -(g * z) / y))
-int_div = _row("int_div", np.floor_divide, (0, 0), symbol="//")
-mod = _row("mod", np.remainder, (1, lambda z, x, y: -floor(x / y)), symbol="%")
-fmod = _row("fmod", np.fmod, (1, lambda z, x, y: -trunc(x / y)))
-pow = _row("pow", np.power, (
+int_div: Row = _row("int_div", np.floor_divide, (0, 0), symbol="//")
+mod: Row = _row("mod", np.remainder, (1, lambda z, x, y: -floor(x / y)), symbol="%")
+fmod: Row = _row("fmod", np.fmod, (1, lambda z, x, y: -trunc(x / y)))
+pow: Row = _row("pow", np.power, (
     lambda z, x, y: y * pow(x, switch(eq(y, 0), 1, y - 1)),    # 0 at y = 0, not 0 * inf
     lambda z, x, y: z * log(switch(eq(x, 0), 1, x)),           # 0 at x = 0, the limit for y > 0
 ), symbol="**")
-neg = _row("neg", np.negative, (-1,), symbol="-")
-reciprocal = _row("reciprocal", _reciprocal, (lambda z, x: -z * z,), types=_reciprocal_types)
-abs = _row("abs", np.absolute, (lambda z, x: sgn(x),))
-sgn = _row("sgn", np.sign, (0,))
-sqr = _row("sqr", np.square, (lambda z, x: 2 * x,))
-sqrt = _row("sqrt", np.sqrt, (lambda z, x: 0.5 / z,))
-cbrt = _row("cbrt", np.cbrt, (lambda z, x: 1 / (3 * z * z),))
-maximum = _row("maximum", np.maximum, (lambda z, x, y: x > y, lambda z, x, y: x <= y), commutative=True, associative=True)
-minimum = _row("minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x >= y), commutative=True, associative=True)
-clip = _row("clip", _clip, (lambda z, x, a, b: (x >= a) & (x <= b), lambda z, x, a, b: x < a, lambda z, x, a, b: x > b),
-            types=_clip_types)
-second = _row("second", _second, (0, 1), types=_second_types)
-identity = _row("identity", np.array, (1,), types=lambda x: (x, x))
+neg: Row = _row("neg", np.negative, (-1,), symbol="-")
+reciprocal: Row = _row("reciprocal", _reciprocal, (lambda z, x: -z * z,), types=_reciprocal_types)
+abs: Row = _row("abs", np.absolute, (lambda z, x: sgn(x),))
+sgn: Row = _row("sgn", np.sign, (0,))
+sqr: Row = _row("sqr", np.square, (lambda z, x: 2 * x,))
+sqrt: Row = _row("sqrt", np.sqrt, (lambda z, x: 0.5 / z,))
+cbrt: Row = _row("cbrt", np.cbrt, (lambda z, x: 1 / (3 * z * z),))
+maximum: Row = _row(
+    "maximum", np.maximum, (lambda z, x, y: x > y, lambda z, x, y: x <= y), commutative=True, associative=True
+)
+minimum: Row = _row(
+    "minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x >= y), commutative=True, associative=True
+)
+clip: Row = _row(
+    "clip",
+    _clip,
+    (lambda z, x, a, b: (x >= a) & (x <= b), lambda z, x, a, b: x < a, lambda z, x, a, b: x > b),
+    types=_clip_types,
+)
+second: Row = _row("second", _second, (0, 1), types=_second_types)
+identity: Row = _row("identity", np.array, (1,), types=lambda x: (x, x))
 
 # ---- exponentials and logarithms -------------------------------------------------------------------------------
 
-exp = _row("exp", np.exp, (lambda z, x: z,))
-exp2 = _row("exp2", np.exp2, (lambda z, x: z * float(np.log(2)),))
-expm1 = _row("expm1", np.expm1, (lambda z, x: exp(x),))
-log = _row("log", np.log, (lambda z, x: 1 / x,), pullback=lambda g, z, x: (g / x,))
-log2 = _row("log2", np.log2, (lambda z, x: 1 / (x * float(np.log(2))),))
-log10 = _row("log10", np.log10, (lambda z, x: 1 / (x * float(np.log(10))),))
-log1p = _row("log1p", np.log1p, (lambda z, x: 1 / (1 + x),), pullback=lambda g, z, x: (g / (1 + x),))
-logaddexp = _row("logaddexp", np.logaddexp, (lambda z, x, y: exp(x - z), lambda z, x, y: exp(y - z)), commutative=True)
-sigmoid = _row("sigmoid", "scipy.special:expit", (lambda z, x: z * sigmoid(-x),), types=_float_types)
-softplus = _row("softplus", _softplus, (lambda z, x: sigmoid(x),), types=_float_types)
+exp: Row = _row("exp", np.exp, (lambda z, x: z,))
+exp2: Row = _row("exp2", np.exp2, (lambda z, x: z * float(np.log(2)),))
+expm1: Row = _row("expm1", np.expm1, (lambda z, x: exp(x),))
+log: Row = _row("log", np.log, (lambda z, x: 1 / x,), pullback=lambda g, z, x: (g / x,))
+log2: Row = _row("log2", np.log2, (lambda z, x: 1 / (x * float(np.log(2))),))
+log10: Row = _row("log10", np.log10, (lambda z, x: 1 / (x * float(np.log(10))),))
+log1p: Row = _row("log1p", np.log1p, (lambda z, x: 1 / (1 + x),), pullback=lambda g, z, x: (g / (1 + x),))
+logaddexp: Row = _row(
+    "logaddexp", np.logaddexp, (lambda z, x, y: exp(x - z), lambda z, x, y: exp(y - z)), commutative=True
+)
+sigmoid: Row = _row("sigmoid", "scipy.special:expit", (lambda z, x: z * sigmoid(-x),), types=_float_types)
+softplus: Row = _row("softplus", _softplus, (lambda z, x: sigmoid(x),), types=_float_types)
 
 # ---- trigonometry ----------------------------------------------------------------------------------------------
 
-sin = _row("sin", np.sin, (lambda z, x: cos(x),))
-cos = _row("cos", np.cos, (lambda z, x: -sin(x),))
-tan = _row("tan", np.tan, (lambda z, x: 1 + z * z,))
-arcsin = _row("arcsin", np.arcsin, (lambda z, x: 1 / sqrt(1 - x * x),))
-arccos = _row("arccos", np.arccos, (lambda z, x: -1 / sqrt(1 - x * x),))
-arctan = _row("arctan", np.arctan, (lambda z, x: 1 / (1 + x * x),))
-arctan2 = _row("arctan2", np.arctan2, (lambda z, y, x: x / (x * x + y * y), lambda z, y, x: -y / (x * x + y * y)))
-sinh = _row("sinh", np.sinh, (lambda z, x: cosh(x),))
-cosh = _row("cosh", np.cosh, (lambda z, x: sinh(x),))
-tanh = _row("tanh", np.tanh, (lambda z, x: 1 - z * z,))
-arcsinh = _row("arcsinh", np.arcsinh, (lambda z, x: 1 / sqrt(x * x + 1),))
-arccosh = _row("arccosh", np.arccosh, (lambda z, x: 1 / sqrt(x * x - 1),))
-arctanh = _row("arctanh", np.arctanh, (lambda z, x: 1 / (1 - x * x),))
-hypot = _row("hypot", np.hypot, (lambda z, x, y: x / z, lambda z, x, y: y / z), commutative=True)
-deg2rad = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
-rad2deg = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
+sin: Row = _row("sin", np.sin, (lambda z, x: cos(x),))
+cos: Row = _row("cos", np.cos, (lambda z, x: -sin(x),))
+tan: Row = _row("tan", np.tan, (lambda z, x: 1 + z * z,))
+arcsin: Row = _row("arcsin", np.arcsin, (lambda z, x: 1 / sqrt(1 - x * x),))
+arccos: Row = _row("arccos", np.arccos, (lambda z, x: -1 / sqrt(1 - x * x),))
+arctan: Row = _row("arctan", np.arctan, (lambda z, x: 1 / (1 + x * x),))
+arctan2: Row = _row("arctan2", np.arctan2, (lambda z, y, x: x / (x * x + y * y), lambda z, y, x: -y / (x * x + y * y)))
+sinh: Row = _row("sinh", np.sinh, (lambda z, x: cosh(x),))
+cosh: Row = _row("cosh", np.cosh, (lambda z, x: sinh(x),))
+tanh: Row = _row("tanh", np.tanh, (lambda z, x: 1 - z * z,))
+arcsinh: Row = _row("arcsinh", np.arcsinh, (lambda z, x: 1 / sqrt(x * x + 1),))
+arccosh: Row = _row("arccosh", np.arccosh, (lambda z, x: 1 / sqrt(x * x - 1),))
+arctanh: Row = _row("arctanh", np.arctanh, (lambda z, x: 1 / (1 - x * x),))
+hypot: Row = _row("hypot", np.hypot, (lambda z, x, y: x / z, lambda z, x, y: y / z), commutative=True)
+deg2rad: Row = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
+rad2deg: Row = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
 
 # ---- rounding --------------------------------------------------------------------------------------------------
 
-floor = _row("floor", np.floor, (0,))
-ceil = _row("ceil", np.ceil, (0,))
-trunc = _row("trunc", np.trunc, (0,))
-round_half_to_even = _row("round_half_to_even", np.rint, (0,))
-round_half_away_from_zero = _row("round_half_away_from_zero", _round_half_away, (0,), types=_float_types)
+floor: Row = _row("floor", np.floor, (0,))
+ceil: Row = _row("ceil", np.ceil, (0,))
+trunc: Row = _row("trunc", np.trunc, (0,))
+round_half_to_even: Row = _row("round_half_to_even", np.rint, (0,))
+round_half_away_from_zero: Row = _row("round_half_away_from_zero", _round_half_away, (0,), types=_float_types)
 
 # ---- comparisons and logic: the result is discrete, so derivatives are zero -------------------------------------
 
-lt = _row("lt", np.less, (0, 0), symbol="<")
-gt = _row("gt", np.greater, (0, 0), symbol=">")
-le = _row("le", np.less_equal, (0, 0), symbol="<=")
-ge = _row("ge", np.greater_equal, (0, 0), symbol=">=")
-eq = _row("eq", np.equal, (0, 0), commutative=True, symbol="==")
-neq = _row("neq", np.not_equal, (0, 0), commutative=True, symbol="!=")
-isnan = _row("isnan", np.isnan, (0,))
-isinf = _row("isinf", np.isinf, (0,))
-isfinite = _row("isfinite", np.isfinite, (0,))
-signbit = _row("signbit", np.signbit, (0,))
-logical_and = _row("logical_and", np.logical_and, (0, 0), commutative=True, associative=True)
-logical_or = _row("logical_or", np.logical_or, (0, 0), commutative=True, associative=True)
-logical_xor = _row("logical_xor", np.logical_xor, (0, 0), commutative=True)
-logical_not = _row("logical_not", np.logical_not, (0,))
-and_ = _row("and_", np.bitwise_and, (0, 0), commutative=True, associative=True, symbol="&")
-or_ = _row("or_", np.bitwise_or, (0, 0), commutative=True, associative=True, symbol="|")
-xor = _row("xor", np.bitwise_xor, (0, 0), commutative=True, associative=True, symbol="^")
-invert = _row("invert", np.invert, (0,), symbol="~")
-left_shift = _row("left_shift", np.left_shift, (0, 0), symbol="<<")
-right_shift = _row("right_shift", np.right_shift, (0, 0), symbol=">>")
-gcd = _row("gcd", np.gcd, (0, 0), commutative=True)
-switch = _row("switch", np.where, nin=3, types=_switch_types,
+lt: Row = _row("lt", np.less, (0, 0), symbol="<")
+gt: Row = _row("gt", np.greater, (0, 0), symbol=">")
+le: Row = _row("le", np.less_equal, (0, 0), symbol="<=")
+ge: Row = _row("ge", np.greater_equal, (0, 0), symbol=">=")
+eq: Row = _row("eq", np.equal, (0, 0), commutative=True, symbol="==")
+neq: Row = _row("neq", np.not_equal, (0, 0), commutative=True, symbol="!=")
+isnan: Row = _row("isnan", np.isnan, (0,))
+isinf: Row = _row("isinf", np.isinf, (0,))
+isfinite: Row = _row("isfinite", np.isfinite, (0,))
+signbit: Row = _row("signbit", np.signbit, (0,))
+logical_and: Row = _row("logical_and", np.logical_and, (0, 0), commutative=True, associative=True)
+logical_or: Row = _row("logical_or", np.logical_or, (0, 0), commutative=True, associative=True)
+logical_xor: Row = _row("logical_xor", np.logical_xor, (0, 0), commutative=True)
+logical_not: Row = _row("logical_not", np.logical_not, (0,))
+and_: Row = _row("and_", np.bitwise_and, (0, 0), commutative=True, associative=True, symbol="&")
+or_: Row = _row("or_", np.bitwise_or, (0, 0), commutative=True, associative=True, symbol="|")
+xor: Row = _row("xor", np.bitwise_xor, (0, 0), commutative=True, associative=True, symbol="^")
+invert: Row = _row("invert", np.invert, (0,), symbol="~")
+left_shift: Row = _row("left_shift", np.left_shift, (0, 0), symbol="<<")
+right_shift: Row = _row("right_shift", np.right_shift, (0, 0), symbol=">>")
+gcd: Row = _row("gcd", np.gcd, (0, 0), commutative=True)
+switch: Row = _row("switch", np.where, nin=3, types=_switch_types,
               pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)))
 
 # ---- special functions (SciPy's; imported when first computed) --------------------------------------------------
 
-erf = _row("erf", "scipy.special:erf", (lambda z, x: float(2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types)
-erfc = _row("erfc", "scipy.special:erfc", (lambda z, x: float(-2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types)
-gammaln = _row("gammaln", "scipy.special:gammaln", (lambda z, x: psi(x),), types=_float_types)
-gamma = _row("gamma", "scipy.special:gamma", (lambda z, x: z * psi(x),), types=_float_types)
-psi = _row("psi", "scipy.special:psi", (lambda z, x: polygamma(1, x),), types=_float_types)
+erf: Row = _row("erf", "scipy.special:erf", (lambda z, x: float(2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types)
+erfc: Row = _row(
+    "erfc", "scipy.special:erfc", (lambda z, x: float(-2 / np.sqrt(np.pi)) * exp(-x * x),), types=_float_types
+)
+gammaln: Row = _row("gammaln", "scipy.special:gammaln", (lambda z, x: psi(x),), types=_float_types)
+gamma: Row = _row("gamma", "scipy.special:gamma", (lambda z, x: z * psi(x),), types=_float_types)
+psi: Row = _row("psi", "scipy.special:psi", (lambda z, x: polygamma(1, x),), types=_float_types)
 
 
 def _polygamma(n: Any, x: Any) -> Any:
@@ -329,12 +346,12 @@ def _polygamma_types(n: DType, x: DType) -> tuple[DType, ...]:
     return n, *_float_types(x)
 
 
-polygamma = _row("polygamma", _polygamma, nin=2, types=_polygamma_types,  # for n >= 1; psi is that of n = 0
+polygamma: Row = _row("polygamma", _polygamma, nin=2, types=_polygamma_types,  # for n >= 1; psi is that of n = 0
                  pullback=lambda g, z, n, x: (None, g * polygamma(n + 1, x)))
 
 # ---- complex numbers (forward) ---------------------------------------------------------------------------------
 
-conj = _row("conj", np.conjugate, (1,))
-real = _row("real", np.real, None, nin=1, types=_real_types)
-imag = _row("imag", np.imag, None, nin=1, types=_real_types)
-angle = _row("angle", np.angle, None, nin=1, types=_angle_types)
+conj: Row = _row("conj", np.conjugate, (1,))
+real: Row = _row("real", np.real, None, nin=1, types=_real_types)
+imag: Row = _row("imag", np.imag, None, nin=1, types=_real_types)
+angle: Row = _row("angle", np.angle, None, nin=1, types=_angle_types)

@@ -141,7 +141,9 @@ def verify_grad(
     points = [np.asarray(p) for p in pt]
     for place, point in enumerate(points):
         if point.dtype.name not in STEPS:
-            raise TypeError(f"verify_grad: argument {place} must be of real floats, not {point.dtype} of shape {point.shape}")
+            raise TypeError(
+                f"verify_grad: argument {place} must be of real floats, not {point.dtype} of shape {point.shape}"
+            )
     rng = np.random.default_rng(20240229) if rng is None else rng
     inputs = [TensorType(p.dtype, [1 if n == 1 else None for n in p.shape])(f"input{i}") for i, p in enumerate(points)]
     output = _one_output(fun, inputs, out_type)
@@ -214,9 +216,15 @@ def _compare(inputs: list[Any], points: list[Array], compute: Any, direction: Ar
             index = tuple(int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
             raise GradientError(
                 f"the gradient by argument {place} (shape {point.shape}) is wrong at index {index}: symbolic "
-                f"{found[index]:.10g}, by finite differences {expected[index]:.10g}; absolute error {distance[index]:.3g} "
-                f"(allowed {settings['abs_tol']:.3g}), relative {relative[index]:.3g} (allowed {settings['rel_tol']:.3g})",
-                place, index, float(found[index]), float(expected[index]))
+                f"{found[index]:.10g}, by finite differences {expected[index]:.10g}; absolute error "
+                f"{distance[index]:.3g} "
+                f"(allowed {settings['abs_tol']:.3g}), relative {relative[index]:.3g} (allowed "
+                f"{settings['rel_tol']:.3g})",
+                place,
+                index,
+                float(found[index]),
+                float(expected[index]),
+            )
 
 
 # ---- comparing expressions -------------------------------------------------------------------------------------

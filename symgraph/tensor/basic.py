@@ -19,7 +19,8 @@ from symgraph.tensor.variable import TensorConstant
 
 __all__ = [
     "ARange", "Alloc", "Eye", "alloc", "arange", "as_tensor", "as_tensor_variable", "constant", "empty", "eye", "full",
-    "full_like", "get_scalar_constant_value", "identity_like", "number_constant", "ones", "ones_like", "zeros", "zeros_like",
+    "full_like", "get_scalar_constant_value", "identity_like", "number_constant", "ones", "ones_like", "zeros",
+    "zeros_like",
 ]
 
 
@@ -53,7 +54,9 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     except ValueError as error:
         raise TypeError(f"cannot make a tensor constant of {type(x).__name__}: {error}") from None
     if data.dtype.kind not in "biufc":
-        raise TypeError(f"cannot make a tensor constant of {type(x).__name__} {_clip_repr(x)}: it is not an array of numbers")
+        raise TypeError(
+            f"cannot make a tensor constant of {type(x).__name__} {_clip_repr(x)}: it is not an array of numbers"
+        )
     if ndim is not None:
         if data.ndim > ndim:
             raise ValueError(f"a constant of shape {data.shape} has more than {ndim} dimensions")
@@ -89,7 +92,9 @@ def number_constant(value: np.ndarray[Any, Any]) -> TensorConstant:
     if value.dtype.kind == "c" or value != value:
         return array_constant(np.array(value))
     number = value.item()
-    return _number(value.dtype.kind, number, bool(np.signbit(value)) if value.dtype.kind == "f" else False, value.dtype.name)
+    return _number(
+        value.dtype.kind, number, bool(np.signbit(value)) if value.dtype.kind == "f" else False, value.dtype.name
+    )
 
 
 def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None, dtype: Any = None) -> Any:
@@ -234,7 +239,8 @@ class Alloc(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [tuple(node.inputs[1:])]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         from symgraph.tensor.reduce import sum as tensor_sum
 
         value, g = inputs[0], output_gradients[0]
@@ -265,7 +271,9 @@ def alloc(value: Any, *shape: Any) -> Any:
     ValueError
         When `value` does not broadcast to the shape.
     """
-    if len(shape) == 1 and (isinstance(shape[0], (list, tuple)) or getattr(getattr(shape[0], "type", None), "ndim", 0) == 1):
+    if len(shape) == 1 and (
+        isinstance(shape[0], (list, tuple)) or getattr(getattr(shape[0], "type", None), "ndim", 0) == 1
+    ):
         shape = tuple(as_lengths(shape[0]))
     return Alloc()(value, *shape)
 
@@ -360,7 +368,8 @@ class ARange(TensorOp):
             return [(math.maximum(cast(stop, "int64"), 0),)]
         return [(math.maximum(cast(math.ceil((cast(stop, "float64") - start) / step), "int64"), 0),)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         from symgraph.tensor.reduce import sum as tensor_sum
 
         g = output_gradients[0]
@@ -412,8 +421,9 @@ class Eye(TensorOp):
     dtype: str
 
     def make_node(self, *inputs: Any) -> Apply:
-        rows, columns, offset = as_lengths(inputs[:2]) + [cast(as_tensor_variable(inputs[2]), "int64")]
-        return Apply(self, [rows, columns, offset], [tensor_type(self.dtype, (static_length(rows), static_length(columns)))])
+        (rows, columns), offset = as_lengths(inputs[:2]), cast(as_tensor_variable(inputs[2]), "int64")
+        kind = tensor_type(self.dtype, (static_length(rows), static_length(columns)))
+        return Apply(self, [rows, columns, offset], [kind])
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         rows, columns, offset = map(int, inputs)
@@ -425,7 +435,8 @@ class Eye(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [(node.inputs[0], node.inputs[1])]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [DisconnectedType()() for _ in inputs]
 
 

@@ -82,7 +82,9 @@ def _constructor(name: str, dtype: str, lengths: Shape) -> Constructor:
 
 def _same_rank(shape: Any, lengths: Shape) -> Any:
     if len(shape) != len(lengths):
-        raise ValueError(f"shape {tuple(shape)} is of {len(shape)} dimensions, the constructor makes tensors of {len(lengths)}")
+        raise ValueError(
+            f"shape {tuple(shape)} is of {len(shape)} dimensions, the constructor makes tensors of {len(lengths)}"
+        )
     return shape
 
 
@@ -101,8 +103,12 @@ def _plural(name: str, single: Constructor) -> Constructor:
             names = tuple(words) if len(words) > 1 else tuple(names[0])
         return [single(one, **options) for one in names]
 
-    return _named(construct, name, f"Several tensors as `{single.__name__}` makes them: for each name, for each name in one string"
-                                   ' (``"x y"``, ``"xy"``), or for a number of them.')
+    return _named(
+        construct,
+        name,
+        f"Several tensors as `{single.__name__}` makes them: for each name, for each name in one string"
+        ' (``"x y"``, ``"xy"``), or for a number of them.',
+    )
 
 
 def _family(kind: str, lengths: Shape) -> tuple[Constructor, ...]:

@@ -34,7 +34,7 @@ class TensorOp(Op):
     def as_variable(self, value: Any) -> Variable:
         from symgraph.tensor.basic import as_tensor_variable
 
-        return as_tensor_variable(value)
+        return as_tensor_variable(value)  # type: ignore[no-any-return]
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Pairs of (input, axis) whose lengths must be equal, since NumPy would stretch one of them if it were 1.
@@ -44,7 +44,9 @@ class TensorOp(Op):
         return []
 
 
-def meeting_axes(operands: Sequence[Any], places: Sequence[int], trailing: int = 0) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+def meeting_axes(
+    operands: Sequence[Any], places: Sequence[int], trailing: int = 0
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Pairs of axes that meet when operands are broadcast together, leaving out those known to be 1.
 
     Parameters
@@ -79,7 +81,9 @@ class Elemwise(TensorOp):
 
     # ---- building -------------------------------------------------------------------------------------------
 
-    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
+    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False, **options: Any) -> Any:
+        if options:
+            raise TypeError(f"{self} takes no argument {', '.join(options)}")
         symbolic = True
         for value in inputs:
             if not isinstance(value, Variable):
@@ -93,7 +97,7 @@ class Elemwise(TensorOp):
         if types[0].dtype in ("float64", "complex128"):  # type: ignore[attr-defined]
             capped = self._cap(inputs, types[0])  # type: ignore[arg-type]
             if capped is not None:
-                inputs, types = capped
+                inputs, types = tuple(capped[0]), capped[1]
         output = Apply(self, inputs, types, current_origin()).outputs[0]
         if name is not None:
             output.name = name
@@ -123,14 +127,16 @@ class Elemwise(TensorOp):
         except OverflowError:
             if self.scalar.name in _COMPARISONS:
                 return np.asarray(value)
-            raise OverflowError(f"{self}: the Python integer {value} does not fit {dtype}, the dtype it meets") from None
+            raise OverflowError(
+                f"{self}: the Python integer {value} does not fit {dtype}, the dtype it meets"
+            ) from None
 
     def _resolve(self, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
         cache: dict[Any, Any] = self.__dict__.setdefault("_types", {})
         found = cache.get(kinds)
         if found is None:
             found = cache[kinds] = self.scalar.resolve(kinds)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _cap(self, inputs: Sequence[Variable], out: TensorType) -> tuple[Sequence[Variable], Sequence[Type]] | None:
         """Keep floats that arise from integers at floatX: the float policy, applied where the user builds."""
@@ -143,8 +149,10 @@ class Elemwise(TensorOp):
                 self.scalar.name == "switch" and i == 0) else v for i, v in enumerate(inputs)]
             return capped, self._cached_types(tuple([v.type for v in capped]))
         if config.warn_float64 != "ignore":
-            message = (f"{self} of {' and '.join(str(v.type) for v in inputs)} gives {out.dtype}; cast its inputs, or set "
-                       "cast_policy=floatX")
+            message = (
+                f"{self} of {' and '.join(str(v.type) for v in inputs)} gives {out.dtype}; cast its inputs, or set "
+                "cast_policy=floatX"
+            )
             if config.warn_float64 == "raise":
                 raise TypeError(message)
             warnings.warn(message, stacklevel=4)
@@ -182,7 +190,8 @@ class Elemwise(TensorOp):
                 if v.type.ndim >= -axis and v.type.shape[axis] != 1))  # type: ignore[attr-defined]
         return [tuple(lengths)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (z,), (g,) = outputs, output_gradients
         if z.type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]

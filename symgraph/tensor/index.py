@@ -53,7 +53,9 @@ def _axes_used(spec: Spec) -> int:
     return sum(entry != NEWAXIS for entry in spec)
 
 
-def result_lengths(spec: Spec, lengths: Sequence[Any], arrays: Sequence[Any], slice_length: Callable[[int], Any]) -> list[Any]:
+def result_lengths(
+    spec: Spec, lengths: Sequence[Any], arrays: Sequence[Any], slice_length: Callable[[int], Any]
+) -> list[Any]:
     """The lengths of ``x[spec]``, by NumPy's placement rules, whatever lengths are made of.
 
     Parameters
@@ -109,7 +111,9 @@ class Indexing(TensorOp):
         def filled(part: Any) -> Any:
             return next(supply) if part in (SCALAR, ARRAY) else part
 
-        return [tuple(map(filled, entry.parts)) if isinstance(entry, SliceSpec) else filled(entry) for entry in self.spec]
+        return [
+            tuple(map(filled, entry.parts)) if isinstance(entry, SliceSpec) else filled(entry) for entry in self.spec
+        ]
 
     def index(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The run-time index, from the values of the index inputs."""
@@ -155,7 +159,9 @@ class Indexing(TensorOp):
             axis += entry != NEWAXIS
         together = broadcast_static_shapes(arrays, "index arrays") if arrays else ()
         bounds = self.slices([SCALAR] * len(indices))
-        return tuple(result_lengths(self.spec, x.shape, together, lambda axis: _static_slice(bounds[axis], x.shape[axis])))
+        return tuple(
+            result_lengths(self.spec, x.shape, together, lambda axis: _static_slice(bounds[axis], x.shape[axis]))
+        )
 
     def index_axes(self, node: Apply, first: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Pairs of (input, axis) of the index arrays whose lengths must be equal; index inputs start at `first`."""
@@ -270,7 +276,7 @@ def _axes_of(entry: Any) -> int:
         return 0
     if not _is_mask(entry):
         return 1
-    return int(entry.type.ndim if isinstance(entry, Variable) else np.ndim(entry))
+    return entry.type.ndim if isinstance(entry, Variable) else np.ndim(entry)  # type: ignore[attr-defined]
 
 
 def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
@@ -284,8 +290,10 @@ def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
     lengths = x.type.shape[axis:axis + variable.type.ndim]
     for place, (mine, theirs) in enumerate(zip(variable.type.shape, lengths, strict=True)):
         if mine is not None and theirs is not None and mine != theirs:
-            raise IndexError(f"boolean index did not match indexed array along axis {axis + place}; size of axis is {theirs} but "
-                             f"size of corresponding boolean axis is {mine}")
+            raise IndexError(
+                f"boolean index did not match indexed array along axis {axis + place}; size of axis is {theirs} but "
+                f"size of corresponding boolean axis is {mine}"
+            )
     known = None not in variable.type.shape and None not in lengths
     if known and isinstance(variable, Constant):
         return [np.asarray(found) for found in np.nonzero(variable.data)]
@@ -306,8 +314,9 @@ def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:
     try:
         variable = as_tensor_variable(entry)
     except TypeError:
-        raise IndexError(f"only integers, slices, ellipsis, None and integer or boolean arrays index a tensor, not {entry!r}"
-                         ) from None
+        raise IndexError(
+            f"only integers, slices, ellipsis, None and integer or boolean arrays index a tensor, not {entry!r}"
+        ) from None
     if variable.type.numpy_dtype.kind not in "iu":
         raise IndexError(f"arrays used as indices must be of integer (or boolean) type, not {variable.type}")
     if variable.type.ndim == 0:

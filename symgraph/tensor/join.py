@@ -42,7 +42,9 @@ class Join(TensorOp):
                 elif mine is None:
                     lengths[axis] = theirs
                 elif theirs is not None and theirs != mine:
-                    raise ValueError(f"join along axis {self.axis}: lengths {mine} and {theirs} along axis {axis} differ")
+                    raise ValueError(
+                        f"join along axis {self.axis}: lengths {mine} and {theirs} along axis {axis} differ"
+                    )
         return (tensor_type(first.dtype, tuple(lengths)),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
@@ -54,7 +56,8 @@ class Join(TensorOp):
             lengths[self.axis] = lengths[self.axis] + shape[self.axis]
         return [tuple(lengths)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         from symgraph.tensor.shape import shape_i
 
         if outputs[0].type.is_discrete:
@@ -83,7 +86,9 @@ class Split(TensorOp):
         total = x.type.shape[self.axis]
         if total is not None and None not in known and sum(known) != total:  # type: ignore[arg-type]
             raise ValueError(f"split: lengths {known} do not add up to {total}")
-        pieces = [tensor_type(x.type.dtype, (*x.type.shape[: self.axis], n, *x.type.shape[self.axis + 1:])) for n in known]
+        pieces = [
+            tensor_type(x.type.dtype, (*x.type.shape[: self.axis], n, *x.type.shape[self.axis + 1 :])) for n in known
+        ]
         return Apply(self, [x, *sizes], pieces)
 
     @property
@@ -94,8 +99,10 @@ class Split(TensorOp):
         x, *lengths = inputs
         ends = np.cumsum([int(n) for n in lengths])
         if len(ends) and ends[-1] != x.shape[self.axis]:
-            raise ValueError(f"split: lengths {[int(n) for n in lengths]} do not add up to {x.shape[self.axis]}, the length "
-                             f"of axis {self.axis}")
+            raise ValueError(
+                f"split: lengths {[int(n) for n in lengths]} do not add up to {x.shape[self.axis]}, the length "
+                f"of axis {self.axis}"
+            )
         for storage, piece in zip(output_storage, np.split(x, ends[:-1], axis=self.axis), strict=True):
             storage[0] = piece
 
@@ -106,7 +113,8 @@ class Split(TensorOp):
         x = input_shapes[0]
         return [(*x[: self.axis], n, *x[self.axis + 1:]) for n in node.inputs[1:]]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         whole = [z.type.zeros_like(z) if isinstance(g.type, DisconnectedType) else g
                  for z, g in zip(outputs, output_gradients, strict=True)]
         return [concatenate(whole, axis=self.axis), *(DisconnectedType()() for _ in inputs[1:])]

@@ -32,7 +32,12 @@ class Dot(TensorOp):
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         a, b = types
-        if not isinstance(a, TensorType) or not isinstance(b, TensorType) or a.ndim not in (1, 2) or b.ndim not in (1, 2):
+        if (
+            not isinstance(a, TensorType)
+            or not isinstance(b, TensorType)
+            or a.ndim not in (1, 2)
+            or b.ndim not in (1, 2)
+        ):
             raise TypeError(f"Dot takes vectors and matrices, not {a} and {b}")
         _inner_lengths(a, b, 0, "dot")
         dtype = np.result_type(a.numpy_dtype, b.numpy_dtype)
@@ -44,7 +49,8 @@ class Dot(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [(*input_shapes[0][:-1], *input_shapes[1][1:])]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (a, b), (g,) = inputs, output_gradients
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
@@ -87,7 +93,7 @@ class BatchedMatMul(TensorOp):
         return meeting_axes(node.inputs, (0, 1), trailing=2)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        (a, b), (sa, sb) = node.inputs, input_shapes
+        (a, _), (sa, sb) = node.inputs, input_shapes
         batch: list[Any] = []
         for axis in range(-max(len(sa), len(sb)), -2):
             from_a = len(sa) >= -axis and a.type.shape[axis] != 1  # type: ignore[attr-defined]
@@ -95,11 +101,15 @@ class BatchedMatMul(TensorOp):
             batch.append(sa[axis] if from_a or not from_b else sb[axis])
         return [(*batch, sa[-2], sb[-1])]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (a, b), (g,) = inputs, output_gradients
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
-        return [_unbroadcast_batch(self(g, swapaxes(b, -1, -2)), a), _unbroadcast_batch(self(swapaxes(a, -1, -2), g), b)]
+        return [
+            _unbroadcast_batch(self(g, swapaxes(b, -1, -2)), a),
+            _unbroadcast_batch(self(swapaxes(a, -1, -2), g), b),
+        ]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (a, b), (ta, tb) = inputs, eval_points

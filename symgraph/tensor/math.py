@@ -136,9 +136,9 @@ angle = elemwise(scalar.angle)
 class _Chain(Elemwise):
     """An associative function of two arguments, called with any number: equal to the plain operation as an op."""
 
-    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False) -> Any:
-        if len(inputs) == 2:
-            return super().__call__(*inputs, name=name, return_list=return_list)
+    def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False, **options: Any) -> Any:
+        if len(inputs) == 2 or options:
+            return super().__call__(*inputs, name=name, return_list=return_list, **options)
         if not inputs:
             raise TypeError(f"{self} needs at least one argument")
         result: Any = _fold(elemwise(self.scalar), inputs) if len(inputs) > 1 else as_tensor_variable(inputs[0])

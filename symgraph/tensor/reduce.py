@@ -18,7 +18,8 @@ from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "ArgReduce", "Reduce", "all", "any", "argmax", "argmin", "max", "max_and_argmax", "mean", "min", "norm", "normalize_axes",
+    "ArgReduce", "Reduce", "all", "any", "argmax", "argmin", "max", "max_and_argmax", "mean", "min", "norm",
+    "normalize_axes",
     "prod", "ptp", "std", "sum", "var",
 ]
 
@@ -104,7 +105,7 @@ def normalize_axes(axis: Any, ndim: int, who: str) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, Variable) or isinstance(axis, np.ndarray):
+    if isinstance(axis, (Variable, np.ndarray)):
         axis = np.asarray(getattr(axis, "data", axis)).tolist()
     axes = [axis] if isinstance(axis, (int, np.integer)) else list(axis)
     found = []
@@ -178,7 +179,8 @@ class Reduce(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [self._reduced(input_shapes[0])]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (x,), (z,), (g,) = inputs, outputs, output_gradients
         if z.type.is_discrete or self.reduction.pullback is None:
             return [x.type.zeros_like(x)]
@@ -198,7 +200,9 @@ class Reduce(TensorOp):
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        details = [f"axis={list(self.axes)}"] + [f"{n}={getattr(self, n)}" for n in ("dtype", "acc_dtype") if getattr(self, n)]
+        details = [f"axis={list(self.axes)}"] + [
+            f"{n}={getattr(self, n)}" for n in ("dtype", "acc_dtype") if getattr(self, n)
+        ]
         return f"{self.kind}{{{', '.join(details + ['keepdims'] * self.keepdims)}}}"
 
 
@@ -232,7 +236,8 @@ class ArgReduce(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [tuple(n for axis, n in enumerate(input_shapes[0]) if axis != self.axis)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [inputs[0].type.zeros_like(inputs[0])]
 
     def __repr__(self) -> str:

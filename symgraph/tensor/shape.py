@@ -16,9 +16,12 @@ from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "DimShuffle", "MakeVector", "Reshape", "Shape", "ShapeI", "SpecifyShape", "addbroadcast", "atleast_1d", "atleast_2d",
-    "atleast_3d", "broadcast_to", "dimshuffle", "expand_dims", "flatten", "moveaxis", "patternbroadcast", "reshape", "shape",
-    "shape_i", "shape_padaxis", "shape_padleft", "shape_padright", "size", "specify_shape", "squeeze", "swapaxes", "transpose",
+    "DimShuffle", "MakeVector", "Reshape", "Shape", "ShapeI", "SpecifyShape", "addbroadcast", "atleast_1d",
+    "atleast_2d",
+    "atleast_3d", "broadcast_to", "dimshuffle", "expand_dims", "flatten", "moveaxis", "patternbroadcast", "reshape",
+    "shape",
+    "shape_i", "shape_padaxis", "shape_padleft", "shape_padright", "size", "specify_shape", "squeeze", "swapaxes",
+    "transpose",
     "unbroadcast_axes", "vector_entries",
 ]
 
@@ -44,7 +47,8 @@ class Shape(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [(number_constant(np.asarray(len(input_shapes[0]), "int64")),)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [DisconnectedType()()]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -102,7 +106,8 @@ class MakeVector(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [(number_constant(np.asarray(len(node.inputs), "int64")),)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
         return [output_gradients[0][i] for i in range(len(inputs))]
@@ -150,7 +155,8 @@ def vector_entries(vector: Any) -> list[Any]:
     known = vector.type.shape[0]
     if known is None:
         raise TypeError(
-            f"{vector} gives a shape, but its length, and with it the number of dimensions, is not known. Pass ndim=, or "
+            f"{vector} gives a shape, but its length, and with it the number of dimensions, is not known. Pass "
+            "ndim=, or "
             "stack the lengths"
         )
     return [vector[i] for i in range(known)]
@@ -173,9 +179,14 @@ def _entries(vector: Any) -> list[Any] | None:
     if isinstance(op, Join):
         pieces = [_entries(v) for v in inputs]
         return None if None in pieces else [e for piece in pieces for e in piece]  # type: ignore[union-attr]
-    if isinstance(op, Subtensor) and len(op.spec) == 1 and isinstance(op.spec[0], SliceSpec) and SCALAR not in op.spec[0].parts:
+    if (
+        isinstance(op, Subtensor)
+        and len(op.spec) == 1
+        and isinstance(op.spec[0], SliceSpec)
+        and SCALAR not in op.spec[0].parts
+    ):
         whole = _entries(inputs[0])
-        return None if whole is None else whole[slice(*op.spec[0].parts)]
+        return None if whole is None else whole[slice(*op.spec[0].parts)]  # type: ignore[arg-type]
     return None
 
 
@@ -227,13 +238,15 @@ class DimShuffle(TensorOp):
         if any(length != 1 for axis, length in enumerate(x.shape) if axis not in self.kept):
             raise ValueError(f"{self} drops an axis whose length is not 1: the shape is {x.shape}")
         dropped = [axis for axis in range(x.ndim) if axis not in self.kept]
-        x = x.transpose([*dropped, *self.kept])[(*(0,) * len(dropped), ...)]
+        index: Any = (*(0,) * len(dropped), ...)  # the ellipsis keeps a 0-d result an array
+        x = x.transpose([*dropped, *self.kept])[index]
         output_storage[0][0] = x[(..., *(None if axis == "x" else slice(None) for axis in self.order))]
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [self._shuffled(input_shapes[0], 1)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         back: list[int | str] = ["x"] * inputs[0].type.ndim
         for place, axis in enumerate(self.order):
             if isinstance(axis, int):
@@ -404,7 +417,7 @@ class Reshape(TensorOp):
         known = [static_length(n) for n in sizes]
         if any(n is not None and n < -1 for n in known) or known.count(-1) > 1:
             raise ValueError(f"reshape to {tuple(known)}: lengths are not negative, but for at most one -1")
-        total = None if None in x.type.shape else prod(x.type.shape)  # type: ignore[arg-type]
+        total = None if None in x.type.shape else prod(x.type.shape)
         shape = self._static(known, total)
         if total is not None and None not in shape and prod(shape) != total:  # type: ignore[arg-type]
             raise ValueError(f"cannot reshape {x.type.shape}, of {total} elements, to {tuple(known)}")
@@ -446,7 +459,8 @@ class Reshape(TensorOp):
                 lengths[place] = ShapeI(place)(node.outputs[0])
         return [tuple(lengths)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [reshape(output_gradients[0], shape(inputs[0]), ndim=inputs[0].type.ndim),
                 *(DisconnectedType()() for _ in inputs[1:])]
 
@@ -505,7 +519,9 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Any:
     elif isinstance(newshape, Variable):
         lengths = as_lengths(newshape)
     else:
-        values = np.atleast_1d(newshape).tolist() if isinstance(newshape, (int, np.integer, np.ndarray)) else list(newshape)
+        values = (
+            np.atleast_1d(newshape).tolist() if isinstance(newshape, (int, np.integer, np.ndarray)) else list(newshape)
+        )
         lengths = [v if isinstance(v, Variable) else number_constant(np.asarray(v, "int64")) for v in values]
     if ndim is not None and ndim != len(lengths):
         raise ValueError(f"reshape: ndim={ndim} but {len(lengths)} lengths are given")
@@ -563,7 +579,8 @@ class SpecifyShape(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [tuple(n if c is None else c for c, n in zip(self.lengths, input_shapes[0], strict=True))]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [self(output_gradients[0])]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -605,7 +622,9 @@ class RequireLengths(TensorOp):
                 stretch = ""
                 if x.shape[axis] == 1:
                     stretch = ". Only an axis known to be 1 is stretched: use T.addbroadcast"
-                raise ValueError(f"an array of shape {x.shape} does not fit: its axis {axis} must have length {int(length)}{stretch}")
+                raise ValueError(
+                    f"an array of shape {x.shape} does not fit: its axis {axis} must have length {int(length)}{stretch}"
+                )
         output_storage[0][0] = x
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -617,7 +636,8 @@ class RequireLengths(TensorOp):
             lengths[axis] = length
         return [tuple(lengths)]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [output_gradients[0], *(DisconnectedType()() for _ in inputs[1:])]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -647,7 +667,9 @@ def specify_shape(x: Any, shape: Any) -> Any:
         When the type of `x` already contradicts the claim; at run time, when the value does.
     """
     variable = as_tensor_variable(x)
-    claimed = [static_length(n) if isinstance(n, Variable) else n for n in ([shape] if isinstance(shape, int) else shape)]
+    claimed = [
+        static_length(n) if isinstance(n, Variable) else n for n in ([shape] if isinstance(shape, int) else shape)
+    ]
     lengths = tuple(None if n is None else int(n) for n in claimed)
     if lengths == variable.type.shape:
         return variable

@@ -30,7 +30,8 @@ from symgraph.tensor.index import (
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "ARRAY", "NEWAXIS", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero", "set_subtensor",
+    "ARRAY", "NEWAXIS", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero",
+    "set_subtensor",
     "subtensor", "take",
 ]
 
@@ -76,11 +77,14 @@ class Subtensor(Indexing):
             known if known is not None else ShapeI(axis)(node.outputs[0]) if length is None else length
             for axis, (length, known) in enumerate(zip(found, node.outputs[0].type.shape, strict=True)))]  # type: ignore[attr-defined]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         x, *indices = inputs
         if x.type.is_discrete:
             return [x.type.zeros_like(x), *(DisconnectedType()() for _ in indices)]
-        back = IncSubtensor(self.spec, False)(zeros_like(x, output_gradients[0].type.dtype), output_gradients[0], *indices)
+        back = IncSubtensor(self.spec, False)(
+            zeros_like(x, output_gradients[0].type.dtype), output_gradients[0], *indices
+        )
         return [back, *(DisconnectedType()() for _ in indices)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -125,7 +129,9 @@ class IncSubtensor(Indexing):
             raise TypeError(f"{self.verb} takes tensors, not {x} and {y}")
         region = self.indexed_shape(x, types[2:])  # type: ignore[arg-type]
         if y.ndim > len(region):
-            raise ValueError(f"{self.verb}: a value of {y.ndim} dimensions does not fit into a part of {len(region)} of {x}")
+            raise ValueError(
+                f"{self.verb}: a value of {y.ndim} dimensions does not fit into a part of {len(region)} of {x}"
+            )
         for mine, theirs in zip(region[len(region) - y.ndim:], y.shape, strict=True):
             if mine is not None and theirs not in (None, 1, mine):
                 raise ValueError(f"{self.verb}: a value of shape {y.shape} does not fit into a part of shape {region}")
@@ -162,7 +168,8 @@ class IncSubtensor(Indexing):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [input_shapes[0]]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (x, y, *indices), (g,) = inputs, output_gradients
         rest = [DisconnectedType()() for _ in indices]
         if x.type.is_discrete:
@@ -170,7 +177,12 @@ class IncSubtensor(Indexing):
         gx, gy = g, Subtensor(self.spec)(g, *indices)
         if self.set_instead:
             gx = IncSubtensor(self.spec, True)(g, number_constant(np.zeros((), g.type.dtype)), *indices)
-            if self.is_advanced and not self.unique and not isinstance(y, Constant) and not _names_no_element_twice(indices):
+            if (
+                self.is_advanced
+                and not self.unique
+                and not isinstance(y, Constant)
+                and not _names_no_element_twice(indices)
+            ):
                 gy = elemwise(scalar.switch)(self._kept(x, gy, indices), gy, 0)
         return [gx, unbroadcast(gy, y), *rest]
 
@@ -220,15 +232,18 @@ class NonZero(TensorOp):
         mask, *lengths = inputs
         for axis, length in enumerate(lengths):
             if mask.shape[axis] != int(length):
-                raise IndexError(f"boolean index of shape {mask.shape} did not match indexed array: its axis {axis} stands for one "
-                                 f"of size {int(length)}")
+                raise IndexError(
+                    f"boolean index of shape {mask.shape} did not match indexed array: its axis {axis} stands for one "
+                    f"of size {int(length)}"
+                )
         for storage, found in zip(output_storage, np.nonzero(mask), strict=True):
             storage[0] = found
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False] * self.ndim for _ in node.inputs]
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [DisconnectedType()() for _ in inputs]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -277,7 +292,11 @@ def subtensor(x: Any, key: Any) -> Any:
         When an index is of the wrong kind, there are too many, or a known one is out of a known range.
     """
     variable = as_tensor_variable(x)
-    if isinstance(key, (int, np.integer)) and variable.owner is not None and type(variable.owner.op).__name__ == "Shape":
+    if (
+        isinstance(key, (int, np.integer))
+        and variable.owner is not None
+        and type(variable.owner.op).__name__ == "Shape"
+    ):
         return _one_length(variable.owner.inputs[0], int(key))
     spec, inputs = parse_index(variable, key)
     return Subtensor(spec)(variable, *inputs)

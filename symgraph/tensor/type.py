@@ -127,7 +127,7 @@ class TensorType(Type):
         if isinstance(kind, TensorType) and kind.dtype == self.dtype and kind.ndim == self.ndim and all(
             a is None or b is None or a == b for a, b in zip(self.shape, kind.shape, strict=True)
         ):
-            return specify_shape(variable, self.shape)
+            return specify_shape(variable, self.shape)  # type: ignore[no-any-return]
         raise TypeError(f"cannot use a variable of type {kind} where {self} is wanted")
 
     # ---- values ---------------------------------------------------------------------------------------------
@@ -147,16 +147,21 @@ class TensorType(Type):
         else:
             array = self._convert(value, strict, allow_downcast)
         if array.ndim != self.ndim:
-            raise TypeError(f"expected {self.ndim} dimensions ({self}), got {array.ndim}: an array of shape {array.shape}")
+            raise TypeError(
+                f"expected {self.ndim} dimensions ({self}), got {array.ndim}: an array of shape {array.shape}"
+            )
         for axis, (known, actual) in enumerate(zip(self.shape, array.shape, strict=True)):
             if known is not None and known != actual:
-                raise ValueError(f"expected length {known} along axis {axis} ({self}), got an array of shape {array.shape}")
+                raise ValueError(
+                    f"expected length {known} along axis {axis} ({self}), got an array of shape {array.shape}"
+                )
         return array
 
     def _convert(self, value: Any, strict: bool, allow_downcast: bool | None) -> np.ndarray[Any, Any]:
         if isinstance(value, Variable):
             raise TypeError(
-                f"expected a value of type {self}, got the symbolic variable {value}: a compiled function takes arrays; "
+                f"expected a value of type {self}, got the symbolic variable {value}: a compiled function takes "
+                "arrays; "
                 "to put one expression in the place of another use givens, or clone_replace"
             )
         if strict:
@@ -172,7 +177,9 @@ class TensorType(Type):
         if array.dtype == self.numpy_dtype:
             return array
         if array.dtype == object:
-            raise TypeError(f"expected a value of type {self}, got {type(value).__name__}, which is not an array of numbers")
+            raise TypeError(
+                f"expected a value of type {self}, got {type(value).__name__}, which is not an array of numbers"
+            )
         return self._downcast(array, value, allow_downcast)
 
     def _convert_scalar(self, value: Any, allow_downcast: bool | None) -> np.ndarray[Any, Any]:
@@ -205,7 +212,8 @@ class TensorType(Type):
             if array.size == 0:
                 return array.astype(self.numpy_dtype)
         raise TypeError(
-            f"expected {self}, got {array.dtype} of shape {array.shape}: the conversion would lose precision. Convert with "
+            f"expected {self}, got {array.dtype} of shape {array.shape}: the conversion would lose precision. "
+            "Convert with "
             f".astype({self.dtype!r}) or pass allow_input_downcast=True"
         )
 
@@ -219,7 +227,11 @@ class TensorType(Type):
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
         rtol = {"float16": 1e-2, "float32": 1e-4, "complex64": 1e-4}.get(self.dtype, 1e-8)
-        return bool(np.allclose(a, b, rtol=rtol, atol=rtol, equal_nan=True)) if a.dtype.kind in "fc" else self.values_eq(a, b)
+        return (
+            bool(np.allclose(a, b, rtol=rtol, atol=rtol, equal_nan=True))
+            if a.dtype.kind in "fc"
+            else self.values_eq(a, b)
+        )
 
     # ---- what the chain rule asks ---------------------------------------------------------------------------
 
@@ -230,7 +242,7 @@ class TensorType(Type):
     def zeros_like(self, variable: Variable) -> Variable:
         from symgraph.tensor.basic import zeros_like
 
-        return zeros_like(variable, dtype=self.gradient_type().dtype)
+        return zeros_like(variable, dtype=self.gradient_type().dtype)  # type: ignore[no-any-return]
 
     def add_terms(self, terms: list[Variable]) -> Variable:
         total: Any = terms[0]
@@ -243,13 +255,14 @@ class TensorType(Type):
 
         if self.ndim != 0:
             raise TypeError(
-                f"the cost must be a scalar, but {variable} has {self.ndim} dimension{'s' * (self.ndim > 1)} ({self}). Take its "
+                f"the cost must be a scalar, but {variable} has {self.ndim} dimension{'s' * (self.ndim > 1)} "
+                f"({self}). Take its "
                 "sum() or mean(), or give known_grads"
             )
         if self.is_discrete:
             raise TypeError(f"the cost must be a floating-point scalar, but {variable} is {self}: nothing is "
                             "differentiable in steps")
-        return constant(np.ones((), self.numpy_dtype))
+        return constant(np.ones((), self.numpy_dtype))  # type: ignore[no-any-return]
 
     def check_gradient(self, variable: Variable, gradient: Variable) -> Variable:
         from symgraph.tensor.elemwise import cast
@@ -260,7 +273,9 @@ class TensorType(Type):
             raise TypeError(f"the gradient of {variable} must be a tensor, not {gradient.type}")
         mine, theirs = variable.type.shape if isinstance(variable.type, TensorType) else self.shape, gradient.type.shape
         if len(mine) != len(theirs):
-            raise ValueError(f"the gradient of {variable} ({variable.type}) has {len(theirs)} dimensions instead of {len(mine)}")
+            raise ValueError(
+                f"the gradient of {variable} ({variable.type}) has {len(theirs)} dimensions instead of {len(mine)}"
+            )
         if any(a is not None and b is not None and a != b for a, b in zip(mine, theirs, strict=True)):
             raise ValueError(f"the gradient of {variable} has shape {theirs} instead of {mine}")
         if any(a == 1 and b is None for a, b in zip(mine, theirs, strict=True)):
@@ -268,9 +283,11 @@ class TensorType(Type):
             from symgraph.tensor.shape import specify_shape
 
             gradient = specify_shape(gradient, [1 if a == 1 else None for a in mine])
+        kind: TensorType = gradient.type
         wanted = self.gradient_type().dtype
-        return gradient if gradient.type.dtype == wanted or (
-            self.is_discrete and not gradient.type.is_discrete) else cast(gradient, wanted)
+        if kind.dtype == wanted or (self.is_discrete and not kind.is_discrete):
+            return gradient
+        return cast(gradient, wanted)  # type: ignore[no-any-return]
 
 
 def _length(length: int | bool | None) -> int | None:

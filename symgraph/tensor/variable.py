@@ -92,7 +92,9 @@ class TensorOperators:
 
 
 def _ufunc_functions() -> dict[Any, ScalarFunction]:
-    return {row.impl: row for row in scalar.TABLE.values() if isinstance(row._impl, np.ufunc) and row.name != "identity"}
+    return {
+        row.impl: row for row in scalar.TABLE.values() if isinstance(row._impl, np.ufunc) and row.name != "identity"
+    }
 
 
 class TensorVariable(TensorOperators, Variable):
@@ -137,14 +139,17 @@ class TensorVariable(TensorOperators, Variable):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"the truth of {self} ({self.type}) is not known while the expression is built. Use T.switch(condition, a, b) for a "
+            f"the truth of {self} ({self.type}) is not known while the expression is built. Use "
+            "T.switch(condition, a, b) for a "
             "choice by element, & and | for logic, T.all or T.any for a whole tensor, `is` to compare variables"
         )
 
     def __len__(self) -> int:
         known = self.type.shape[0] if self.type.ndim else None
         if known is None:
-            raise TypeError(f"the length of {self} ({self.type}) is not known while the expression is built; use {self}.shape[0]")
+            raise TypeError(
+                f"the length of {self} ({self.type}) is not known while the expression is built; use {self}.shape[0]"
+            )
         return known
 
     def __iter__(self) -> Iterator[Any]:
@@ -153,7 +158,8 @@ class TensorVariable(TensorOperators, Variable):
         known = self.type.shape[0]
         if known is None:
             raise TypeError(
-                f"cannot iterate over {self} ({self.type}): its length is not known while the expression is built. Use scan, "
+                f"cannot iterate over {self} ({self.type}): its length is not known while the expression is "
+                "built. Use scan, "
                 "a reduction, or declare the length: TensorType(dtype, shape=(3, ...))"
             )
         return (self[i] for i in range(known))
@@ -162,7 +168,9 @@ class TensorVariable(TensorOperators, Variable):
         raise TypeError("symbolic tensors cannot be assigned to: write y = T.set_subtensor(x[key], value) and use y")
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self} is symbolic and has no array: compute it with .eval({{...}}) or compile it with function()")
+        raise TypeError(
+            f"{self} is symbolic and has no array: compute it with .eval({{...}}) or compile it with function()"
+        )
 
     def __index__(self) -> int:
         if isinstance(self, Constant) and self.type.is_discrete and self.type.ndim == 0:
@@ -172,7 +180,9 @@ class TensorVariable(TensorOperators, Variable):
     __float__ = __int__ = __complex__ = lambda self: self._no_number()
 
     def _no_number(self) -> Any:
-        raise TypeError(f"{self} ({self.type}) is symbolic and has no number: use T.cast, or .eval({{...}}) for its value")
+        raise TypeError(
+            f"{self} ({self.type}) is symbolic and has no number: use T.cast, or .eval({{...}}) for its value"
+        )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs:

@@ -87,7 +87,8 @@ class Elementwise:
 
 
 #: Kinds of dtype an operation refuses although its reference has some meaning for them.
-REFUSED: dict[str, str] = dict.fromkeys(("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma", "nnet.hard_sigmoid", "nnet.softsign", "nnet.relu", "nnet.elu", "nnet.selu"), "c")
+REFUSED: dict[str, str] = dict.fromkeys(
+    ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma"), "c")
 
 
 def like_exp(*dtypes: Any) -> Any:

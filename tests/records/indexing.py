@@ -19,11 +19,14 @@ _MASK = np.array([True, False, True])
 #: An index into a (3, 4, 5) array, and whether it names an element twice.
 KEYS: dict[str, Any] = {
     "int": 1, "negative": -1, "slice": slice(1, None), "step": slice(None, None, 2), "reverse": slice(None, None, -1),
-    "bounds": (slice(-2, None), slice(3, 0, -2)), "ellipsis": (..., 1), "newaxis": (None, 0, ..., None), "empty": slice(2, 1),
-    "beyond": slice(1, 99), "array": _I, "array last": (..., _I), "matrix": np.array([[0, 1], [2, 0]]), "twice": np.array([0, 0, 1]),
+    "bounds": (slice(-2, None), slice(3, 0, -2)), "ellipsis": (..., 1), "newaxis": (None, 0, ..., None),
+    "empty": slice(2, 1),
+    "beyond": slice(1, 99), "array": _I, "array last": (..., _I), "matrix": np.array([[0, 1], [2, 0]]),
+    "twice": np.array([0, 0, 1]),
     "two arrays": (_I, _I), "broadcast": (_J, _I), "split": (_I, slice(None), _I), "together": (slice(None), _I, _I),
     "int splits": (0, slice(None), _I), "newaxis splits": (_I, None, _I), "mask": _MASK,
-    "mask and slice": (_MASK, slice(1, 3)), "array and newaxis": (None, _I, 1), "no elements": np.zeros(0, "int64"), "all": (),
+    "mask and slice": (_MASK, slice(1, 3)), "array and newaxis": (None, _I, 1), "no elements": np.zeros(0, "int64"),
+    "all": (),
 }
 
 

@@ -58,8 +58,11 @@ def inferred_shapes(outputs: Sequence[Any]) -> list[list[Any]]:
 
     def shape_of(v: Any) -> list[Any]:
         if v not in shapes:
-            shapes[v] = [number_constant(np.asarray(n, "int64")) for n in v.data.shape] if isinstance(v, Constant) else [
-                shape_i(v, i) for i in range(v.type.ndim)]
+            shapes[v] = (
+                [number_constant(np.asarray(n, "int64")) for n in v.data.shape]
+                if isinstance(v, Constant)
+                else [shape_i(v, i) for i in range(v.type.ndim)]
+            )
         return shapes[v]
 
     for node in toposort(outputs):

@@ -72,7 +72,9 @@ def test_promotion(record: Elementwise) -> None:
 
 
 @pytest.mark.parametrize("number", [True, 2, 2.0, 1.5, 2j], ids=repr)
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "true_div", "int_div", "mod", "pow", "maximum", "lt", "eq", "arctan2"])
+@pytest.mark.parametrize(
+    "name", ["add", "sub", "mul", "true_div", "int_div", "mod", "pow", "maximum", "lt", "eq", "arctan2"]
+)
 def test_weak_numbers(name: str, number: Any) -> None:
     """A Python number takes the dtype NumPy lets it take beside an array, on either side."""
     record = next(r for r in ELEMENTWISE if r.name == name)
@@ -130,8 +132,17 @@ def test_layout(record: Elementwise, layout: str) -> None:
             assert out.type.ndim == expected.ndim
 
 
-SHAPES = [((3, 4), (1, 4)), ((3, 4), (3, 1)), ((3, 1), (1, 4)), ((3, 4), ()), ((), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)),
-          ((2, 3, 4), (3, 1)), ((1, 1), (3, 4))]
+SHAPES = [
+    ((3, 4), (1, 4)),
+    ((3, 4), (3, 1)),
+    ((3, 1), (1, 4)),
+    ((3, 4), ()),
+    ((), (3, 4)),
+    ((3, 4), (4,)),
+    ((4,), (3, 4)),
+    ((2, 3, 4), (3, 1)),
+    ((1, 1), (3, 4)),
+]
 
 
 @records(SEVERAL)
@@ -165,7 +176,9 @@ def verify(record: Elementwise, values: Any, order: int) -> None:
             arguments[place] = x
         return record.call(*arguments)
 
-    verify_grad(partial, [values[i] for i in wrt], 1, eps=1e-5, abs_tol=2e-6, rel_tol=2e-6, mode="FAST_RUN", order=order)
+    verify_grad(
+        partial, [values[i] for i in wrt], 1, eps=1e-5, abs_tol=2e-6, rel_tol=2e-6, mode="FAST_RUN", order=order
+    )
 
 
 @records(WITH_GRADIENT)

@@ -50,7 +50,9 @@ def test_value(record: Record, dtype: str) -> None:
             continue
         out = record.call(*inputs, **options)
         assert (out.type.dtype, out.type.ndim) == (wanted.dtype.name, wanted.ndim), what
-        assert_value(perform([out], dict(zip(inputs, values, strict=True)))[0], wanted, record.tolerance, f"perform, {what}")
+        assert_value(
+            perform([out], dict(zip(inputs, values, strict=True)))[0], wanted, record.tolerance, f"perform, {what}"
+        )
         for mode in MODES:
             assert_value(compute(inputs, out, values, mode), wanted, record.tolerance, f"{mode}, {what}")
 
@@ -69,7 +71,9 @@ def test_shape(record: Record) -> None:
         inputs = [symbol(v) for v in values]
         lengths = inferred_shapes([record.call(*inputs, **options)])[0]
         if lengths:
-            assert [int(n) for n in compute(inputs, lengths, values)] == list(wanted), f"{[v.shape for v in values]}, {options}"
+            assert [int(n) for n in compute(inputs, lengths, values)] == list(wanted), (
+                f"{[v.shape for v in values]}, {options}"
+            )
 
 
 def moving_parts(record: Record, values: Any) -> list[int]:

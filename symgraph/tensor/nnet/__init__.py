@@ -17,6 +17,8 @@ from symgraph.tensor.nnet.basic import (
 from symgraph.tensor.nnet.softmax import log_softmax, logsoftmax, logsumexp, softmax
 
 __all__ = [
-    "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "log_softmax", "logsoftmax", "logsumexp", "relu",
-    "selu", "sigmoid", "sigmoid_binary_crossentropy", "softmax", "softplus", "softsign", "to_one_hot", "ultra_fast_sigmoid",
+    "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "log_softmax", "logsoftmax",
+    "logsumexp", "relu",
+    "selu", "sigmoid", "sigmoid_binary_crossentropy", "softmax", "softplus", "softsign", "to_one_hot",
+    "ultra_fast_sigmoid",
 ]

@@ -113,7 +113,8 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     if t.type.ndim == 1 and p.type.ndim == 2 and t.type.is_discrete:
         return -log(p)[arange(t.shape[0]), t]
     raise TypeError(
-        f"categorical_crossentropy: the true distribution must be a matrix like the coding one ({p.type}), or a vector of "
+        f"categorical_crossentropy: the true distribution must be a matrix like the coding one ({p.type}), or a "
+        "vector of "
         f"integer classes, not {t.type}"
     )
 

@@ -72,7 +72,8 @@ class Softmax(_OverAxes):
         e = elemwise(scalar.exp)(x - tensor_max(x, self.axes, keepdims=True))
         return e / self.over(e)
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [SoftmaxGrad(self.axes)(output_gradients[0], outputs[0])]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -93,7 +94,8 @@ class SoftmaxGrad(_OverAxes):
         """The same in terms of simpler operations."""
         return (g - self.over(g * s)) * s
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (g, s), (v,) = inputs, output_gradients
         inner = self.over(g * s)
         return [SoftmaxGrad(self.axes)(v, s), v * (g - inner) - g * self.over(v * s)]
@@ -117,7 +119,8 @@ class LogSoftmax(_OverAxes):
         shifted, norm = self.parts(x)
         return shifted - norm
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (x,), (g,) = inputs, output_gradients
         return [g - self.over(g) * Softmax(self.axes)(x)]
 
@@ -150,7 +153,8 @@ class LogSumExp(_OverAxes):
         top = elemwise(scalar.switch)(elemwise(scalar.isfinite)(top), top, 0)
         return elemwise(scalar.log)(self.over(elemwise(scalar.exp)(x - top))) + top
 
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> Sequence[Variable]:
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
         return [output_gradients[0] * Softmax(self.axes)(inputs[0])]
 
 
