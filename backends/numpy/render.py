@@ -15,6 +15,7 @@ from backends.source import SourceWriter, printable
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Plan, Step, Use
+from symgraph.tensor.linalg import Dot
 from symgraph.tensor.type import TensorType
 
 __all__ = ["NumpyBackend", "Renderer"]
@@ -58,6 +59,7 @@ class Renderer:
         self.writer = SourceWriter({"np": np})
         self.names: dict[Variable, str] = {}
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
+        self.plain: set[str] = set()           # variables whose arrays are known to be in C order
         self.measured: dict[tuple[Variable, int], str] = {}
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
@@ -72,6 +74,10 @@ class Renderer:
     def dtype(self, name: str) -> str:
         """How a dtype is written."""
         return "np.bool" if name == "bool" else f"np.{name}"
+
+    def is_plain(self, out: str) -> bool:
+        """Whether an array to compute into is known to be in C order: scratch is, but other results are in any order."""
+        return out in self.plain or out.startswith(("room(", "spare_array("))
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""
@@ -138,7 +144,7 @@ class Renderer:
         for variable in self.plan.inputs:
             self.writer.line(printable(f"# {self.names[variable]}: {variable.type}  {_name(variable)}"))
         for variable in self.plan.constants:
-            if variable.type.ndim == 0 or variable.name:
+            if getattr(variable.type, "ndim", None) == 0 or variable.name:
                 self.writer.line(printable(f"# {self.names[variable]} = {_name(variable)}: {variable.type}"))
 
     def _locks(self) -> str:
@@ -233,6 +239,9 @@ class Renderer:
         expression = lowering_of(node.op)(self, node, args, target, out)
         if expression is not None:
             self.line(f"{target} = {expression}", node)
+        taken = out is not None and (expression is None or f"out={out})" in expression)
+        if isinstance(node.op, Dot) or (taken and out is not None and (out in self.plain or out.startswith("room("))):
+            self.plain.add(target)
         for output, name in zip(node.outputs, targets, strict=True):
             self.names[output] = name
             buffer = self.plan.blocks[output].buffer
@@ -283,13 +292,13 @@ class Renderer:
         for (a, b), guards in pairs.items():
             left, right = self.names[a], self.names[b]
             ndim = a.type.ndim  # type: ignore[attr-defined]
-            whole = len(guards) == ndim == b.type.ndim and ndim > 1 and all(  # type: ignore[attr-defined]
+            whole = len({g.left[1] for g in guards}) == ndim == b.type.ndim and ndim > 1 and all(  # type: ignore[attr-defined]
                 g.left[1] == g.right[1] for g in guards)
             tests = [f"{left}.shape != {right}.shape"] if whole else [
                 f"{left}.shape[{g.left[1]}] != {right}.shape[{g.right[1]}]" for g in guards]
             self.writer.namespace["mismatch"] = runtime.mismatch
             with self.writer.indented(f"if {' or '.join(tests)}:"):
-                axes = [(g.left[1], g.right[1]) for g in guards]
+                axes = list(dict.fromkeys((g.left[1], g.right[1]) for g in guards))
                 self.writer.line(f"mismatch({str(step.node.op)!r}, {left}, {right}, {axes})")
 
 
