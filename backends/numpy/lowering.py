@@ -103,6 +103,8 @@ ELEMWISE: dict[str, Lowering] = {
     "identity": _identity,
     "switch": lambda r, node, args, target, out: f"np.where({', '.join(args)})",
     "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
+    "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy's are views, which others may write on
+    "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
     "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{_out(out)})",
 }
 
@@ -147,7 +149,8 @@ def _arg_reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str
 
 @lower(Dot)
 def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    return f"np.dot({', '.join(args)}{_out(out)})"
+    # np.dot computes only into arrays in C order.
+    return f"np.dot({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
 
 
 @lower(BatchedMatMul)

@@ -50,6 +50,7 @@ class _Planner:
         self.blocks: dict[Variable, Block] = {}
         self.buffers: list[Buffer] = []
         self.lengths = Lengths()
+        self.guarded: set[frozenset[int | Length]] = set()  # an unknown length and the number it was held against
         self.constants: list[Any] = []
         self.lasting: set[Block] = set()
         self.free: dict[str, list[Buffer]] = {}
@@ -139,11 +140,13 @@ class _Planner:
     def _require_equal(self, step: Step, left: tuple[Variable, int], right: tuple[Variable, int]) -> None:
         """Axes that meet must have one length: only an axis known to be 1 is stretched."""
         a, b = (self.lengths.of(v)[axis] for v, axis in (left, right))
-        if a is b or (isinstance(a, int) and a == b):
+        if a is b or (isinstance(a, int) and a == b) or frozenset((a, b)) in self.guarded:
             return
         step.guards.append(Guard(left, right))
         if isinstance(a, Length) and isinstance(b, Length):
             a.merge(b)
+        else:
+            self.guarded.add(frozenset((a, b)))
 
     # ---- memory ---------------------------------------------------------------------------------------------
 
