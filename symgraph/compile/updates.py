@@ -116,7 +116,7 @@ def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
                 advice = f", which NumPy made {found}; a plain Python number would not widen it" if same else ""
             lines.append(f"  through the constant {clip(str(leaf), 40)}{advice}.")
         elif leaf is not None:
-            floats = wanted == "float32" and found == "float64" == config.floatX
+            floats = wanted == "float32" and found == "float64" == config.floatX and not isinstance(leaf, SharedVariable)
             lines.append(f"  through {clip(str(leaf), 40)}, declared at {line_of(leaf)}"
                          + (" (with floatX=float32, T.scalar, T.matrix and so on are float32)." if floats else "."))
     name = target.name or "variable"

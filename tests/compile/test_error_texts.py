@@ -345,7 +345,7 @@ def test_run_time_stretching():
         ValueError: add: shapes (2, 3) and (1, 3) do not fit together: axis 0 of the first has length 2, axis 0 of the second 1. Only an axis known to be 1 is stretched: declare it (T.row, T.col, shape=(None, 1)), or use T.addbroadcast
         in add(x, b), built at model.py:2, of function at model.py:2
           x: float64 of shape (2, 3)
-          b: float64 of shape (1, 3)
+          b: float64 of shape (1, 3) = [[1.0, 1.0, 1.0]]
           (exception_verbosity=high shows the whole expression; f.source the generated program)
     """)
 
