@@ -217,6 +217,7 @@ class FunctionOp(Op):
         self.fn = fn
         self.itypes, self.otypes = _types(itypes), _types(otypes)
         self._shapes = infer_shape
+        self.__module__ = getattr(fn, "__module__", FunctionOp.__module__)  # where pickle looks the name up
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         results = self.fn(*inputs)
