@@ -103,7 +103,7 @@ ELEMWISE: dict[str, Lowering] = {
     "identity": _identity,
     "switch": lambda r, node, args, target, out: f"np.where({', '.join(args)})",
     "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
-    "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy's are views, which others may write on
+    "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
     "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{_out(out)})",
 }

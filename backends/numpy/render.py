@@ -76,7 +76,7 @@ class Renderer:
         return "np.bool" if name == "bool" else f"np.{name}"
 
     def is_plain(self, out: str) -> bool:
-        """Whether an array to compute into is known to be in C order: scratch is, but other results are in any order."""
+        """Whether an array to compute into is known to be in C order. Scratch is; results are in any order."""
         return out in self.plain or out.startswith(("room(", "spare_array("))
 
     def performer(self, node: Apply) -> Callable[..., Any]:
