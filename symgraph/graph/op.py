@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.origin import current_origin, is_ours
 from symgraph.graph.type import NullType, Type
 
 __all__ = ["FunctionOp", "Op", "as_op"]
@@ -67,6 +68,13 @@ class Op:
     itypes: Sequence[Any] | None = None
     otypes: Sequence[Any] | None = None
     __props__: ClassVar[tuple[str, ...] | None] = None
+
+    _made_by_us: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        code = getattr(cls.make_node, "__code__", None)
+        cls._made_by_us = code is not None and is_ours(code.co_filename)
 
     # ---- building -------------------------------------------------------------------------------------------
 
@@ -127,6 +135,8 @@ class Op:
         node = self.make_node(*inputs, **options) if options else self.make_node(*inputs)
         if not isinstance(node, Apply):
             raise TypeError(f"{self}.make_node must return an Apply, not {type(node).__name__}")
+        if not self._made_by_us:
+            node.origin = current_origin()  # a user's make_node is in the user's file: where it is called is meant
         outputs = node.outputs
         if name is not None:
             outputs[0].name = name

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Origin", "current_origin", "deriving", "internal_folders"]
+__all__ = ["Origin", "current_origin", "deriving", "internal_folders", "is_ours"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 #: Files under these folders are never the user's: ours, and NumPy's, whose functions call methods of our variables.
@@ -110,6 +110,12 @@ def _check(filename: str) -> bool:
     ours = filename.startswith((*internal_folders, "<frozen"))
     _is_ours[filename] = ours
     return ours
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a source file is part of the package (or of NumPy), so that its lines are not the user's."""
+    known = _is_ours.get(filename)
+    return _check(filename) if known is None else known
 
 
 def current_origin() -> Origin:
