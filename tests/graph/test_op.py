@@ -158,7 +158,7 @@ def test_infer_shape_is_used_instead_of_computing():
 def test_view_map_copies_what_leaves_the_function():
     class Reversed(sg.Op):
         __props__ = ()
-        view_map = {0: [0]}
+        view_map = {0: [0]}  # noqa: RUF012
 
         def make_node(self, x):
             return sg.Apply(self, [x], [x.type()])
@@ -176,7 +176,7 @@ def test_view_map_copies_what_leaves_the_function():
 def test_destroy_map_spares_what_is_still_needed():
     class AddOne(sg.Op):
         __props__ = ()
-        destroy_map = {0: [0]}
+        destroy_map = {0: [0]}  # noqa: RUF012
 
         def make_node(self, x):
             return sg.Apply(self, [x], [x.type()])
@@ -220,11 +220,11 @@ def test_wrong_use_of_the_contract():
             return x
 
     x = T.dscalar("x")
-    with pytest.raises(NotImplementedError, match="Untyped must define make_node, infer_type, or itypes and otypes"):
+    with pytest.raises(NotImplementedError, match=r"Untyped must define make_node, infer_type, or itypes and otypes"):
         Untyped()(x)
     with pytest.raises(TypeError, match="Untyped takes symbolic variables, not float"):
         Untyped()(1.0)
-    with pytest.raises(TypeError, match="NoApply.make_node must return an Apply, not TensorVariable"):
+    with pytest.raises(TypeError, match=r"NoApply\.make_node must return an Apply, not TensorVariable"):
         NoApply()(x)
     with pytest.raises(TypeError, match="the inputs of Untyped must be symbolic variables, not int"):
         sg.Apply(Untyped(), [3], [x.type()])
@@ -237,8 +237,8 @@ def test_wrong_use_of_the_contract():
 
 def test_itypes_and_otypes_stand_for_make_node():
     class Norm(sg.Op):
-        itypes = [T.dvector]
-        otypes = [T.dscalar]
+        itypes = (T.dvector,)
+        otypes = (T.dscalar,)
         __props__ = ()
 
         def perform(self, node, inputs, output_storage):

@@ -9,7 +9,7 @@ import numpy as np
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph.origin import Origin, current_origin, deriving
-from tests.graph.common import line_of
+from tests.graph.common import Scaled, line_of
 
 
 def _place(variable):
@@ -49,6 +49,12 @@ def test_the_innermost_line_of_the_user_through_nested_calls():
 
     assert _place(outer(T.dvector()))[1] == line_of(
         test_the_innermost_line_of_the_user_through_nested_calls, "# inner")
+
+
+def test_an_operation_of_the_users_is_placed_where_it_is_applied():
+    y = Scaled(2)(T.dvector())  # applied
+    this = test_an_operation_of_the_users_is_placed_where_it_is_applied
+    assert _place(y) == ("test_origin.py", line_of(this, "# applied"))
 
 
 def test_decorated_functions_comprehensions_and_lambdas():
