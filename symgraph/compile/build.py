@@ -131,8 +131,8 @@ def _unused(variable: Variable, level: str) -> None:
     if level == "ignore":
         return
     message = (
-        f"input {variable} ({variable.type}), declared at {line_of(variable)}, is used by no output and no update. "
-        "Leave it out, or pass on_unused_input='ignore'"
+        f"input {variable} ({variable.type}), declared at {line_of(variable)}, is used by no output and no "
+        "update.\n  Leave it out, or pass on_unused_input='ignore'."
     )
     if level == "raise":
         raise UnusedInputError(message)

@@ -162,16 +162,17 @@ class _Record:
 
     def begin(self) -> None:
         plan = self.function.plan
-        old = [shared.container.value for shared in plan.shared]
-        self.written = self.function.as_written(self.arguments)
-        if any(shared.container.value is not value for shared, value in zip(plan.shared, old, strict=True)):
-            self.written = None  # an operation that updates shared variables itself: no two runs are alike
         for variable, value in zip(plan.inputs, self.given, strict=True):
             self._note(variable, value)
         for shared in plan.shared:
             self._note(shared, shared.container.value)
         for constant in plan.constants:
             self._note(constant, constant.data)
+        self.written = self.function.as_written(self.arguments)
+        for shared in plan.shared:
+            if shared.container.value is not self.values[shared]:
+                self.written = None  # an operation that updates shared variables itself: no two runs are alike
+                self._note(shared, shared.container.value)
         if not plan.steps:
             self._compare()
 

@@ -54,8 +54,8 @@ def parse_updates(updates: Any) -> list[tuple[SharedVariable, Variable]]:
         first = containers.setdefault(id(target.container), target)
         if target in parsed:
             raise ValueError(
-                f"updates: shared variable {_where(target)} is updated twice, with {_built(parsed[target])} and "
-                f"{_built(expression)}. Combine the two expressions into one"
+                f"updates: shared variable {_where(target)} is updated twice:\n  with {_built(parsed[target])}\n"
+                f"  with {_built(expression)}\n  Combine the two expressions into one."
             )
         if first is not target:
             raise ValueError(f"updates: {_where(target)} and {_where(first)} are clones that share one value, and both "
@@ -71,7 +71,7 @@ def _where(variable: Variable) -> str:
 def _built(expression: Any) -> str:
     if not isinstance(expression, Variable):
         return clip(repr(expression), 40)
-    return f"{clip(brief(expression, 2), 40)} ({line_of(expression)})"
+    return f"{clip(brief(expression, 2), 60)}, built at {line_of(expression)}"
 
 
 def fit(target: Variable, expression: Any, kind: str = "shared variable") -> Variable:
@@ -98,7 +98,7 @@ def fit(target: Variable, expression: Any, kind: str = "shared variable") -> Var
         return wanted.filter_variable(expression)
     except (TypeError, ValueError) as error:
         built = f", built at {line_of(expression)}," if isinstance(expression, Variable) else ""
-        raise TypeError(f"updates: the new value of {who}{built} does not fit: {error}") from None
+        raise TypeError(f"updates: the new value of {who}{built} does not fit:\n  {error}") from None
 
 
 def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
@@ -116,9 +116,10 @@ def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
                 advice = f", which NumPy made {found}; a plain Python number would not widen it" if same else ""
             lines.append(f"  through the constant {clip(str(leaf), 40)}{advice}.")
         elif leaf is not None:
-            floats = wanted == "float32" and found == "float64" == config.floatX and not isinstance(leaf, SharedVariable)
-            lines.append(f"  through {clip(str(leaf), 40)}, declared at {line_of(leaf)}"
-                         + (" (with floatX=float32, T.scalar, T.matrix and so on are float32)." if floats else "."))
+            advice, dtypes = ".", (wanted, found, config.floatX)
+            if dtypes == ("float32", "float64", "float64") and not isinstance(leaf, SharedVariable):
+                advice = " (with floatX=float32, T.scalar, T.matrix and so on are float32)."
+            lines.append(f"  through {clip(str(leaf), 40)}, declared at {line_of(leaf)}{advice}")
     name = target.name or "variable"
     lines.append(f"  Cast it there, or cast the whole: updates=[({name}, T.cast(new_value, {wanted!r}))]")
     return "\n".join(lines)
@@ -176,8 +177,8 @@ def parse_givens(givens: Any, inputs: Iterable[Variable] = ()) -> dict[Variable,
             parsed[variable] = variable.type.filter_variable(value)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"givens: what is given for {_where(variable)} does not fit its type {variable.type}: {error}. "
-                "Cast it, or change the variable's declaration"
+                f"givens: what is given for {_where(variable)} does not fit its type {variable.type}:\n  {error}\n"
+                "  Cast it, or change the variable's declaration."
             ) from None
     _refuse_circles(parsed)
     return parsed

@@ -443,7 +443,8 @@ def test_the_same_program_gives_the_same_text():
     def build():
         a, b = T.dmatrices("a", "b")
         s = sg.shared(np.ones((2, 2)), "s")
-        return sg.function([a, b], [T.tanh(a @ b + s), sg.grad((a * s).sum(), s)], updates=[(s, s * 2)], name="f").source
+        outputs = [T.tanh(a @ b + s), sg.grad((a * s).sum(), s)]
+        return sg.function([a, b], outputs, updates=[(s, s * 2)], name="f").source
 
     assert len({build() for _ in range(5)}) == 1
 

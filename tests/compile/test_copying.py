@@ -19,7 +19,8 @@ import symgraph.tensor as T
 def model():
     x, n = T.dvector("x"), T.dscalar("n")
     w, b = sg.shared(np.array([1.0, 2.0]), "w"), sg.shared(0.5, "b")
-    f = sg.function([x, sg.In(n, value=0.0, update=n + 1)], [(w * x).sum() + b, n], updates=[(w, w - 0.1 * x)], name="step")
+    f = sg.function([x, sg.In(n, value=0.0, update=n + 1)], [(w * x).sum() + b, n], updates=[(w, w - 0.1 * x)],
+                    name="step")
     return f, w, b
 
 

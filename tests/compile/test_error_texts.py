@@ -3,6 +3,8 @@
 Each program is compiled as a file ``model.py``, so that the lines an error names are those of the text here.
 """
 
+# ruff: noqa: E501 - a line of a message is a line here
+
 from __future__ import annotations
 
 import re
@@ -109,7 +111,8 @@ def test_unused_input():
         x, y = T.dvector("x"), T.dvector("y")
         sg.function([x, y], x + 1)
     """, """
-        UnusedInputError: input y (float64[?]), declared at model.py:1, is used by no output and no update. Leave it out, or pass on_unused_input='ignore'
+        UnusedInputError: input y (float64[?]), declared at model.py:1, is used by no output and no update.
+          Leave it out, or pass on_unused_input='ignore'.
     """)
 
 
@@ -129,7 +132,10 @@ def test_update_twice():
         sg.function([], updates=[(w, w + 1),
                                  (w, w * 2)])
     """, """
-        ValueError: updates: shared variable w (model.py:1) is updated twice, with add(w, 1.0) (model.py:2) and mul(w, 2.0) (model.py:3). Combine the two expressions into one
+        ValueError: updates: shared variable w (model.py:1) is updated twice:
+          with add(w, 1.0), built at model.py:2
+          with mul(w, 2.0), built at model.py:3
+          Combine the two expressions into one.
     """)
 
 
@@ -147,7 +153,8 @@ def test_update_of_another_known_shape():
         w = sg.shared(np.zeros((2, 3)), "w", shape=(2, 3))
         sg.function([], updates=[(w, w.T)])
     """, """
-        TypeError: updates: the new value of shared variable w (model.py:1), built at model.py:2, does not fit: cannot use a variable of type float64[3,2] where float64[2,3] is wanted
+        TypeError: updates: the new value of shared variable w (model.py:1), built at model.py:2, does not fit:
+          cannot use a variable of type float64[3,2] where float64[2,3] is wanted
     """)
 
 
@@ -186,7 +193,9 @@ def test_given_that_does_not_fit():
         data = sg.shared(np.zeros((4, 2)), "data")
         sg.function([], x + 1, givens={x: data})
     """, """
-        TypeError: givens: what is given for x (model.py:1) does not fit its type float32[?,?]: cannot use a variable of type float64[?,?] where float32[?,?] is wanted. Cast it, or change the variable's declaration
+        TypeError: givens: what is given for x (model.py:1) does not fit its type float32[?,?]:
+          cannot use a variable of type float64[?,?] where float32[?,?] is wanted
+          Cast it, or change the variable's declaration.
     """)
 
 

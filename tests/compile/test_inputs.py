@@ -140,7 +140,7 @@ def test_states_see_old_values_and_swap(xyz):
 
 
 def test_a_state_and_a_shared_variable_change_together_or_not_at_all(xyz):
-    x, n, _ = xyz
+    n = xyz[1]
     v, s = T.dvector("v"), sg.shared(np.zeros(2), "s")
     f = sg.function([v, sg.In(n, value=0.0, update=n + v.sum())], [n], updates=[(s, s + v)])
     f(np.ones(2))

@@ -31,6 +31,10 @@ EXPRESSIONS = [
 PLACES = st.integers(0, len(EXPRESSIONS) - 1)
 
 
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
 class Machine(RuleBasedStateMachine):
     """Two to four shared vectors, functions over pairs of them, and arrays lent in and out."""
 
@@ -71,7 +75,7 @@ class Machine(RuleBasedStateMachine):
         self.shared[self.at(i)].zero()
         self.model[self.at(i)] = np.zeros_like(self.model[self.at(i)])
 
-    @rule(i=st.integers(0, 3), again=st.sampled_from([copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))]))
+    @rule(i=st.integers(0, 3), again=st.sampled_from([copy.copy, copy.deepcopy, pickled]))
     def copies_are_independent(self, i, again):
         twin = again(self.shared[self.at(i)])
         np.testing.assert_array_equal(twin.get_value(), self.model[self.at(i)])

@@ -72,8 +72,8 @@ def test_an_update_to_a_view_of_an_input_or_constant_copies():
 def many_outputs():
     x, s = T.dmatrix("x"), sg.shared(np.arange(4.0).reshape(2, 2), "s")
     y = T.tanh(x @ s)
-    outputs = [x, s, y, y.T, y[0], y[:, ::-1], x.T, s.T, s[1], y.reshape((4,)), y + 1, T.constant(np.ones((2, 2))), y.sum(),
-               y.max(axis=0), x.dimshuffle(0, "x", 1), T.concatenate([y, y]), y * 1, T.zeros((2, 2))]
+    outputs = [x, s, y, y.T, y[0], y[:, ::-1], x.T, s.T, s[1], y.reshape((4,)), y + 1, T.constant(np.ones((2, 2))),
+               y.sum(), y.max(axis=0), x.dimshuffle(0, "x", 1), T.concatenate([y, y]), y * 1, T.zeros((2, 2))]
     return x, s, outputs
 
 

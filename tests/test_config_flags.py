@@ -1,0 +1,179 @@
+"""Configuration: where flags come from, what they take, and how far they reach."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import symgraph.tensor as T
+from symgraph.config import FLAGS, Config, _from_environment, _from_file, config
+from symgraph.errors import ConfigError
+
+
+def test_every_flag_has_a_default_it_takes_and_a_meaning():
+    for name, flag in FLAGS.items():
+        assert flag.doc
+        assert flag.parse(flag.default) == flag.default
+        assert name in dir(config)
+        assert name in repr(config)
+
+
+@pytest.mark.parametrize(("name", "value", "stored"), [
+    ("floatX", "float32", "float32"), ("fold_limit", "10", 10), ("profile", "True", True), ("profile", 0, False),
+    ("profile", "off", False), ("allow_input_downcast", "None", None), ("allow_input_downcast", "yes", True),
+    ("mode", "DebugMode", "DebugMode"),
+])
+def test_values_are_parsed(name, value, stored):
+    with config.change_flags(**{name: value}):
+        assert getattr(config, name) == stored
+
+
+@pytest.mark.parametrize(("name", "value", "text"), [
+    ("floatX", "float23", r"floatX takes one of float16, float32, float64, not 'float23' \(did you mean 'float32'\?\)"),
+    ("fold_limit", "-1", "fold_limit does not take '-1': it cannot be negative"),
+    ("fold_limit", "many", "fold_limit does not take 'many'"),
+    ("profile", "maybe", "a boolean is written True or False"),
+    ("device", "gpu", "device takes one of cpu, cuda, auto, not 'gpu'"),
+    ("flaotX", "float32", r"unknown configuration flag 'flaotX' \(did you mean 'floatX'\?\)"),
+    ("openmp", True, "unknown configuration flag 'openmp'"),
+])
+def test_bad_flags_are_refused_and_nothing_changes(name, value, text):
+    before = repr(config)
+    with pytest.raises(ConfigError, match=text):
+        setattr(config, name, value)
+    block = config.change_flags(warn_float64="warn", **{name: value})
+    with pytest.raises(ConfigError, match=text):
+        block.__enter__()
+    assert repr(config) == before
+
+
+def test_unknown_flags_cannot_be_read_or_deleted():
+    with pytest.raises(AttributeError, match="did you mean 'device'"):
+        config.devise  # noqa: B018
+    with pytest.raises(AttributeError):
+        del config.floatX
+    assert not hasattr(config, "compute_test_value")
+
+
+def test_changes_are_undone_whatever_happens():
+    with pytest.raises(ZeroDivisionError), config.change_flags(floatX="float32"):
+        assert config.floatX == "float32"
+        1 / 0  # noqa: B018
+    assert config.floatX == "float64"
+
+
+def test_changes_nest_and_decorate():
+    with config.change_flags(floatX="float32", profile=True):
+        with config.change_flags(floatX="float16"):
+            assert (config.floatX, config.profile) == ("float16", True)
+        assert config.floatX == "float32"
+
+    @config.change_flags(floatX="float32")
+    def dtype():
+        return T.vector().dtype
+
+    assert (dtype(), dtype(), T.vector().dtype) == ("float32", "float32", "float64")
+
+
+def test_an_assignment_inside_a_block():
+    with config.change_flags(floatX="float32"):
+        config.floatX = "float16"  # a flag the block has set: until its end
+        config.fold_limit = 5      # another: for good
+        assert (config.floatX, config.fold_limit) == ("float16", 5)
+    try:
+        assert (config.floatX, config.fold_limit) == ("float64", 5)
+    finally:
+        config.fold_limit = FLAGS["fold_limit"].default
+
+
+def test_a_block_holds_for_its_own_thread_only():
+    seen = {}
+    with config.change_flags(floatX="float32"):
+        t = threading.Thread(target=lambda: seen.update(dtype=config.floatX))
+        t.start()
+        t.join()
+    assert seen == {"dtype": "float64"}
+
+
+def test_an_assignment_holds_for_all_threads():
+    seen = {}
+    config.floatX = "float32"
+    try:
+        t = threading.Thread(target=lambda: seen.update(dtype=config.floatX))
+        t.start()
+        t.join()
+    finally:
+        config.floatX = ""
+    assert seen == {"dtype": "float32"}
+    assert config.floatX == "float64"
+
+
+def test_floatx_follows_the_device_unless_set():
+    assert Config(("", {"device": "cuda"})).floatX == "float32"
+    assert Config(("", {"device": "cuda", "floatX": "float64"})).floatX == "float64"
+    with config.change_flags(device="cuda"):
+        assert config.floatX == "float32"
+
+
+def test_later_sources_win_and_errors_name_the_source():
+    made = Config(("file", {"floatX": "float16", "profile": "1"}), ("SYMGRAPH_FLAGS", {"floatX": "float32"}))
+    assert (made.floatX, made.profile) == ("float32", True)
+    with pytest.raises(ConfigError, match="SYMGRAPH_FLAGS: unknown configuration flag 'floatx'"):
+        Config(("SYMGRAPH_FLAGS", {"floatx": "float32"}))
+
+
+@pytest.mark.parametrize(("text", "flags"), [
+    ("", {}), (" , ,", {}), ("device=cpu,floatX=float32", {"device": "cpu", "floatX": "float32"}),
+    (" profile = True , ", {"profile": "True"}), ("mode=a=b", {"mode": "a=b"}),
+])
+def test_environment(text, flags):
+    assert _from_environment(text) == flags
+
+
+def test_bad_environment():
+    with pytest.raises(ConfigError, match="holds 'floatX'; write name=value"):
+        _from_environment("floatX")
+
+
+@pytest.mark.parametrize(("text", "flags"), [
+    ("[global]\nfloatX = float32\nprofile=%True\n", {"floatX": "float32", "profile": "%True"}),
+    ("", {}), ("# only a comment\n", {}),
+])
+def test_file(tmp_path, text, flags):
+    path = tmp_path / ".symgraphrc"
+    path.write_text(text, encoding="utf-8")
+    assert _from_file(path) == flags
+
+
+@pytest.mark.parametrize(("data", "text"), [
+    (b"floatX = float32\n", r"\.symgraphrc cannot be read"),
+    (b"[global]\nfloatX = float32\n[nvcc]\nfast = 1\n", r"unknown section \[nvcc\]"),
+    (b"[global\n", r"\.symgraphrc cannot be read"),
+    (b"\xff\xfe\x00\x01", r"\.symgraphrc cannot be read"),
+])
+def test_bad_files(tmp_path, data, text):
+    path = tmp_path / ".symgraphrc"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=text):
+        _from_file(path)
+    assert _from_file(tmp_path / "none") == {}
+    assert _from_file(tmp_path) == {}
+
+
+def run(code, tmp_path, **environment):
+    known = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
+                          env={**known, **environment})
+
+
+def test_a_process_reads_file_and_environment(tmp_path):
+    (tmp_path / ".symgraphrc").write_text("[global]\nfloatX = float32\nfold_limit = 7\n", encoding="utf-8")
+    code = "import symgraph as sg, symgraph.tensor as T; print(T.vector().dtype, sg.config.fold_limit)"
+    assert run(code, tmp_path).stdout.split() == ["float32", "7"]
+    assert run(code, tmp_path, SYMGRAPH_FLAGS="floatX=float16").stdout.split() == ["float16", "7"]
+    failed = run(code, tmp_path, SYMGRAPH_FLAGS="floatx=float16")
+    assert failed.returncode != 0
+    assert "SYMGRAPH_FLAGS: unknown configuration flag 'floatx' (did you mean 'floatX'?)" in failed.stderr
