@@ -10,7 +10,7 @@ from symgraph.graph.rewrite import rewrite_rule
 from symgraph.rewrites.patterns import lengths_of, made_by
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import elemwise
-from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, shape_i
+from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, make_vector, shape_i
 from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
 
 __all__ = ["SHAPE"]
@@ -52,9 +52,33 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
     asking = made_by(length, ShapeI)
     if asking is not None and asking.inputs[0] is x:
         return None
-    # To make a view costs nothing: where its length is not simply another's, ask the view.
+    # To make a view of what is there costs nothing: where its length is not simply another's, ask the view.
     plain = isinstance(length, Constant) or asking is not None
-    return length if plain or not x.owner.op.view_map else None
+    return length if plain or not _views_an_input(x) else None
+
+
+def _views_an_input(x: Variable) -> bool:
+    """Whether a variable is only a view of an input (or of a shared variable or constant): nothing is computed for it."""
+    for _ in range(_MOST_VIEWS):
+        if x.owner is None:
+            return True
+        viewed = x.owner.op.view_map.get(x.index or 0)
+        if not viewed:
+            return False
+        x = x.owner.inputs[viewed[0]]
+    return False
+
+
+_MOST_VIEWS = 20  # in a row that are looked through
+
+
+@rewrite_rule(Shape)
+def shape_of_computed(node: Apply) -> Variable | None:
+    """shape(f(x)) -> [shape[0](f(x)), ...], where f(x) need not be computed."""
+    (x,) = node.inputs
+    if type(node.op) is not Shape or x.type.ndim == 0 or _views_an_input(x):
+        return None
+    return make_vector(*lengths_of(x), dtype="int64")
 
 
 @rewrite_rule(Subtensor)
@@ -181,6 +205,7 @@ def length_is_not_negative(node: Apply) -> Variable | None:
 
 
 SHAPE = (
-    alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, element_of_shape, whole,
+    alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, shape_of_computed,
+    element_of_shape, whole,
     merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import is_elemwise, is_zeros, made_by
+from symgraph.rewrites.patterns import is_elemwise, is_real, is_zeros, made_by
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -39,7 +39,7 @@ def sum_of_scattered(node: Apply) -> Variable | None:
     zeros = made_by(blank, Alloc)
     if zeros is None or not is_zeros(blank) or scattered.op.spec != (ARRAY, ARRAY) or scattered.op.set_instead:
         return None
-    if any(v.type.ndim != 1 for v in index):
+    if any(v.type.ndim != 1 for v in index) or index[0].type.shape == (1,):  # one row, stretched along the columns
         return None
     zero, rows, _ = zeros.inputs
     totals = IncSubtensor((ARRAY,), False, _counts_up(index[0]))(Alloc()(zero, rows), value, index[0])
@@ -47,8 +47,12 @@ def sum_of_scattered(node: Apply) -> Variable | None:
 
 
 def _counts_up(variable: Variable) -> bool:
-    """Whether an index array is a range, and so names nothing twice."""
-    return made_by(variable, ARange) is not None
+    """Whether an index array is a range from 0 up, and so names nothing twice: from -2 up, -1 and the last would be one."""
+    made = made_by(variable, ARange)
+    if made is None:
+        return False
+    start, _, step = made.inputs
+    return bool(isinstance(start, Constant) and start.data >= 0 and isinstance(step, Constant) and step.data > 0)
 
 
 @rewrite_rule(IncSubtensor)
@@ -58,7 +62,7 @@ def index_is_unique(node: Apply) -> Variable | None:
     if op.unique or op.set_instead or not op.is_advanced:
         return None
     arrays = [v for v in index if v.type.ndim]
-    if all(v.type.ndim == 1 for v in arrays) and any(map(_counts_up, arrays)):
+    if all(v.type.ndim == 1 for v in arrays) and any(_counts_up(v) and v.type.shape != (1,) for v in arrays):
         return IncSubtensor(op.spec, False, True)(*node.inputs)
     return None
 
@@ -89,9 +93,9 @@ def sign_to_small_factor(node: Apply) -> Variable | None:
         return None
     a, b = product.owner.inputs
     full = product.type.broadcastable
-    if a.type.broadcastable != full:
+    if a.type.broadcastable != full and is_real(a):
         return product.owner.op(-a, b)
-    if b.type.broadcastable != full:
+    if b.type.broadcastable != full and is_real(b):
         return product.owner.op(a, -b)
     return None
 

@@ -1,0 +1,395 @@
+"""Every rule that is a function: where it fires, where it must not, and that the value stays. And folding, and lengths."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+import symgraph.tensor as T
+from symgraph.graph import FunctionGraph
+from symgraph.graph.rewrite import FunctionRule, RuleSet
+from symgraph.rewrites.pipeline import PHASES, known_tags
+from symgraph.rewrites.stabilize import FACTOR_LAWS
+from symgraph.tensor import TensorType
+from symgraph.tensor.basic import Alloc
+from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
+from symgraph.tensor.shape import DimShuffle, Reshape, Shape, SpecifyShape
+from symgraph.tensor.subtensor import SliceSpec, Subtensor
+from tests.rewrites.programs import assert_agrees, by_perform, tolerances
+
+RULES = {rule.name: rule for _, rules, _ in PHASES for rule in rules}
+FUNCTION_RULES = [name for name, rule in RULES.items() if isinstance(rule, FunctionRule)]
+
+Array = np.ndarray[Any, Any]
+Build = Callable[..., Any]
+
+
+def floats(*shape: int, seed: int = 0, dtype: str = "float64") -> Array:
+    return np.random.default_rng(seed + len(shape)).uniform(0.5, 2, shape).astype(dtype)
+
+
+def integers(*shape: int, dtype: str = "int64") -> Array:
+    return np.random.default_rng(5).integers(0, 3, shape).astype(dtype)
+
+
+class Fails(sg.Op):
+    """An operation that cannot be computed."""
+
+    __props__ = ()
+
+    def make_node(self, x: Any) -> Any:
+        return sg.Apply(self, [x], [x.type()])
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        raise ZeroDivisionError("by design")
+
+
+@dataclass(frozen=True)
+class Example:
+    """An expression of inputs with these values, on which a rule fires, or must not.
+
+    An input's length is known to the expression where it is 1.
+    """
+
+    rule: str
+    build: Build
+    values: tuple[Array, ...]
+
+    def __str__(self) -> str:
+        return f"{self.rule}-{'-'.join(f'{v.dtype}{list(v.shape)}' for v in self.values)}".replace(" ", "")
+
+
+def example(rule: str, build: Build, *values: Any) -> Example:
+    return Example(rule, build, tuple(np.asarray(v) for v in values))
+
+
+def rows(x: Any) -> Any:
+    return T.arange(x.shape[0])
+
+
+def scattered(x: Any, v: Any, i: Any, j: Any) -> Any:
+    return T.inc_subtensor(T.zeros_like(x)[i, j], v)
+
+
+X, Y, V = floats(3, 4), floats(3, 4, seed=7), floats(4)
+I, J = np.array([0, 2, 1]), np.array([3, 0, 3])
+
+FIRES = [
+    example("fold_constants", lambda x: x * (T.constant(2.0) + T.constant(3.0)), X),
+    example("fold_constants", lambda x: x + T.exp(T.constant(np.arange(4.0))), X),
+    example("alloc_of_padded", lambda v, x: Alloc()(v.dimshuffle("x", 0), x.shape[0], x.shape[1]), V, X),
+    example("written_value_needs_no_stretching", lambda x, v: T.set_subtensor(x[:2], T.alloc(v, 2, 4)), X, V),
+    example("written_value_needs_no_stretching", lambda x, v, i: T.inc_subtensor(x[i], T.alloc(v, 3, 4)), X, V, I),
+    example("length_is_not_negative", lambda x: T.maximum(x.shape[0], 0), X),
+    example("length_of", lambda x: T.exp(x).shape[1], X),
+    example("length_of", lambda x, y: T.tanh(T.dot(x, y.T)).shape[1], X, Y),
+    example("length_of", lambda x: x[1:].shape[0], X),
+    example("shape_of_computed", lambda x, y: Shape()(x * y), X, Y),
+    example("shape_of_computed", lambda x: Shape()(T.exp(x).T), X),
+    example("element_of_shape", lambda x: Subtensor((1,))(Shape()(x)), X),
+    example("element_of_shape", lambda x: Subtensor((-1,))(Shape()(x)), X),
+    example("element_of_shape", lambda x: Subtensor((1,))(T.stack([x.shape[0], x.shape[1]])), X),
+    example("whole", lambda x: x[:], X),
+    example("whole", lambda x: x[:, :], X),
+    example("merge_dimshuffles", lambda x: x.T.dimshuffle("x", 1, 0), X),
+    example("merge_dimshuffles", lambda x: x.T.T, X),
+    example("merge_dimshuffles", lambda x: DimShuffle((1, "x"))(x), X[:1]),
+    example("merge_dimshuffles", lambda x: DimShuffle((0, 1))(x), X),
+    example("merge_reshapes", lambda x: x.flatten().reshape((4, 3)), X),
+    example("merge_reshapes", lambda v: Reshape()(v, -1), V),
+    example("known_shape", SpecifyShape((1, None)), X[:1]),
+    example("alloc_of_alloc", lambda x: Alloc()(T.alloc(x, 4), 3, 4), 2.0),
+    example("alloc_of_alloc", lambda x: Alloc()(T.alloc(x, 3, 4), 2, 3, 4), V),
+    example("gate_is_identity", lambda x: sg.disconnected_grad(x) * x, X),
+    example("gate_is_identity", lambda x: sg.grad_clip(x, -1, 1), X),
+    example("copy_is_identity", lambda x: T.tensor_copy(x) if hasattr(T, "tensor_copy") else x.copy(), X),
+    example("cast_of_cast", lambda i: T.cast(T.cast(i, "int64"), "float64"), integers(4, dtype="int8")),
+    example("cast_of_cast", lambda x: T.cast(T.cast(x, "float64"), "float32"), floats(4, dtype="float32")),
+    example("part_of_cast", lambda i: T.cast(i, "float64")[1:], integers(4)),
+    example("second_is_stretching", T.fill, X, V),
+    example("second_is_stretching", T.fill, X, 2.0),
+    example("operand_needs_no_stretching", lambda x, v: x + T.alloc(v, 3, 4), X, V),
+    example("operand_needs_no_stretching", lambda x, v: T.switch(T.alloc(v, 3, 4), x, 0), X, V > 1),
+    example("constant_condition", lambda x, y: T.switch(T.constant(True), x, y), X, Y),
+    example("constant_condition", lambda x, y: T.switch(np.zeros((1, 1), bool), x, y), X, Y),
+    example("constant_condition", lambda c, x: T.switch(c, x, x), X > 1, X),
+    example("reduce_nothing", lambda x: T.sum(x, axis=()), X),
+    example("shuffle_of_alloc", lambda x, y: Alloc()(x, y.shape[0], y.shape[1]).T, 2.0, X),
+    example("negated_comparison", lambda x, y: ~T.eq(x, y), X, np.where(Y > 1, X, Y)),
+    example("negated_comparison", lambda i, j: ~T.lt(i, j), integers(9), integers(9)[::-1]),
+    example("log_of_softmax", lambda x: T.log(T.nnet.softmax(x)), X),
+    example("log_of_softmax", lambda x, i, j: T.log(T.nnet.softmax(x)[i, j]), X, I, J),
+    example("log_of_softmax", lambda x: T.log(T.nnet.softmax(x).T), X),
+    example("gradient_of_log_of_softmax", lambda x, g: SoftmaxGrad((1,))(g / Softmax((1,))(x), Softmax((1,))(x)), X, Y),
+    example("gradient_of_log_of_softmax",
+            lambda x: SoftmaxGrad((1,))(-(3.0 / Softmax((1,))(x) / 5.0), Softmax((1,))(x)), X),
+    example("gradient_of_log_of_softmax", lambda x, i, j: sg.grad(T.log(T.nnet.softmax(x)[i, j]).sum(), x), X, I, J),
+    example("log_of_sum_of_exp", lambda x: T.log(T.exp(x).sum(axis=1)), X),
+    example("log_of_sum_of_exp", lambda x: T.log(T.exp(x).sum(axis=(0, 1), keepdims=True)), X),
+    example("sum_of_quotient", lambda x, y: T.sum(x / y), X, 3.0),
+    example("sum_of_quotient", lambda x, y: T.sum(-(x / y), axis=1), X, Y[:, :1]),
+    example("sum_of_quotient", lambda x, y: T.sum(x / y, axis=1, keepdims=True), X, Y[:, :1]),
+    example("factors", lambda x: T.exp(x) / T.exp(x).sum(axis=1, keepdims=True), X),
+    example("factors", lambda x, y: y * T.exp(x) * T.nnet.sigmoid(-x) / 3.0, X, Y),
+    example("factors", lambda x, y: -(y / T.nnet.sigmoid(x)) * T.nnet.sigmoid(x), X, Y),
+    example("distribute_to_cancel", lambda x, y: (y / T.nnet.sigmoid(x) + 3.0) * T.nnet.sigmoid(x), X, Y),
+    example("part_of_log_softmax", lambda x, i, j: LogSoftmax((1,))(x)[i, j], X, I, J),
+    example("sum_of_scattered", lambda x, v, j: T.sum(scattered(x, v, rows(x), j), axis=1), X, V[:3], J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1, keepdims=True), X, V[:3], I, J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1), X, V[:3], np.array([1, 1, 0]), J),
+    example("index_is_unique", lambda x, v, j: T.inc_subtensor(x[rows(x), j], v), X, V[:3], J),
+    example("index_is_unique", lambda x, y: T.inc_subtensor(x[T.arange(2)], y), X, Y[:2]),
+    example("add_to_scattered", lambda x, y, v, i, j: scattered(x, v, i, j) + y, X, Y, V[:3], I, J),
+    example("add_to_scattered", lambda x, y, v, i, j: y + scattered(x, v, i, j), X, Y, V[:3], I, J),
+    example("add_to_scattered", lambda x, y, v, i, j: y - scattered(x, v, i, j), X, Y, V[:3], I, J),
+    example("add_to_scattered", lambda x, y, v, i, j: scattered(x, v, i, j) - y, X, Y, V[:3], I, J),
+    example("sign_to_small_factor", lambda x, y: -(x * y), X[:, :1], Y),
+    example("sign_to_small_factor", lambda x, y: -(x / y), X, V),
+    example("expand", Softmax((1,)), X),
+    example("expand", LogSoftmax((0,)), X),
+    example("expand", LogSumExp((0, 1)), X),
+    example("expand", SoftmaxGrad((1,)), X, Y),
+]
+
+#: Where a rule must hold back: its law would not hold, or the result would be of another type.
+DECLINES = [
+    example("fold_constants", lambda x: T.exp(x) + 1, X),
+    example("fold_constants", lambda: T.zeros((1 << 10, 1 << 10))),
+    example("fold_constants", lambda: Fails()(T.constant(1.0))),
+    example("length_is_not_negative", lambda x: T.maximum(x.shape[0], 1), X),
+    example("length_of", lambda x: Subtensor((SliceSpec(1, None, None),))(x).shape[0], X),
+    example("shape_of_computed", lambda x: Shape()(x[1:].T), X),
+    example("element_of_shape", lambda x, i: T.shape(x)[i], X, np.array(1)),
+    example("whole", lambda x: x[::2], X),
+    example("whole", lambda x: x[:, 1:], X),
+    example("merge_reshapes", lambda x: x.reshape((4, 3)), X),
+    example("merge_reshapes", lambda v: Reshape()(v, 3), X[:1, :3]),
+    example("known_shape", lambda x: T.specify_shape(x, (3, 4)), X),
+    example("alloc_of_padded", lambda v: Alloc()(v.dimshuffle(0, "x"), 4, 3), V),
+    example("cast_of_cast", lambda x: T.cast(T.cast(x, "int32"), "float64"), X),
+    example("cast_of_cast", lambda i: T.cast(T.cast(i, "int8"), "int64"), integers(4)),
+    example("part_of_cast", lambda i, j: T.cast(i, "float64")[j], integers(4), J),
+    example("operand_needs_no_stretching", lambda v: T.alloc(v, 3, 4) + T.alloc(v, 3, 1), V[:1]),
+    example("constant_condition", lambda x, v: T.switch(T.constant(True), v, x), X, V),
+    example("constant_condition", lambda x, v: T.switch(T.constant(np.array([True, False, True, True])), v, v + 1), X, V),
+    example("constant_condition", lambda x, i: T.switch(T.constant(False), x, i), X, integers(3, 4)),
+    example("reduce_nothing", lambda i: T.sum(i, axis=()), integers(3, 4, dtype="int8")),
+    example("shuffle_of_alloc", lambda v: T.alloc(v, 3, 4).T, V),
+    example("negated_comparison", lambda x, y: ~T.lt(x, y), np.array([1.0, np.nan]), np.array([np.nan, 2.0])),
+    example("log_of_softmax", lambda x: T.log(T.nnet.softmax(x) + 1), X),
+    example("gradient_of_log_of_softmax", lambda x, g: SoftmaxGrad((1,))(g / x, Softmax((1,))(x)), X, Y),
+    example("log_of_sum_of_exp", lambda x: T.log(T.exp(x).max(axis=1)), X),
+    example("log_of_sum_of_exp", lambda x: T.log(T.sum(T.exp(x), dtype="float64")), X.astype("float32")),
+    example("sum_of_quotient", lambda x, y: T.sum(x / y, axis=0), X, Y[:, :1]),
+    example("sum_of_quotient", lambda x, y: T.sum(y / x), X, 3.0),
+    example("factors", lambda x: x / x, X),
+    example("factors", lambda x: T.exp(x) / T.exp(x).sum(axis=1), floats(4, 4)),
+    example("factors", lambda i: T.exp(i) * T.nnet.sigmoid(-i), integers(4, dtype="uint8")),
+    example("distribute_to_cancel", lambda x, y: (y / x + 3.0) * x, X, Y),
+    example("part_of_log_softmax", lambda x, i, j: LogSoftmax((0,))(x)[i, j], X, I, J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=0), X, V[:3], I, J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(T.inc_subtensor(x[i, j], v), axis=1), X, V[:3], I, J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1), X, V[:1], I[:1], J),
+    example("index_is_unique", lambda x, v, i, j: T.inc_subtensor(x[i, j], v), X, V[:3], I, J),
+    example("index_is_unique", lambda x, v, j: T.inc_subtensor(x[T.arange(1), j], v), X, V[:1], J),
+    example("index_is_unique", lambda v: T.inc_subtensor(v[T.arange(-4, 4)], 1.0), V),
+    example("add_to_scattered", lambda x, y, v, i, j: T.inc_subtensor(x[i, j], v) + y, X, Y, V[:3], I, J),
+    example("add_to_scattered", lambda x, y, v, i, j: scattered(x, v, i, j) + y, X, Y[:1], V[:3], I, J),
+    example("sign_to_small_factor", lambda x, y: -(x * y), X, Y),
+    example("sign_to_small_factor", lambda x, y: -(x * y), V > 1, Y),
+    example("sign_to_small_factor", lambda x, y: -(x * y), integers(4, dtype="uint8"), integers(3, 4)),
+]
+
+
+def only(*names: str) -> Any:
+    """The mode in which no other rules are tried."""
+    return sg.compile.FAST_RUN.excluding(*(RULES.keys() - set(names)))
+
+
+def symbols(values: tuple[Array, ...]) -> list[Any]:
+    return [TensorType(v.dtype, [1 if n == 1 else None for n in v.shape])(f"v{i}") for i, v in enumerate(values)]
+
+
+def test_every_rule_has_its_examples() -> None:
+    """A new rule needs a row; the laws that are pairs of expressions are their own examples (test_laws.py)."""
+    assert {e.rule for e in FIRES} == set(FUNCTION_RULES)
+    assert {e.rule for e in DECLINES} <= set(FUNCTION_RULES)
+
+
+@pytest.mark.parametrize("case", FIRES, ids=str)
+def test_it_fires_and_the_value_stays(case: Example) -> None:
+    inputs = symbols(case.values)
+    graph = FunctionGraph(inputs, [case.build(*inputs)])
+    (before,) = graph.outputs
+    given = dict(zip(inputs, case.values, strict=True))
+    fired = RuleSet("alone", [RULES[case.rule]]).apply(graph)
+    assert {f.rule for f in fired} == {case.rule}
+    (after,) = graph.outputs
+    assert after is not before
+    assert (after.type.dtype, after.type.broadcastable) == (before.type.dtype, before.type.broadcastable)
+    (moved,) = tolerances(inputs, [before], case.values)
+    assert_agrees(by_perform([after], given)[0], by_perform([before], given)[0], moved, str(case))
+
+
+@pytest.mark.parametrize("case", FIRES, ids=str)
+def test_a_function_tells_that_it_fired(case: Example) -> None:
+    """`f.fired` names the rule, and the function gives what the expression is."""
+    inputs = symbols(case.values)
+    expression = case.build(*inputs)
+    f = sg.function(inputs, expression, mode=only(case.rule), on_unused_input="ignore")
+    assert {fired.rule for fired in f.fired} == {case.rule}
+    wanted = by_perform([expression], dict(zip(inputs, case.values, strict=True)))[0]
+    assert_agrees(f(*case.values), wanted, tolerances(inputs, [expression], case.values)[0], str(case))
+
+
+@pytest.mark.parametrize("case", DECLINES, ids=str)
+def test_it_declines(case: Example) -> None:
+    inputs = symbols(case.values)
+    graph = FunctionGraph(inputs, [case.build(*inputs)])
+    before = list(graph.outputs)
+    assert RuleSet("alone", [RULES[case.rule]]).apply(graph) == []
+    assert graph.outputs == before
+
+
+def test_each_law_of_factors_is_tried() -> None:
+    """exp(x) sigmoid(-x), exp(x) / sum(exp(x)), f / f: each alone makes `factors` fire."""
+    x = T.dmatrix("x")
+    power, curve = T.exp(x), T.nnet.sigmoid(-x)
+    for expression in (power * curve, power / power.sum(axis=0, keepdims=True), x * power / power):
+        graph = FunctionGraph([x], [expression])
+        assert RuleSet("alone", [RULES["factors"]]).apply(graph)
+    assert len(FACTOR_LAWS) == 3
+
+
+# ---- which rules are applied ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["log1p", "stabilize-nothing", "canonicalize", "constants"])
+def test_rules_are_left_out_by_name_phase_or_tag(name: str) -> None:
+    x = T.dvector("x")
+    expression = T.log(1 + x) * (T.constant(2.0) + T.constant(1.0))
+    with_all = {f.rule for f in sg.function([x], expression).fired}
+    left = {f.rule for f in sg.function([x], expression, mode=sg.compile.FAST_RUN.excluding(name)).fired}
+    missing = {"log1p": {"log1p"}, "canonicalize": {"log1p"}, "constants": {"fold_constants"}}.get(name, set())
+    assert with_all >= {"log1p", "fold_constants"}
+    assert missing.isdisjoint(left)
+    assert left == with_all - missing
+
+
+def test_what_was_left_out_comes_back_when_included() -> None:
+    x = T.dvector("x")
+    mode = sg.compile.FAST_RUN.excluding("log1p", "expm1").including("log1p")
+    assert {f.rule for f in sg.function([x], T.log(1 + x) + (T.exp(x) - 1), mode=mode).fired} == {"log1p"}
+
+
+def test_names_of_rules_and_phases_are_known() -> None:
+    assert known_tags() >= {*RULES, "canonicalize", "specialize", "expand", "constants"}
+    with pytest.raises(ValueError, match="no rule has the name or tag softminus"):
+        sg.compile.FAST_RUN.requiring("softminus")
+
+
+def test_no_mode_rewrites_nothing() -> None:
+    x = T.dvector("x")
+    f = sg.function([x], T.log(1 + x) + 0, mode="None")
+    assert f.fired == []
+    assert [str(s.node.op) for s in f.plan.steps] == ["add", "log", "add"]
+
+
+# ---- constants --------------------------------------------------------------------------------------------------
+
+
+def operations(f: Any) -> list[str]:
+    return [str(step.node.op) for step in f.plan.steps]
+
+
+def test_folding_has_a_bound() -> None:
+    """A result of more than fold_limit bytes is computed when the function runs."""
+    x = T.dvector("x")
+    n = sg.config.fold_limit // 8
+    small, large = (T.exp(T.constant(np.ones(k))) for k in (n, n + 1))
+    assert operations(sg.function([], small)) == []
+    assert operations(sg.function([], large)) == ["exp"]
+    with sg.config.change_flags(fold_limit=0):
+        assert operations(sg.function([x], x + T.exp(T.constant(1.0)))) == ["exp", "add"]
+
+
+def test_what_fails_while_folding_is_left_to_run_time() -> None:
+    f = sg.function([], Fails()(T.constant(1.0)))
+    with pytest.raises(ZeroDivisionError, match="by design"):
+        f()
+
+
+def test_folding_gives_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        f = sg.function([], [T.log(T.constant(-1.0)), T.constant(1.0) / T.constant(0.0), T.exp(T.constant(1000.0)),
+                             T.constant(np.int8(127)) + T.constant(np.int8(1))])
+    assert operations(f) == []
+    a, b, c, d = f()
+    assert np.isnan(a)
+    assert b == c == np.inf
+    assert d == -128
+
+
+def test_folded_values_keep_their_dtype() -> None:
+    one, half = T.constant(np.float32(1)), T.constant(np.float16(0.5))
+    f = sg.function([], [one / 3, T.exp(half), T.constant(np.int8(3)) / T.constant(np.int8(2)), T.eq(one, 1)])
+    assert operations(f) == []
+    assert [v.dtype.name for v in f()] == ["float32", "float16", "float64", "bool"]
+
+
+def test_a_caller_cannot_change_a_constant() -> None:
+    """What a function returns of its constants are copies."""
+    f = sg.function([], T.exp(T.constant(np.zeros(3))))
+    f()[...] = 7
+    np.testing.assert_array_equal(f(), np.ones(3))
+
+
+# ---- lengths ----------------------------------------------------------------------------------------------------
+
+LENGTHS: list[tuple[str, Build]] = [
+    ("elementwise", lambda x, y: (T.exp(x) + y).shape[0]),
+    ("reduced", lambda x, y: T.sum(T.tanh(x), axis=0).shape[0]),
+    ("product", lambda x, y: T.dot(T.exp(x), y.T).shape[1]),
+    ("softmax", lambda x, y: T.nnet.softmax(x).shape[0]),
+    ("joined", lambda x, y: T.concatenate([T.exp(x), T.sin(y)]).shape[0]),
+    ("part", lambda x, y: T.exp(x)[1:].shape[0]),
+    ("transposed", lambda x, y: T.exp(x).T.shape[0]),
+    ("whole shape", lambda x, y: T.exp(x * y).shape),
+    ("size", lambda x, y: T.exp(x).size),
+    ("written", lambda x, y: T.set_subtensor(x[0], T.exp(y[0])).shape[1]),
+    ("flattened", lambda x, y: T.exp(x).flatten().shape[0]),
+    ("gathered", lambda x, y: T.exp(x)[T.as_tensor_variable([0, 1, 0])].shape[0]),
+    ("derivative", lambda x, y: sg.grad(T.sum(T.exp(x) * y), x).shape[0]),
+    ("lengths of lengths", lambda x, y: T.alloc(T.exp(x)[0, 0], x.shape[0] + 1, 2).shape[0]),
+]
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
+@pytest.mark.parametrize(("name", "build"), LENGTHS, ids=[name for name, _ in LENGTHS])
+def test_a_length_is_known_without_computing(name: str, build: Build, mode: str) -> None:
+    """The shape of an expression costs no arithmetic on its elements."""
+    x, y = T.dmatrix("x"), T.dmatrix("y")
+    expression = build(x, y)
+    f = sg.function([x, y], expression, mode=mode, on_unused_input="ignore")
+    for step in f.plan.steps:
+        assert all(v.type.dtype in ("int64", "bool") for v in step.node.outputs) or step.node.op.view_map, f.source
+    values = floats(3, 4), floats(3, 4)
+    wanted = by_perform([expression], {x: values[0], y: values[1]})[0]
+    np.testing.assert_array_equal(f(*values), wanted)
+
+
+def test_lengths_of_a_long_chain_are_found() -> None:
+    x = T.dvector("x")
+    y = x
+    for _ in range(3000):
+        y = T.tanh(y)
+    f = sg.function([x], y.shape[0])
+    assert f(np.zeros(7)) == 7
+    assert len(f.plan.steps) == 1
