@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import sys
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 from symgraph.plan import Step
@@ -16,6 +18,8 @@ __all__ = ["SourceWriter", "printable"]
 
 _serial = itertools.count(1)
 _COMMENT_COLUMN = 68
+
+_collected: deque[str] = deque()  # files whose functions are gone, still in `linecache`
 
 
 class SourceWriter:
@@ -75,13 +79,26 @@ class SourceWriter:
         """
         filename = f"<symgraph {next(_serial)}: {printable(title)}>"
         text = self.text()
+        while _collected:
+            linecache.cache.pop(_collected.popleft(), None)
         exec(compile(text, filename, "exec"), self.namespace)
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         for value in list(self.namespace.values()):
             if isinstance(value, FunctionType) and value.__code__.co_filename == filename:
-                weakref.finalize(value, linecache.cache.pop, filename, None)
+                weakref.finalize(value, _forget, filename)
                 break
         return self.namespace
+
+
+def _forget(filename: str) -> None:
+    """Take a file out of `linecache`; later, when the collector runs just while `linecache` walks its files."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is linecache.checkcache.__code__:
+            _collected.append(filename)
+            return
+        frame = frame.f_back
+    linecache.cache.pop(filename, None)
 
 
 def printable(text: str) -> str:
