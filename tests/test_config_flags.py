@@ -44,9 +44,9 @@ def test_bad_flags_are_refused_and_nothing_changes(name, value, text):
     before = repr(config)
     with pytest.raises(ConfigError, match=text):
         setattr(config, name, value)
-    block = config.change_flags(warn_float64="warn", **{name: value})
+    enter = config.change_flags(warn_float64="warn", **{name: value}).__enter__
     with pytest.raises(ConfigError, match=text):
-        block.__enter__()
+        enter()
     assert repr(config) == before
 
 
@@ -59,9 +59,13 @@ def test_unknown_flags_cannot_be_read_or_deleted():
 
 
 def test_changes_are_undone_whatever_happens():
-    with pytest.raises(ZeroDivisionError), config.change_flags(floatX="float32"):
+    @config.change_flags(floatX="float32")
+    def fail():
         assert config.floatX == "float32"
-        1 / 0  # noqa: B018
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert config.floatX == "float64"
 
 

@@ -6,9 +6,10 @@ import copy
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from symgraph.compile.build import Built, build
 from symgraph.compile.errors import clip, explain
@@ -60,6 +61,9 @@ class Function:
                 self._defaults[i] = default_of(recipe, i, entry.value)
         self._state_lock = threading.RLock()
         self._arity = len(recipe.inputs)
+        self._open_places = [i for i, entry in enumerate(recipe.inputs) if not entry.implicit]
+        names = [recipe.inputs[i].name for i in self._open_places]
+        self._named = {name: i for name, i in zip(names, self._open_places, strict=True) if names.count(name) == 1}
         self._trusting = False
         self._set_up()
         self.calls = 0
@@ -109,29 +113,45 @@ class Function:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """Arguments, keywords and defaults in the order of the inputs, as Python binds them."""
+        places = self._open_places
+        if len(args) > len(places):
+            self._refuse_call(args, kwargs)
+        values = dict(zip(places, args, strict=False))
+        for name, value in kwargs.items():
+            position = self._named.get(name)
+            if position is None or position in values:
+                self._refuse_call(args, kwargs)
+            values[position] = value
+        if len(values) < self._arity:
+            for i, entry in enumerate(self.recipe.inputs):
+                if i not in values:
+                    if not self._has_default(i):
+                        self._refuse_call(args, kwargs)
+                    values[i] = self._default(i, copied=entry.mutable)
+        return [values[i] for i in range(self._arity)]
+
+    def _refuse_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        """Say what is wrong with the arguments of a call."""
         inputs = self.recipe.inputs
         who = f"{self.name}()" if self.name else self.recipe.label
-        open_places = [i for i, entry in enumerate(inputs) if not entry.implicit]
-        names = [inputs[i].name or f"argument {i}" for i in open_places]
-        if len(args) > len(open_places):
-            counted = f"{len(open_places)} argument{'s' * (len(open_places) != 1)} ({', '.join(names)})"
+        names = [inputs[i].name or f"argument {i}" for i in self._open_places]
+        if len(args) > len(names):
+            counted = f"{len(names)} argument{'s' * (len(names) != 1)} ({', '.join(names)})"
             raise TypeError(f"{who} takes {counted if names else 'no arguments'} but {len(args)} "
                             f"{'was' if len(args) == 1 else 'were'} given")
-        values: dict[int, Any] = dict(zip(open_places, args, strict=False))
-        for name, value in kwargs.items():
-            matches = [i for i in open_places if inputs[i].name == name]
+        passed = set(self._open_places[: len(args)])
+        for name in kwargs:
+            matches = [i for i in self._open_places if inputs[i].name == name]
             if not matches:
                 raise TypeError(f"{who} has no input named {name!r}; its inputs are {', '.join(names) or 'none'}")
             if len(matches) > 1:
                 raise TypeError(f"{who} has {len(matches)} inputs named {name!r}: pass them by position")
-            if matches[0] in values:
+            if matches[0] in passed:
                 raise TypeError(f"{who} got two values for input {name!r}")
-            values[matches[0]] = value
-        missing = [i for i in range(len(inputs)) if i not in values and not self._has_default(i)]
-        if missing:
-            wanted = ", ".join(f"{inputs[i].name or f'argument {i}'} ({inputs[i].variable.type})" for i in missing)
-            raise TypeError(f"{who} is missing {len(missing)} of its {len(inputs)} inputs: {wanted}")
-        return [values[i] if i in values else self._default(i, copied=inputs[i].mutable) for i in range(len(inputs))]
+            passed.add(matches[0])
+        missing = [i for i in range(len(inputs)) if i not in passed and not self._has_default(i)]
+        wanted = ", ".join(f"{inputs[i].name or f'argument {i}'} ({inputs[i].variable.type})" for i in missing)
+        raise TypeError(f"{who} is missing {len(missing)} of its {len(inputs)} inputs: {wanted}")
 
     def _has_default(self, position: int) -> bool:
         return position in self._defaults or position in self._states
@@ -145,9 +165,12 @@ class Function:
         return copy.copy(value) if copied else value
 
     def _explain(self, error: Exception) -> None:
+        """Add to an error where it happened, unless a function called by this one has done so."""
         place = self._built.program.step_at(error)
-        if place is not None and not getattr(error, "__notes__", None):
-            explain(error, *place, self.recipe.label)
+        if place is not None and not getattr(error, "_explained_by_symgraph", False):
+            with suppress(Exception):  # whatever is odd about the error or the operation, the error itself must arrive
+                explain(error, *place, self.recipe.label)
+                error._explained_by_symgraph = True  # type: ignore[attr-defined]
 
     # ---- looking --------------------------------------------------------------------------------------------
 

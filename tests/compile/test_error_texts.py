@@ -454,3 +454,32 @@ def test_modes():
         ValueError: mode must be one of FAST_RUN, FAST_COMPILE, None, DebugMode, NanGuardMode or a Mode, not 'FASTRUN'
     """)
     check("sg.Mode(optimizer='o9')", "ValueError: optimizer must be FAST_RUN, FAST_COMPILE or None, not 'o9'")
+
+
+def test_notes_of_the_operations_own_are_kept_and_an_odd_operation_hides_no_error():
+    class Odd(sg.Op):
+        __props__ = ()
+
+        def make_node(self, x):
+            return sg.Apply(self, [x], [x.type()])
+
+        def perform(self, node, inputs, output_storage):
+            error = KeyError("mine")
+            error.add_note("said by the operation")
+            raise error
+
+        def __str__(self):
+            if self.mute:
+                raise RuntimeError("no name")
+            return "odd"
+
+    x, op = T.dvector("x"), Odd()
+    op.mute = False
+    f = sg.function([x], op(x), name="f")
+    with pytest.raises(KeyError, match="mine") as caught:
+        f(np.ones(2))
+    assert caught.value.__notes__[0] == "said by the operation"
+    assert caught.value.__notes__[1].startswith("in odd(x), built at test_error_texts.py:")
+    op.mute = True
+    with pytest.raises(KeyError, match="mine"):
+        f(np.ones(2))
