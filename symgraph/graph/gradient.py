@@ -182,7 +182,7 @@ def _finish(gradient: Variable | None, target: Variable, disconnected_inputs: st
             return target.type.zeros_like(target)
         return None if return_disconnected == "none" else DisconnectedType()()
     if isinstance(gradient.type, NullType) and null_gradients == "raise":
-        raise NullTypeGradError(f"the gradient with respect to {_describe(target)} is undefined: {gradient.type.why}")
+        raise NullTypeGradError(f"the gradient with respect to {_describe(target)}, is undefined: {gradient.type.why}")
     return gradient
 
 
@@ -323,7 +323,7 @@ def _finish_tangent(tangent: Variable | None, output: Variable, disconnected_out
             return output.type.zeros_like(output)
         return None if return_disconnected == "none" else DisconnectedType()()
     if isinstance(tangent.type, NullType):
-        raise NullTypeGradError(f"the derivative of {_describe(output)} is undefined: {tangent.type.why}")
+        raise NullTypeGradError(f"the derivative of {_describe(output)}, is undefined: {tangent.type.why}")
     return tangent
 
 

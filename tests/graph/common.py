@@ -88,3 +88,10 @@ def numerical_gradient(f, values, step=1e-6):
             gradient[index] = (ends[0] - ends[1]) / (2 * step)
         result.append(gradient)
     return result
+
+
+def run(variable, values):
+    """What an expression gives for the values it needs of those given: a float or an array."""
+    inputs = sg.graph.graph_inputs([variable])
+    result = variable.eval({key: value for key, value in values.items() if key in inputs})
+    return float(result) if result.ndim == 0 else result
