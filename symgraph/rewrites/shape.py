@@ -148,7 +148,11 @@ def merge_reshapes(node: Apply) -> Variable | None:
     ):
         return x
     first = made_by(x, Reshape)
-    return None if first is None else node.op(first.inputs[0], *lengths)
+    if first is None:
+        return None
+    merged = node.op(first.inputs[0], *lengths)
+    same = merged.type.broadcastable == node.outputs[0].type.broadcastable  # the first may know what -1 stands for
+    return merged if same else None
 
 
 @rewrite_rule(SpecifyShape)
