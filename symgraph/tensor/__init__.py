@@ -22,6 +22,20 @@ from symgraph.tensor.basic import (
     zeros_like,
 )
 from symgraph.tensor.constructors import *  # noqa: F403
+from symgraph.tensor.dimshuffle import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    dimshuffle,
+    expand_dims,
+    moveaxis,
+    shape_padaxis,
+    shape_padleft,
+    shape_padright,
+    squeeze,
+    swapaxes,
+    transpose,
+)
 from symgraph.tensor.elemwise import Elemwise, cast
 from symgraph.tensor.join import concatenate, join, split, stack
 from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
@@ -43,29 +57,9 @@ from symgraph.tensor.reduce import (
     sum,
     var,
 )
-from symgraph.tensor.shape import (
-    addbroadcast,
-    atleast_1d,
-    atleast_2d,
-    atleast_3d,
-    broadcast_to,
-    dimshuffle,
-    expand_dims,
-    flatten,
-    moveaxis,
-    patternbroadcast,
-    reshape,
-    shape,
-    shape_padaxis,
-    shape_padleft,
-    shape_padright,
-    size,
-    specify_shape,
-    squeeze,
-    swapaxes,
-    transpose,
-)
-from symgraph.tensor.shape import unbroadcast_axes as unbroadcast
+from symgraph.tensor.shape import flatten, reshape, shape, size
+from symgraph.tensor.specify import addbroadcast, broadcast_to, patternbroadcast, specify_shape
+from symgraph.tensor.specify import unbroadcast_axes as unbroadcast
 from symgraph.tensor.subtensor import inc_subtensor, nonzero, set_subtensor, take
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorConstant, TensorVariable

@@ -151,7 +151,7 @@ def _with_ndim(x: Any, ndim: int | None) -> Any:
         return x
     if x.type.ndim > ndim:
         raise ValueError(f"{x} has {x.type.ndim} dimensions, more than {ndim}")
-    from symgraph.tensor.shape import shape_padleft
+    from symgraph.tensor.dimshuffle import shape_padleft
 
     return shape_padleft(x, ndim - x.type.ndim)
 
@@ -164,6 +164,8 @@ def get_scalar_constant_value(v: Any) -> np.ndarray[Any, Any]:
     NotScalarConstantError
         When it is not.
     """
+    from symgraph.tensor.dimshuffle import DimShuffle
+
     if isinstance(v, Constant):
         value = getattr(v, "uniform_value", None)
         if value is not None:
@@ -172,7 +174,7 @@ def get_scalar_constant_value(v: Any) -> np.ndarray[Any, Any]:
         array = np.asarray(v)
         if array.ndim == 0 and array.dtype.kind in "biufc":
             return array
-    elif v.owner is not None and (isinstance(v.owner.op, Alloc) or str(v.owner.op) in ("second", "DimShuffle")):
+    elif v.owner is not None and (isinstance(v.owner.op, (Alloc, DimShuffle)) or str(v.owner.op) == "second"):
         return get_scalar_constant_value(v.owner.inputs[1 if str(v.owner.op) == "second" else 0])
     raise NotScalarConstantError(f"{v} is not a constant scalar")
 
@@ -275,7 +277,17 @@ def alloc(value: Any, *shape: Any) -> Any:
         isinstance(shape[0], (list, tuple)) or getattr(getattr(shape[0], "type", None), "ndim", 0) == 1
     ):
         shape = tuple(as_lengths(shape[0]))
-    return Alloc()(value, *shape)
+    return Alloc()(_fitting(as_tensor_variable(value), as_lengths(shape)), *shape)
+
+
+def _fitting(value: Any, lengths: list[Any]) -> Any:
+    """The value, checked at run time where its type leaves open whether it would have to be stretched."""
+    from symgraph.tensor.specify import require_lengths
+
+    extra = len(lengths) - value.type.ndim
+    if extra < 0:
+        return value  # refused by the operation
+    return require_lengths(value, [lengths[extra + i] if n is None else None for i, n in enumerate(value.type.shape)])
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:

@@ -117,6 +117,10 @@ class Elemwise(TensorOp):
         strong = [value if w else as_tensor_variable(value) for value, w in zip(inputs, weak, strict=True)]
         kinds = tuple([type(v) if w else v.type.numpy_dtype for v, w in zip(strong, weak, strict=True)])
         resolved = self._resolve(tuple(np.dtype(bool) if kind is bool else kind for kind in kinds))
+        if resolved[-1] == np.float64 and config.floatX != "float64" and config.cast_policy == "floatX" and all(
+            w or v.type.is_discrete for v, w in zip(strong, weak, strict=True)
+        ):
+            resolved = tuple(np.dtype(config.floatX) if d == np.float64 else d for d in resolved)  # see _cap
         return [number_constant(self._fit(v, dtype)) if w else v
                 for v, w, dtype in zip(strong, weak, resolved, strict=False)]
 
@@ -197,14 +201,20 @@ class Elemwise(TensorOp):
             return [x.type.zeros_like(x) for x in inputs]
         if self.scalar.pullback is None and not self.scalar.partials:
             return [NullType(f"the derivative of {self} is not known")() for _ in inputs]
+        return [_disconnected_or_zero(x) if term is None else term
+                for x, term in zip(inputs, self._back(g, z, inputs), strict=True)]
+
+    def _back(self, g: Any, z: Any, inputs: Sequence[Any]) -> list[Any]:
+        """The gradients by each input, in its shape; None where zero."""
         choice = chosen(g)
         if choice is None:
-            terms = self._pulled(g, z, inputs)
-        else:
-            terms = [term if term is None or term is choice.gradient else choice.restrict(term)
-                     for term in self._pulled(choice.gradient, z, inputs)]
-        return [_disconnected_or_zero(x) if term is None else unbroadcast(term, x)
-                for x, term in zip(inputs, terms, strict=True)]
+            return [None if term is None else unbroadcast(term, x)
+                    for x, term in zip(inputs, self._pulled(g, z, inputs), strict=True)]
+        terms = self._back(choice.gradient, z, inputs) if choice.fits(z, inputs) else None
+        if terms is not None:
+            return [None if term is None else g if term is choice.gradient else choice.restrict(term) for term in terms]
+        return [None if term is None else unbroadcast(choice.restrict(term), x)
+                for x, term in zip(inputs, self._pulled(choice.gradient, z, inputs), strict=True)]
 
     def _pulled(self, g: Any, z: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """The gradients by each input, in the shape of the output; None where zero."""
@@ -245,6 +255,21 @@ class Choice:
     condition: Any
     gradient: Any
     when: bool
+
+    def fits(self, z: Any, inputs: Sequence[Any]) -> bool:
+        """Whether the choice is the same all along the axes over which gradients are summed back to the inputs."""
+        shape = self.condition.type.shape
+        if self.gradient.type.broadcastable != z.type.broadcastable:
+            return False
+        return all(
+            x.type.ndim >= len(shape)
+            and all(
+                mine != 1 or theirs == 1
+                for mine, theirs in zip(x.type.shape[x.type.ndim - len(shape) :], shape, strict=True)
+            )
+            for x in inputs
+            if not isinstance(x, Constant)
+        )
 
     def restrict(self, term: Any) -> Any:
         """`term` where this branch was taken, else zero."""

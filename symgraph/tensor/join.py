@@ -181,7 +181,8 @@ def stack(tensors: Any, axis: int = 0, *more: Any) -> Any:
     ndim = variables[0].type.ndim
     if any(v.type.ndim != ndim for v in variables):
         raise ValueError(f"stack: tensors of {sorted({v.type.ndim for v in variables})} dimensions do not fit together")
-    from symgraph.tensor.shape import expand_dims, make_vector
+    from symgraph.tensor.dimshuffle import expand_dims
+    from symgraph.tensor.shape import make_vector
 
     axis = _check_axis(axis, ndim + 1, "stack")
     if ndim == 0:

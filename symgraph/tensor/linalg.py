@@ -11,8 +11,9 @@ import numpy as np
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
+from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
 from symgraph.tensor.elemwise import TensorOp, cast, meeting_axes, unbroadcast
-from symgraph.tensor.shape import dimshuffle, reshape, shape_i, swapaxes
+from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
 __all__ = ["BatchedMatMul", "Dot", "batched_dot", "dot", "inner", "matmul", "outer", "tensordot"]

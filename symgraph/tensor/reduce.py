@@ -287,7 +287,10 @@ def sum(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False,
 
 def prod(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
          no_zeros_in_input: bool = False) -> Any:
-    """The product over axes; arguments as for `sum`. Its gradient is right where elements are zero."""
+    """The product over axes; arguments as for `sum`.
+
+    Its gradient is right where elements are zero; the second derivative is so only where none is.
+    """
     return _reduce("prod", input, axis, dtype, keepdims, acc_dtype)
 
 

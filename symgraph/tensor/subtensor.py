@@ -354,7 +354,8 @@ def _write(x: Any, y: Any, set_instead: bool, who: str) -> Any:
 
 def _fitted(value: Any, part: Any) -> Any:
     """The value, checked at run time where its type leaves open whether it would have to be stretched."""
-    from symgraph.tensor.shape import require_lengths, shape_i
+    from symgraph.tensor.shape import shape_i
+    from symgraph.tensor.specify import require_lengths
 
     extra = part.type.ndim - value.type.ndim
     if extra < 0:

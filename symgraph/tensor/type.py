@@ -117,7 +117,7 @@ class TensorType(Type):
     def filter_variable(self, other: Any, allow_convert: bool = True) -> Variable:
         """Return `other` as a variable of this type; what is only less known about its shape is taken on trust."""
         from symgraph.tensor.basic import as_tensor_variable
-        from symgraph.tensor.shape import specify_shape
+        from symgraph.tensor.specify import specify_shape
 
         variable = other if isinstance(other, Variable) else as_tensor_variable(np.asarray(other, self.numpy_dtype)
                                                                                 if np.isscalar(other) else other)
@@ -245,10 +245,18 @@ class TensorType(Type):
         return zeros_like(variable, dtype=self.gradient_type().dtype)  # type: ignore[no-any-return]
 
     def add_terms(self, terms: list[Variable]) -> Variable:
-        total: Any = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return self.check_gradient(terms[0], total)
+        from symgraph.tensor.elemwise import chosen
+
+        choices = [chosen(term) for term in terms]
+        first = choices[0]
+        together = first is not None and all(
+            c is not None and c.condition is first.condition and c.when is first.when for c in choices
+        )
+        parts: list[Any] = [c.gradient for c in choices if c is not None] if together else list(terms)
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return self.check_gradient(terms[0], first.restrict(total) if together and first is not None else total)
 
     def seed(self, variable: Variable) -> Variable:
         from symgraph.tensor.basic import constant
@@ -280,10 +288,10 @@ class TensorType(Type):
             raise ValueError(f"the gradient of {variable} has shape {theirs} instead of {mine}")
         if any(a == 1 and b is None for a, b in zip(mine, theirs, strict=True)):
             # A known 1 is what lets an axis be stretched and dropped; an operation's gradient may not know it (split).
-            from symgraph.tensor.shape import specify_shape
+            from symgraph.tensor.specify import specify_shape
 
             gradient = specify_shape(gradient, [1 if a == 1 else None for a in mine])
-        kind: TensorType = gradient.type
+        kind: Any = gradient.type
         wanted = self.gradient_type().dtype
         if kind.dtype == wanted or (self.is_discrete and not kind.is_discrete):
             return gradient

@@ -217,13 +217,13 @@ class TensorVariable(TensorOperators, Variable):
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the axes; reverse them when none are given."""
-        from symgraph.tensor.shape import transpose
+        from symgraph.tensor.dimshuffle import transpose
 
         return transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
 
     def dimshuffle(self, *pattern: Any) -> Any:
         """Permute, drop (length 1 only) and insert (``'x'``) axes."""
-        from symgraph.tensor.shape import dimshuffle
+        from symgraph.tensor.dimshuffle import dimshuffle
 
         return dimshuffle(self, pattern[0] if len(pattern) == 1 and isinstance(pattern[0], (list, tuple)) else pattern)
 
@@ -245,13 +245,13 @@ class TensorVariable(TensorOperators, Variable):
 
     def squeeze(self, axis: Any = None) -> Any:
         """Drop axes known to be of length 1."""
-        from symgraph.tensor.shape import squeeze
+        from symgraph.tensor.dimshuffle import squeeze
 
         return squeeze(self, axis)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         """Exchange two axes."""
-        from symgraph.tensor.shape import swapaxes
+        from symgraph.tensor.dimshuffle import swapaxes
 
         return swapaxes(self, axis1, axis2)
 
