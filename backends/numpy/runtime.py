@@ -53,17 +53,17 @@ _ALONE = _count_alone()
 
 
 def spare_array(storage: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array to compute a shared variable's next value into, or None to let NumPy make one.
+    """An array to compute a shared variable's next value into, in C order.
 
-    It is that of the value before the present one, taken only when nobody else holds it: not a caller who borrowed
-    it, nor a call in another thread that is still reading.
+    It is that of the value before the present one where that fits and nobody else holds it: not a caller who borrowed
+    it, nor a call in another thread that is still reading. Otherwise it is a new one.
     """
     array = storage.spare
     if type(array) is np.ndarray and array.shape == shape and array.dtype == dtype and array.flags.owndata and (
         array.flags.carray and _references(array) <= _ALONE
     ):
         return array
-    return None
+    return np.empty(shape, dtype)
 
 
 _set_value = vars(Storage)["value"].__set__
