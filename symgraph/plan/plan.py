@@ -164,21 +164,29 @@ class Plan:
             right to write; or when a scratch buffer leaves the function.
         """
         holder: dict[Buffer, Block] = {}
+        lost: set[Block] = set()  # blocks somebody has written on
         known = {*self.inputs, *self.shared, *self.constants}
         for step in self.steps:
             for variable in step.node.inputs:
                 if variable not in known:
                     raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable} before it is made")
-                block = self.blocks[variable]
-                if block.buffer is not None and holder.get(block.buffer) is not block:
+                if not self._is_whole(self.blocks[variable], holder, lost):
                     raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable}, overwritten before")
             self._check_writes(step, holder)
+            self._check_destroyed(step)
             known.update(step.node.outputs)
+            if isinstance(step.into, Variable):
+                lost.add(self.blocks[step.into])
             for output in step.node.outputs:
                 block = self.blocks[output]
                 if block.born == step.index and block.buffer is not None:
                     holder[block.buffer] = block
-        self._check_results(known, holder)
+        self._check_results(known, holder, lost)
+
+    @staticmethod
+    def _is_whole(block: Block, holder: dict[Buffer, Block], lost: set[Block]) -> bool:
+        """Whether what was computed into a block is still there."""
+        return block not in lost and (block.buffer is None or holder.get(block.buffer) is block)
 
     def _check_writes(self, step: Step, holder: dict[Buffer, Block]) -> None:
         target = step.into
@@ -191,24 +199,41 @@ class Plan:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on {target}, still needed")
             if victim.dies == step.index and not step.node.op.overwrites:
                 raise InconsistentPlanError(f"step {step.index}: {step.node.op} cannot write on its own input")
+            if any(v is not target and self.blocks[v] is victim for v in (*step.node.inputs, victim.root)):
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) would write on {target} while it reads a "
+                                            "view of the same memory, or on a view of more")
         elif isinstance(target, Buffer):
             occupant = holder.get(target)
             if occupant is not None and occupant.dies >= step.index:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into a buffer still in use")
+        if target is not None:
+            self._check_fit(step, target)
+
+    def _check_fit(self, step: Step, target: Variable | Buffer) -> None:
+        """The memory a step computes into is of its output's dtype and lengths."""
+        (output,) = step.node.outputs
+        dtype = target.dtype if isinstance(target, Buffer) else getattr(target.type, "dtype", None)
+        lengths = target.lengths if isinstance(target, Buffer) else self.lengths.of(target)
+        same = [n if isinstance(n, int) else n.find() for n in lengths] == list(self.lengths.of(output))
+        if dtype != getattr(output.type, "dtype", None) or not same:
+            where = "memory of another dtype or shape"
+            raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into {where}")
+
+    def _check_destroyed(self, step: Step) -> None:
         destroyed = {i for places in step.node.op.destroy_map.values() for i in places}
         for i in destroyed - set(step.copies):
             block = self.blocks[step.node.inputs[i]]
             if (block.home is not Home.OWN and not block.writable) or block.dies > step.index:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) destroys input {i}, still needed")
 
-    def _check_results(self, known: set[Any], holder: dict[Buffer, Block]) -> None:
+    def _check_results(self, known: set[Any], holder: dict[Buffer, Block], lost: set[Block]) -> None:
         owners: dict[int, str] = {}
         results: Sequence[Output | Update] = [*self.outputs, *self.updates]
         for result in results:
             if result.variable not in known:
                 raise InconsistentPlanError(f"{result.variable} is returned but never made")
             block = self.blocks[result.variable]
-            if block.buffer is not None and holder.get(block.buffer) is not block:
+            if not self._is_whole(block, holder, lost):
                 raise InconsistentPlanError(f"{result.variable} is returned but was overwritten")
             if result.copy or (isinstance(result, Output) and result.lent and block.home is Home.INPUT):
                 continue
