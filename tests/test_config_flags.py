@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from symgraph.config import FLAGS, Config, _from_environment, _from_file, config
 from symgraph.errors import ConfigError
 
 
-def test_every_flag_has_a_default_it_takes_and_a_meaning():
+def test_every_flag_has_a_default_it_takes_and_a_meaning() -> None:
     for name, flag in FLAGS.items():
         assert flag.doc
         assert flag.parse(flag.default) == flag.default
@@ -26,7 +27,7 @@ def test_every_flag_has_a_default_it_takes_and_a_meaning():
     ("profile", "off", False), ("allow_input_downcast", "None", None), ("allow_input_downcast", "yes", True),
     ("mode", "DebugMode", "DebugMode"),
 ])
-def test_values_are_parsed(name, value, stored):
+def test_values_are_parsed(name: Any, value: Any, stored: Any) -> None:
     with config.change_flags(**{name: value}):
         assert getattr(config, name) == stored
 
@@ -40,7 +41,7 @@ def test_values_are_parsed(name, value, stored):
     ("flaotX", "float32", r"unknown configuration flag 'flaotX' \(did you mean 'floatX'\?\)"),
     ("openmp", True, "unknown configuration flag 'openmp'"),
 ])
-def test_bad_flags_are_refused_and_nothing_changes(name, value, text):
+def test_bad_flags_are_refused_and_nothing_changes(name: Any, value: Any, text: Any) -> None:
     before = repr(config)
     with pytest.raises(ConfigError, match=text):
         setattr(config, name, value)
@@ -50,7 +51,7 @@ def test_bad_flags_are_refused_and_nothing_changes(name, value, text):
     assert repr(config) == before
 
 
-def test_unknown_flags_cannot_be_read_or_deleted():
+def test_unknown_flags_cannot_be_read_or_deleted() -> None:
     with pytest.raises(AttributeError, match="did you mean 'device'"):
         config.devise  # noqa: B018
     with pytest.raises(AttributeError):
@@ -58,9 +59,9 @@ def test_unknown_flags_cannot_be_read_or_deleted():
     assert not hasattr(config, "compute_test_value")
 
 
-def test_changes_are_undone_whatever_happens():
+def test_changes_are_undone_whatever_happens() -> None:
     @config.change_flags(floatX="float32")
-    def fail():
+    def fail() -> None:
         assert config.floatX == "float32"
         raise ZeroDivisionError
 
@@ -69,20 +70,20 @@ def test_changes_are_undone_whatever_happens():
     assert config.floatX == "float64"
 
 
-def test_changes_nest_and_decorate():
+def test_changes_nest_and_decorate() -> None:
     with config.change_flags(floatX="float32", profile=True):
         with config.change_flags(floatX="float16"):
             assert (config.floatX, config.profile) == ("float16", True)
         assert config.floatX == "float32"
 
     @config.change_flags(floatX="float32")
-    def dtype():
+    def dtype() -> Any:
         return T.vector().dtype
 
     assert (dtype(), dtype(), T.vector().dtype) == ("float32", "float32", "float64")
 
 
-def test_an_assignment_inside_a_block():
+def test_an_assignment_inside_a_block() -> None:
     with config.change_flags(floatX="float32"):
         config.floatX = "float16"  # a flag the block has set: until its end
         config.fold_limit = 5      # another: for good
@@ -93,8 +94,8 @@ def test_an_assignment_inside_a_block():
         config.fold_limit = FLAGS["fold_limit"].default
 
 
-def test_a_block_holds_for_its_own_thread_only():
-    seen = {}
+def test_a_block_holds_for_its_own_thread_only() -> None:
+    seen: dict[str, str] = {}
     with config.change_flags(floatX="float32"):
         t = threading.Thread(target=lambda: seen.update(dtype=config.floatX))
         t.start()
@@ -102,8 +103,8 @@ def test_a_block_holds_for_its_own_thread_only():
     assert seen == {"dtype": "float64"}
 
 
-def test_an_assignment_holds_for_all_threads():
-    seen = {}
+def test_an_assignment_holds_for_all_threads() -> None:
+    seen: dict[str, str] = {}
     config.floatX = "float32"
     try:
         t = threading.Thread(target=lambda: seen.update(dtype=config.floatX))
@@ -115,14 +116,14 @@ def test_an_assignment_holds_for_all_threads():
     assert config.floatX == "float64"
 
 
-def test_floatx_follows_the_device_unless_set():
+def test_floatx_follows_the_device_unless_set() -> None:
     assert Config(("", {"device": "cuda"})).floatX == "float32"
     assert Config(("", {"device": "cuda", "floatX": "float64"})).floatX == "float64"
     with config.change_flags(device="cuda"):
         assert config.floatX == "float32"
 
 
-def test_later_sources_win_and_errors_name_the_source():
+def test_later_sources_win_and_errors_name_the_source() -> None:
     made = Config(("file", {"floatX": "float16", "profile": "1"}), ("SYMGRAPH_FLAGS", {"floatX": "float32"}))
     assert (made.floatX, made.profile) == ("float32", True)
     with pytest.raises(ConfigError, match="SYMGRAPH_FLAGS: unknown configuration flag 'floatx'"):
@@ -133,11 +134,11 @@ def test_later_sources_win_and_errors_name_the_source():
     ("", {}), (" , ,", {}), ("device=cpu,floatX=float32", {"device": "cpu", "floatX": "float32"}),
     (" profile = True , ", {"profile": "True"}), ("mode=a=b", {"mode": "a=b"}),
 ])
-def test_environment(text, flags):
+def test_environment(text: Any, flags: Any) -> None:
     assert _from_environment(text) == flags
 
 
-def test_bad_environment():
+def test_bad_environment() -> None:
     with pytest.raises(ConfigError, match="holds 'floatX'; write name=value"):
         _from_environment("floatX")
 
@@ -146,7 +147,7 @@ def test_bad_environment():
     ("[global]\nfloatX = float32\nprofile=%True\n", {"floatX": "float32", "profile": "%True"}),
     ("", {}), ("# only a comment\n", {}),
 ])
-def test_file(tmp_path, text, flags):
+def test_file(tmp_path: Any, text: Any, flags: Any) -> None:
     path = tmp_path / ".symgraphrc"
     path.write_text(text, encoding="utf-8")
     assert _from_file(path) == flags
@@ -158,7 +159,7 @@ def test_file(tmp_path, text, flags):
     (b"[global\n", r"\.symgraphrc cannot be read"),
     (b"\xff\xfe\x00\x01", r"\.symgraphrc cannot be read"),
 ])
-def test_bad_files(tmp_path, data, text):
+def test_bad_files(tmp_path: Any, data: Any, text: Any) -> None:
     path = tmp_path / ".symgraphrc"
     path.write_bytes(data)
     with pytest.raises(ConfigError, match=text):
@@ -167,13 +168,13 @@ def test_bad_files(tmp_path, data, text):
     assert _from_file(tmp_path) == {}
 
 
-def run(code, tmp_path, **environment):
+def run(code: Any, tmp_path: Any, **environment: Any) -> Any:
     known = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
                           env={**known, **environment})
 
 
-def test_a_process_reads_file_and_environment(tmp_path):
+def test_a_process_reads_file_and_environment(tmp_path: Any) -> None:
     (tmp_path / ".symgraphrc").write_text("[global]\nfloatX = float32\nfold_limit = 7\n", encoding="utf-8")
     code = "import symgraph as sg, symgraph.tensor as T; print(T.vector().dtype, sg.config.fold_limit)"
     assert run(code, tmp_path).stdout.split() == ["float32", "7"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from symgraph.config import config
     (True, "bool[]"), (np.True_, "bool[]"), (3, "int64[]"), (0.5, "float64[]"), (1j, "complex128[]"),
     ([1, 2], "int64[?]"), ([1.0, 2], "float64[?]"), ([[True]], "bool[?,?]"), ((1.0,), "float64[?]"), ([], "float64[?]"),
     (np.float32(2), "float32[]"), (np.zeros((2, 3), "int8"), "int8[?,?]"), (np.zeros(3, ">f4"), "float32[?]"),
-    (np.zeros((2, 0)), "float64[?,?]"), (memoryview(np.zeros(2)), "float64[?]"), (range(3), "int64[?]"),
+    (np.zeros((2, 0)), "float64[?,?]"), (memoryview(bytes(2)), "uint8[?]"), (range(3), "int64[?]"),
 ])
-def test_types(value, kind):
+def test_types(value: Any, kind: Any) -> None:
     s = sg.shared(value)
     assert str(s.type) == kind
     got = s.get_value()
@@ -28,7 +29,7 @@ def test_types(value, kind):
     np.testing.assert_array_equal(got, np.asarray(value))
 
 
-def test_python_floats_become_floatx():
+def test_python_floats_become_floatx() -> None:
     with config.change_flags(floatX="float32"):
         assert sg.shared(0.1).dtype == "float32"
         assert sg.shared([0.1, 1]).dtype == "float32"
@@ -42,17 +43,17 @@ def test_python_floats_become_floatx():
 @pytest.mark.parametrize("bad", [
     "text", None, [[1], [1, 2]], {"a": 1}, object(), np.longdouble(1), np.array(["a"]), 2 ** 70,
 ])
-def test_what_cannot_be_held(bad):
+def test_what_cannot_be_held(bad: Any) -> None:
     with pytest.raises(TypeError):
         sg.shared(bad)
 
 
-def test_symbolic_values_are_refused():
+def test_symbolic_values_are_refused() -> None:
     with pytest.raises(TypeError, match="symbolic variable x"):
         sg.shared(T.dvector("x"))
 
 
-def test_shape_and_broadcastable():
+def test_shape_and_broadcastable() -> None:
     assert sg.shared(np.zeros((2, 3)), shape=(None, 3)).type.shape == (None, 3)
     assert sg.shared(np.zeros((1, 3)), broadcastable=(True, False)).broadcastable == (True, False)
     with pytest.raises(ValueError, match="shared variable w: expected length 4"):
@@ -61,7 +62,7 @@ def test_shape_and_broadcastable():
         sg.shared(np.zeros((2, 3)), shape=(3,))
 
 
-def test_any_shape_unless_said():
+def test_any_shape_unless_said() -> None:
     s = sg.shared(np.zeros(3))
     s.set_value(np.zeros(7))
     assert s.get_value().shape == (7,)
@@ -73,7 +74,7 @@ def test_any_shape_unless_said():
     assert fixed.get_value().shape == (3,)
 
 
-def test_devices():
+def test_devices() -> None:
     assert sg.shared(1.0, target="cpu").get_value() == 1
     with pytest.raises(RuntimeError, match="abacus"):
         sg.shared(1.0, target="abacus")
@@ -82,12 +83,12 @@ def test_devices():
 # ---- borrowing --------------------------------------------------------------------------------------------------
 
 
-def views_of(array):
+def views_of(array: Any) -> Any:
     return [array, array[:], array[::-1], array.reshape(1, -1)[0], memoryview(array)]
 
 
 @pytest.mark.parametrize("which", range(5))
-def test_nothing_is_shared_by_default(which):
+def test_nothing_is_shared_by_default(which: Any) -> None:
     array = np.arange(3.0)
     given = views_of(array)[which]
     s = sg.shared(given)
@@ -104,7 +105,7 @@ def test_nothing_is_shared_by_default(which):
     np.testing.assert_array_equal(s.get_value(), want)
 
 
-def test_borrowed_arrays_are_the_same():
+def test_borrowed_arrays_are_the_same() -> None:
     array = np.arange(3.0)
     s = sg.shared(array, borrow=True)
     array[0] = 9
@@ -119,12 +120,12 @@ def test_borrowed_arrays_are_the_same():
     assert s.get_value(borrow=True, return_internal_type=True) is other
 
 
-def test_objects_that_lend_their_memory():
+def test_objects_that_lend_their_memory() -> None:
     class Lender:
-        def __init__(self):
+        def __init__(self) -> None:
             self.array = np.zeros(3)
 
-        def __array__(self, dtype=None, copy=None):
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
             return self.array
 
     lender = Lender()
@@ -134,7 +135,7 @@ def test_objects_that_lend_their_memory():
     np.testing.assert_array_equal(s.get_value(), np.zeros(3))
 
 
-def test_a_read_only_array_stays_so_and_the_value_can_be_updated():
+def test_a_read_only_array_stays_so_and_the_value_can_be_updated() -> None:
     array = np.zeros(3)
     array.setflags(write=False)
     s = sg.shared(array, borrow=True)
@@ -144,7 +145,7 @@ def test_a_read_only_array_stays_so_and_the_value_can_be_updated():
     np.testing.assert_array_equal(array, np.zeros(3))
 
 
-def test_value_property_and_zero():
+def test_value_property_and_zero() -> None:
     s = sg.shared(np.ones(3))
     s.value = [1, 2, 3]
     held = s.get_value(borrow=True)
@@ -160,7 +161,7 @@ def test_value_property_and_zero():
 # ---- conversions ------------------------------------------------------------------------------------------------
 
 
-def test_a_refused_value_leaves_the_old_one():
+def test_a_refused_value_leaves_the_old_one() -> None:
     s = sg.shared(np.zeros(2, "float32"), "s")
     for bad in (np.zeros(2), "ab", None, [[1.0]], T.dvector("v"), [1j, 2]):
         with pytest.raises(TypeError, match=r"shared variable s, created at test_shared_variables\.py:"):
@@ -170,7 +171,7 @@ def test_a_refused_value_leaves_the_old_one():
     assert s.get_value().dtype == np.float32
 
 
-def test_strict_and_allow_downcast():
+def test_strict_and_allow_downcast() -> None:
     strict = sg.shared(np.zeros(2, "float32"), strict=True)
     for bad in ([0.1, 0.2], np.zeros(2), (1, 2)):
         with pytest.raises(TypeError, match="strict"):
@@ -187,7 +188,7 @@ def test_strict_and_allow_downcast():
 # ---- clones, copies, pickles ------------------------------------------------------------------------------------
 
 
-def test_a_clone_shares_the_value():
+def test_a_clone_shares_the_value() -> None:
     s = sg.shared(1.0, "s", strict=False)
     t = s.clone(name="t")
     assert (t.name, s.clone().name) == ("t", "s")
@@ -198,7 +199,7 @@ def test_a_clone_shares_the_value():
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
-def test_copies_have_values_of_their_own(again):
+def test_copies_have_values_of_their_own(again: Any) -> None:
     s = sg.shared(np.zeros(2, "float32"), "s", allow_downcast=True)
     s.default_update = s + 1
     sg.function([], s * 1)()
@@ -212,7 +213,7 @@ def test_copies_have_values_of_their_own(again):
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
-def test_a_default_update_comes_along(again):
+def test_a_default_update_comes_along(again: Any) -> None:
     s = sg.shared(1.0, "s")
     s.default_update = s * 2
     t = again(s)
@@ -220,14 +221,14 @@ def test_a_default_update_comes_along(again):
     assert (t.get_value(), s.get_value()) == (2, 1)
 
 
-def test_clones_pickled_together_still_share():
+def test_clones_pickled_together_still_share() -> None:
     s = sg.shared(1.0, "s")
     t, u = pickle.loads(pickle.dumps((s, s.clone("u"))))
     t.set_value(3)
     assert u.get_value() == 3
 
 
-def test_neither_lock_nor_spare_memory_is_pickled():
+def test_neither_lock_nor_spare_memory_is_pickled() -> None:
     s = sg.shared(np.zeros(10_000))
     f = sg.function([], updates=[(s, s + 1)])
     f(), f()
@@ -235,10 +236,10 @@ def test_neither_lock_nor_spare_memory_is_pickled():
     assert len(pickle.dumps(s)) < 1.2 * s.get_value().nbytes
 
 
-def test_shared_variables_behave_as_variables():
+def test_shared_variables_behave_as_variables() -> None:
     s = sg.shared(np.arange(3.0), "s")
     assert str(s) == "s"
     assert s.owner is None
-    assert isinstance(s, sg.SharedVariable)
+    assert sg.SharedVariable in type(s).__mro__
     np.testing.assert_array_equal((s[1:] + 1).eval(), [2, 3])
     np.testing.assert_array_equal(sg.grad((s ** 2).sum(), s).eval(), [0, 2, 4])

@@ -7,6 +7,7 @@ import gc
 import linecache
 import pickle
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import symgraph.tensor as T
 
 
 @pytest.fixture
-def model():
+def model() -> Any:
     x, n = T.dvector("x"), T.dscalar("n")
     w, b = sg.shared(np.array([1.0, 2.0]), "w"), sg.shared(0.5, "b")
     f = sg.function([x, sg.In(n, value=0.0, update=n + 1)], [(w * x).sum() + b, n], updates=[(w, w - 0.1 * x)],
@@ -27,7 +28,7 @@ def model():
 DATA = np.ones(2)
 
 
-def test_a_copy_shares_shared_variables_and_has_states_of_its_own(model):
+def test_a_copy_shares_shared_variables_and_has_states_of_its_own(model: Any) -> None:
     f, w, _ = model
     f(DATA)
     g = f.copy()
@@ -41,7 +42,7 @@ def test_a_copy_shares_shared_variables_and_has_states_of_its_own(model):
     assert copy.copy(f).get_shared() == f.get_shared()
 
 
-def test_a_copy_with_other_shared_variables(model):
+def test_a_copy_with_other_shared_variables(model: Any) -> None:
     f, w, b = model
     w2, b2 = sg.shared(np.array([10.0, 20.0]), "w2"), sg.shared(0.0, "b2")
     g = f.copy(share_memory=True, swap={w: w2, b: b2}, name="other")
@@ -53,7 +54,7 @@ def test_a_copy_with_other_shared_variables(model):
     assert set(g.get_shared()) == {w2, b2}
 
 
-def test_swapping_two_variables_with_each_other():
+def test_swapping_two_variables_with_each_other() -> None:
     a, b = sg.shared(1.0, "a"), sg.shared(2.0, "b")
     f = sg.function([], a - b, updates=[(a, a * 10)])
     g = f.copy(swap={a: b, b: a})
@@ -61,7 +62,7 @@ def test_swapping_two_variables_with_each_other():
     assert (a.get_value(), b.get_value()) == (10, 20)
 
 
-def test_swapping_inside_givens_states_and_computed_inputs():
+def test_swapping_inside_givens_states_and_computed_inputs() -> None:
     a, b = sg.shared(2.0, "a"), sg.shared(3.0, "b")
     x, y, n = T.dscalars("x", "y", "n")
     middle = x * a
@@ -71,7 +72,7 @@ def test_swapping_inside_givens_states_and_computed_inputs():
     assert [float(g(10)), float(g(10))] == [14, 17]
 
 
-def test_a_copy_without_updates(model):
+def test_a_copy_without_updates(model: Any) -> None:
     f, w, _ = model
     g = f.copy(delete_updates=True)
     for _ in range(2):
@@ -80,7 +81,7 @@ def test_a_copy_without_updates(model):
     assert g.plan.updates == [u for u in g.plan.updates if u.target is not w]
 
 
-def test_a_copy_keeps_trust_and_changed_defaults():
+def test_a_copy_keeps_trust_and_changed_defaults() -> None:
     x, y = T.dscalars("x", "y")
     f = sg.function([x, sg.In(y, value=1.0)], x + y)
     f["y"] = 5
@@ -92,7 +93,7 @@ def test_a_copy_keeps_trust_and_changed_defaults():
     assert f(np.array(1.0)) == 6
 
 
-def test_bad_swaps(model):
+def test_bad_swaps(model: Any) -> None:
     f, w, _ = model
     with pytest.raises(ValueError, match="stranger is not a shared variable of function 'step'"):
         f.copy(swap={sg.shared(1.0, "stranger"): w})
@@ -106,7 +107,7 @@ def test_bad_swaps(model):
 
 
 @pytest.mark.parametrize("again", [lambda f: pickle.loads(pickle.dumps(f)), copy.deepcopy])
-def test_a_pickled_function_is_independent(model, again):
+def test_a_pickled_function_is_independent(model: Any, again: Any) -> None:
     f, w, _ = model
     f(DATA)
     f.trust_input = True
@@ -122,7 +123,7 @@ def test_a_pickled_function_is_independent(model, again):
     assert float(f["n"]) == 2
 
 
-def test_functions_pickled_together_share_their_variables():
+def test_functions_pickled_together_share_their_variables() -> None:
     s = sg.shared(1.0, "s")
     pair = {"up": sg.function([], updates=[(s, s + 1)]), "see": sg.function([], s * 1), "s": s}
     pair = pickle.loads(pickle.dumps(pair))
@@ -135,7 +136,7 @@ def test_functions_pickled_together_share_their_variables():
     lambda x: None, lambda x: x + 1, lambda x: {"a": x, "b": (x * 2, [x])},
 ])
 @pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", "None", "DebugMode", "NanGuardMode"])
-def test_pickles_keep_forms_givens_and_modes(outputs, mode):
+def test_pickles_keep_forms_givens_and_modes(outputs: Any, mode: Any) -> None:
     x, y = T.dvectors("x", "y")
     f = sg.function([sg.In(y, name="why", value=[1.0, 2.0])], outputs(x), givens={x: y * 3}, mode=mode,
                     on_unused_input="ignore")
@@ -145,13 +146,13 @@ def test_pickles_keep_forms_givens_and_modes(outputs, mode):
     assert repr(g()) == repr(f())
 
 
-def test_a_profiled_function_stays_profiled():
+def test_a_profiled_function_stays_profiled() -> None:
     f = pickle.loads(pickle.dumps(sg.function([], T.constant(1.0), profile=True)))
     f()
     assert f.calls == 1
 
 
-def test_a_long_graph_pickles_at_the_default_recursion_limit():
+def test_a_long_graph_pickles_at_the_default_recursion_limit() -> None:
     x = T.dscalar("x")
     y = x
     for _ in range(5000):
@@ -164,7 +165,7 @@ def test_a_long_graph_pickles_at_the_default_recursion_limit():
 # ---- memory -----------------------------------------------------------------------------------------------------
 
 
-def test_free_lets_go_of_scratch_memory_and_the_function_still_works():
+def test_free_lets_go_of_scratch_memory_and_the_function_still_works() -> None:
     x = T.dmatrix("x")
     f = sg.function([x], (T.exp(x) @ T.tanh(x)).sum())
     data = np.full((50, 50), 0.1)
@@ -175,7 +176,7 @@ def test_free_lets_go_of_scratch_memory_and_the_function_still_works():
     assert f(data) == want
 
 
-def test_a_function_nobody_holds_is_collected_with_its_source():
+def test_a_function_nobody_holds_is_collected_with_its_source() -> None:
     x = T.dvector("x")
     f = sg.function([x], x + 1, name="shortlived")
     f(DATA)
@@ -187,7 +188,7 @@ def test_a_function_nobody_holds_is_collected_with_its_source():
     assert not any("shortlived" in name for name in linecache.cache)
 
 
-def test_scratch_memory_follows_the_shapes():
+def test_scratch_memory_follows_the_shapes() -> None:
     x = T.dmatrix("x")
     f = sg.function([x], T.exp(x * 2).sum(axis=0) + 1)
     for rows in (3, 5, 0, 1, 3):
@@ -198,7 +199,7 @@ def test_scratch_memory_follows_the_shapes():
 # ---- trust_input ------------------------------------------------------------------------------------------------
 
 
-def test_trust_input_skips_checks():
+def test_trust_input_skips_checks() -> None:
     x = T.fvector("x")
     f = sg.function([x], x * 2)
     assert f.trust_input is False

@@ -11,8 +11,9 @@ import pytest
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.compile.watch import Finding
-from tests.records import RECORDS
+from tests.records import ELEMENTWISE, RECORDS
 from tests.records.base import Record
+from tests.records.elementwise import Elementwise
 
 pytestmark = pytest.mark.slow
 
@@ -49,3 +50,20 @@ def test_operation(record: Record, dtype: str) -> None:
                 raise
             except (ValueError, IndexError, TypeError, ZeroDivisionError):
                 continue  # an ordinary refusal; what an operation refuses is tested with the operation
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+@pytest.mark.parametrize("record", ELEMENTWISE, ids=str)
+def test_elementwise(record: Elementwise, dtype: str) -> None:
+    values = record.sample(np.random.default_rng(4), [dtype] * record.nin, [(3, 4)] * record.nin)
+    inputs = [T.TensorType(v.dtype, (None,) * v.ndim)() for v in values]
+    try:
+        result = record.call(*inputs)
+    except TypeError:
+        pytest.skip("not for this dtype")
+    outputs = [result]
+    places = [i for i, v in enumerate(values) if v.dtype.kind == "f" and (record.wrt is None or i in record.wrt)]
+    if not record.gradient and places and result.dtype == dtype:
+        outputs += sg.grad(result.sum(), [inputs[i] for i in places], disconnected_inputs="ignore")
+    with np.errstate(all="ignore"):
+        sg.function(inputs, outputs, mode="DebugMode", on_unused_input="ignore")(*values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import textwrap
 import traceback
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ import symgraph.tensor as T
 from symgraph.config import config
 
 
-def failure(program, **names):
+def failure(program: Any, **names: Any) -> Any:
     """The error a program ends in."""
     code = compile(textwrap.dedent(program).strip() + "\n", "model.py", "exec")
     with pytest.raises(Exception) as caught:  # noqa: PT011
@@ -27,7 +28,7 @@ def failure(program, **names):
     return caught.value
 
 
-def text_of(error):
+def text_of(error: Any) -> Any:
     """What Python prints last: type, message and notes."""
     lines = "".join(traceback.format_exception_only(error)).rstrip().splitlines()
     assert len(lines) <= 12
@@ -35,14 +36,14 @@ def text_of(error):
     return re.sub(r"^symgraph\.(\w+\.)+", "", "\n".join(lines))
 
 
-def check(program, wanted, **names):
+def check(program: Any, wanted: Any, **names: Any) -> None:
     assert text_of(failure(program, **names)) == textwrap.dedent(wanted).strip()
 
 
 # ---- while building ---------------------------------------------------------------------------------------------
 
 
-def test_missing_input():
+def test_missing_input() -> None:
     check("""
         x, w = T.dvector("x"), T.dvector("w")
         h = T.tanh(x * w)
@@ -59,7 +60,7 @@ def test_missing_input():
     """)
 
 
-def test_missing_input_far_from_the_output():
+def test_missing_input_far_from_the_output() -> None:
     check("""
         x = T.dvector("x")
         y = x
@@ -77,7 +78,7 @@ def test_missing_input_far_from_the_output():
     """)
 
 
-def test_missing_input_declared_twice():
+def test_missing_input_declared_twice() -> None:
     check("""
         x = T.dvector("x")
         y = x + 1
@@ -92,7 +93,7 @@ def test_missing_input_declared_twice():
     """)
 
 
-def test_missing_input_of_an_update():
+def test_missing_input_of_an_update() -> None:
     check("""
         g = T.dvector("g")
         w = sg.shared(np.zeros(3), "w")
@@ -106,7 +107,7 @@ def test_missing_input_of_an_update():
     """)
 
 
-def test_unused_input():
+def test_unused_input() -> None:
     check("""
         x, y = T.dvector("x"), T.dvector("y")
         sg.function([x, y], x + 1)
@@ -116,7 +117,7 @@ def test_unused_input():
     """)
 
 
-def test_disconnected_gradient():
+def test_disconnected_gradient() -> None:
     check("""
         x, w = T.dvector("x"), sg.shared(np.zeros(3), "w")
         cost = (x ** 2).sum()
@@ -126,7 +127,7 @@ def test_disconnected_gradient():
     """)
 
 
-def test_update_twice():
+def test_update_twice() -> None:
     check("""
         w = sg.shared(np.zeros(3), "w")
         sg.function([], updates=[(w, w + 1),
@@ -139,7 +140,7 @@ def test_update_twice():
     """)
 
 
-def test_update_of_another_rank():
+def test_update_of_another_rank() -> None:
     check("""
         w = sg.shared(np.zeros(3), "w")
         sg.function([], updates=[(w, w.sum())])
@@ -148,7 +149,7 @@ def test_update_of_another_rank():
     """)
 
 
-def test_update_of_another_known_shape():
+def test_update_of_another_known_shape() -> None:
     check("""
         w = sg.shared(np.zeros((2, 3)), "w", shape=(2, 3))
         sg.function([], updates=[(w, w.T)])
@@ -158,7 +159,7 @@ def test_update_of_another_known_shape():
     """)
 
 
-def test_wrong_rank_at_build():
+def test_wrong_rank_at_build() -> None:
     error = failure("""
         x, y = T.dmatrix("x"), T.dtensor3("y")
         T.dot(x, x) @ T.dscalar("z")
@@ -166,7 +167,7 @@ def test_wrong_rank_at_build():
     assert isinstance(error, (TypeError, ValueError))
 
 
-def test_wrong_known_shape_at_build():
+def test_wrong_known_shape_at_build() -> None:
     error = failure("""
         x = T.dmatrix("x")
         w = sg.shared(np.zeros((784, 10)), "w", shape=(784, 10))
@@ -178,7 +179,7 @@ def test_wrong_known_shape_at_build():
     assert "784" in str(error)
 
 
-def test_wrong_dtype_at_build():
+def test_wrong_dtype_at_build() -> None:
     error = failure("""
         x, i = T.dvector("x"), T.dscalar("i")
         y = x[i]
@@ -187,7 +188,7 @@ def test_wrong_dtype_at_build():
     assert "float64" in str(error)
 
 
-def test_given_that_does_not_fit():
+def test_given_that_does_not_fit() -> None:
     check("""
         x = T.fmatrix("x")
         data = sg.shared(np.zeros((4, 2)), "data")
@@ -202,7 +203,7 @@ def test_given_that_does_not_fit():
 # ---- updates that change the dtype ------------------------------------------------------------------------------
 
 
-def test_widened_by_an_input():
+def test_widened_by_an_input() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         lr = T.scalar("lr")
@@ -217,7 +218,7 @@ def test_widened_by_an_input():
     """.replace("(d?)", "mul"))
 
 
-def test_widened_by_a_numpy_constant():
+def test_widened_by_a_numpy_constant() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         decay = w * np.float64(0.9)
@@ -230,7 +231,7 @@ def test_widened_by_a_numpy_constant():
     """)
 
 
-def test_widened_by_an_array():
+def test_widened_by_an_array() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         sg.function([], updates=[(w, w + np.arange(3) / 2)])
@@ -242,7 +243,7 @@ def test_widened_by_an_array():
     """)
 
 
-def test_widened_by_another_shared_variable_far_above():
+def test_widened_by_another_shared_variable_far_above() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         m = sg.shared(np.zeros(3), "m")
@@ -258,7 +259,7 @@ def test_widened_by_another_shared_variable_far_above():
     """)
 
 
-def test_widened_by_an_operation():
+def test_widened_by_an_operation() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         i = T.lscalar("i")
@@ -271,7 +272,7 @@ def test_widened_by_an_operation():
     """)
 
 
-def test_an_integer_counter_made_float():
+def test_an_integer_counter_made_float() -> None:
     check("""
         count = sg.shared(0, "count")
         sg.function([], updates=[(count, count + 0.5)])
@@ -286,12 +287,15 @@ def test_an_integer_counter_made_float():
 # ---- while calling ----------------------------------------------------------------------------------------------
 
 
-def test_arguments():
+def test_arguments() -> None:
     program = """
         x, y = T.fmatrix("x"), T.ivector("y")
         train = sg.function([x, y], x.sum() + y.sum(), name="train")
     """
-    call = lambda text: failure(textwrap.dedent(program) + "train(" + text + ")")
+
+    def call(arguments: str) -> Any:
+        return failure(textwrap.dedent(program) + "train(" + arguments + ")")
+
     assert text_of(call("np.ones((2, 2))")) == (
         "TypeError: train() is missing 1 of its 2 inputs: y (int32[?])")
     assert text_of(call("np.ones((2, 2)), [1]")) == (
@@ -305,7 +309,7 @@ def test_arguments():
         "compiled function takes arrays; to put one expression in the place of another use givens, or clone_replace")
 
 
-def test_known_shape_of_an_argument():
+def test_known_shape_of_an_argument() -> None:
     check("""
         x = T.TensorType("float64", (None, 3))("x")
         f = sg.function([x], x.sum())
@@ -315,7 +319,7 @@ def test_known_shape_of_an_argument():
     """)
 
 
-def test_run_time_shapes():
+def test_run_time_shapes() -> None:
     check("""
         x, t = T.dvector("x"), T.dvector("t")
         w = sg.shared(np.ones(3), "w")
@@ -331,7 +335,7 @@ def test_run_time_shapes():
     """)
 
 
-def test_run_time_shapes_in_a_gradient():
+def test_run_time_shapes_in_a_gradient() -> None:
     error = failure("""
         x, t = T.dmatrix("x"), T.dmatrix("t")
         w = sg.shared(np.ones((3, 2)), "w")
@@ -345,7 +349,7 @@ def test_run_time_shapes_in_a_gradient():
     text_of(error)
 
 
-def test_run_time_stretching():
+def test_run_time_stretching() -> None:
     check("""
         x, b = T.dmatrix("x"), T.dmatrix("b")
         f = sg.function([x, b], x + b)
@@ -359,7 +363,7 @@ def test_run_time_stretching():
     """)
 
 
-def test_run_time_index():
+def test_run_time_index() -> None:
     check("""
         x, i = T.dvector("x"), T.iscalar("i")
         f = sg.function([x, i], x[i] * 2)
@@ -373,7 +377,7 @@ def test_run_time_index():
     """)
 
 
-def test_high_verbosity_shows_the_whole_expression():
+def test_high_verbosity_shows_the_whole_expression() -> None:
     with config.change_flags(exception_verbosity="high"):
         error = failure("""
             x, t = T.dvector("x"), T.dvector("t")
@@ -383,7 +387,7 @@ def test_high_verbosity_shows_the_whole_expression():
     assert "sqrt(exp(tanh(x)))" in error.__notes__[0]
 
 
-def test_the_traceback_ends_in_the_generated_line():
+def test_the_traceback_ends_in_the_generated_line() -> None:
     error = failure("""
         x, i = T.dvector("x"), T.iscalar("i")
         f = sg.function([x, i], x[i] * 2)
@@ -391,21 +395,22 @@ def test_the_traceback_ends_in_the_generated_line():
     """)
     last = traceback.extract_tb(error.__traceback__)[-1]
     assert last.filename.startswith("<symgraph ")
+    assert last.line
     assert "x0[int(x1)]" in last.line
     assert last.line in "".join(traceback.format_exception(error))
 
 
-def test_only_the_first_function_explains():
+def test_only_the_first_function_explains() -> None:
     """An operation that calls a compiled function itself: the note is that of the inner one."""
     inner = sg.function([v := T.dvector("v")], v.reshape((7,)), name="inner")
 
     class Call(sg.Op):
         __props__ = ()
 
-        def make_node(self, x):
+        def make_node(self, x: Any) -> Any:
             return sg.Apply(self, [x], [x.type()])
 
-        def perform(self, node, inputs, output_storage):
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
             output_storage[0][0] = inner(inputs[0])
 
     x = T.dvector("x")
@@ -415,7 +420,7 @@ def test_only_the_first_function_explains():
     assert "inner" in caught.value.__notes__[0]
 
 
-def test_an_error_that_is_raised_again_is_explained_once():
+def test_an_error_that_is_raised_again_is_explained_once() -> None:
     x = T.dvector("x")
     f = sg.function([x], x.reshape((7,)))
     error = None
@@ -430,7 +435,7 @@ def test_an_error_that_is_raised_again_is_explained_once():
 # ---- shared variables, modes, flags -----------------------------------------------------------------------------
 
 
-def test_shared_variables():
+def test_shared_variables() -> None:
     check("""
         w = sg.shared(np.zeros(3, "float32"), "w")
         w.set_value(np.zeros(3))
@@ -442,39 +447,39 @@ def test_shared_variables():
     """)
 
 
-def test_flags():
+def test_flags() -> None:
     check("sg.config.floatx = 'float32'", "ConfigError: unknown configuration flag 'floatx' (did you mean 'floatX'?)")
     check("sg.config.floatX = 'float23'",
           "ConfigError: floatX takes one of float16, float32, float64, not 'float23' (did you mean 'float32'?)")
     check("sg.config.compute_test_value", "AttributeError: unknown configuration flag 'compute_test_value'")
 
 
-def test_modes():
+def test_modes() -> None:
     check("sg.function([], T.constant(1.0), mode='FASTRUN')", """
         ValueError: mode must be one of FAST_RUN, FAST_COMPILE, None, DebugMode, NanGuardMode or a Mode, not 'FASTRUN'
     """)
     check("sg.Mode(optimizer='o9')", "ValueError: optimizer must be FAST_RUN, FAST_COMPILE or None, not 'o9'")
 
 
-def test_notes_of_the_operations_own_are_kept_and_an_odd_operation_hides_no_error():
+def test_notes_of_the_operations_own_are_kept_and_an_odd_operation_hides_no_error() -> None:
     class Odd(sg.Op):
         __props__ = ()
+        mute = False
 
-        def make_node(self, x):
+        def make_node(self, x: Any) -> Any:
             return sg.Apply(self, [x], [x.type()])
 
-        def perform(self, node, inputs, output_storage):
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
             error = KeyError("mine")
             error.add_note("said by the operation")
             raise error
 
-        def __str__(self):
+        def __str__(self) -> Any:
             if self.mute:
                 raise RuntimeError("no name")
             return "odd"
 
     x, op = T.dvector("x"), Odd()
-    op.mute = False
     f = sg.function([x], op(x), name="f")
     with pytest.raises(KeyError, match="mine") as caught:
         f(np.ones(2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,23 +19,23 @@ MODES = ["FAST_RUN", "FAST_COMPILE", "None", "DebugMode", "NanGuardMode"]
     ("FAST_RUN", "FAST_RUN"), ("fast_compile", "FAST_COMPILE"), ("DebugMode", "DebugMode"), ("DEBUG_MODE", "DebugMode"),
     ("nanguardmode", "NanGuardMode"), (FAST_RUN, "FAST_RUN"), (None, "FAST_RUN"), ("None", "None"),
 ])
-def test_names(given, name):
+def test_names(given: Any, name: Any) -> None:
     assert get_mode(given).name == name
 
 
-def test_the_configured_mode():
+def test_the_configured_mode() -> None:
     with config.change_flags(mode="FAST_COMPILE"):
         assert get_default_mode() is FAST_COMPILE
         assert sg.function([], T.constant(1.0)).maker.mode is FAST_COMPILE
 
 
 @pytest.mark.parametrize("bad", ["FAST", 3, object()])
-def test_unknown_modes(bad):
+def test_unknown_modes(bad: Any) -> None:
     with pytest.raises(ValueError, match="mode must be one of"):
         get_mode(bad)
 
 
-def test_bad_parts():
+def test_bad_parts() -> None:
     with pytest.raises(ValueError, match="optimizer must be"):
         sg.Mode(optimizer="o5")
     with pytest.raises(ValueError, match="watch must be"):
@@ -44,18 +46,18 @@ def test_bad_parts():
 
 @pytest.mark.parametrize("linker", ["py", "c|py", "cvm", None, "numpy", "cpu"])
 @pytest.mark.parametrize("optimizer", ["fast_run", "fast_compile", "None", "merge", None])
-def test_modes_as_theano_programs_write_them(linker, optimizer):
+def test_modes_as_theano_programs_write_them(linker: Any, optimizer: Any) -> None:
     x = T.dvector("x")
     f = sg.function([x], T.log(1 + T.exp(x)), mode=sg.Mode(linker=linker, optimizer=optimizer))
     np.testing.assert_allclose(f([0.0]), [np.log(2)])
 
 
-def fired(mode):
+def fired(mode: Any) -> Any:
     x = T.dvector("x")
     return {one.rule for one in sg.function([x], T.log(1 + T.exp(x)) * 1, mode=mode).fired}
 
 
-def test_excluding_and_including():
+def test_excluding_and_including() -> None:
     assert "softplus" in fired(FAST_RUN)
     without = FAST_RUN.excluding("softplus")
     assert "softplus" not in fired(without)
@@ -68,19 +70,19 @@ def test_excluding_and_including():
     assert hash(without) == hash(FAST_RUN.excluding("softplus"))
 
 
-def test_requiring():
+def test_requiring() -> None:
     assert "softplus" in fired(FAST_RUN.excluding("softplus").requiring("softplus"))
     with pytest.raises(ValueError, match="no rule has the name or tag no_such_rule"):
         FAST_RUN.requiring("no_such_rule")
 
 
-def test_display():
+def test_display() -> None:
     assert str(FAST_RUN) == "FAST_RUN"
     assert "FAST_COMPILE" in str(FAST_COMPILE.excluding("x"))
     assert NanGuardMode(big_is_error=False).guards == {"nan", "inf"}
 
 
-def training_program(mode):
+def training_program(mode: Any) -> Any:
     rng = np.random.default_rng(0)
     x, y = T.dmatrix("x"), T.ivector("y")
     w, b = sg.shared(rng.normal(size=(4, 3)), "w"), sg.shared(np.zeros(3), "b")
@@ -97,7 +99,7 @@ def training_program(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_training_is_the_same_in_every_mode(mode):
+def test_training_is_the_same_in_every_mode(mode: Any) -> None:
     costs, parameters = training_program(mode)
     want_costs, want_parameters = training_program("None")
     np.testing.assert_allclose(costs, want_costs, rtol=1e-9)
@@ -107,7 +109,7 @@ def test_training_is_the_same_in_every_mode(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_knows_states_keywords_and_copies(mode):
+def test_every_mode_knows_states_keywords_and_copies(mode: Any) -> None:
     x, n = T.dscalars("x", "n")
     s = sg.shared(0.0, "s")
     f = sg.function([x, sg.In(n, value=1.0, update=n * 2)], {"n": n, "x": x}, updates=[(s, s + n * x)], mode=mode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,15 +15,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
 @pytest.fixture
-def x():
+def x() -> Any:
     return T.dvector("x")
 
 
-def guarded(expression, inputs, updates=(), **options):
+def guarded(expression: Any, inputs: Any, updates: Any = (), **options: Any) -> Any:
     return sg.function(inputs, expression, updates=updates, mode=NanGuardMode(**options), name="loss")
 
 
-def test_the_step_the_line_and_the_values_are_named(x):
+def test_the_step_the_line_and_the_values_are_named(x: Any) -> None:
     w = sg.shared(np.array([1.0, 2, 3, 4, 5, -6]), "w")
     f = guarded(T.log(x * w) + 1, [x], [(w, w * 0)])
     with pytest.raises(FloatingPointError) as caught:
@@ -43,23 +45,23 @@ def test_the_step_the_line_and_the_values_are_named(x):
     (lambda x: (x ** 2).sum(), [1e6, 1e5], "a number beyond"),
     (lambda x: T.exp(x).sum(), [1e4, 0.0], "infinity"),
 ])
-def test_what_is_found(x, expression, data, what):
+def test_what_is_found(x: Any, expression: Any, data: Any, what: Any) -> None:
     with pytest.raises(FloatingPointError, match=what):
         guarded(expression(x), [x])(data)
 
 
-def test_guards_can_be_left_out(x):
+def test_guards_can_be_left_out(x: Any) -> None:
     assert guarded(T.exp(x), [x], big_is_error=False)([100.0])[0] > 1e40
     assert np.isinf(guarded(T.log(x), [x], inf_is_error=False, big_is_error=False)([0.0]))
     assert np.isnan(guarded(T.sqrt(x), [x], nan_is_error=False)([-1.0]))
 
 
-def test_only_the_first_step_is_blamed(x):
+def test_only_the_first_step_is_blamed(x: Any) -> None:
     with pytest.raises(FloatingPointError, match=r"made by sqrt\(x\)"):
         guarded(T.exp(T.sqrt(x)) * 2 + T.sin(x), [x])([-1.0])
 
 
-def test_a_nan_that_came_in_is_named(x):
+def test_a_nan_that_came_in_is_named(x: Any) -> None:
     s = sg.shared(np.array([1.0, np.nan]), "s")
     with pytest.raises(FloatingPointError, match=r"argument 0 \(x\) holds NaN at 1 of 2 places, first at \[1\]"):
         guarded(x + 1, [x])([1.0, np.nan])
@@ -68,7 +70,7 @@ def test_a_nan_that_came_in_is_named(x):
     assert np.isnan(guarded(x + 1, [x], nan_is_error=False)([np.nan]))
 
 
-def test_infinities_that_came_in_are_meant(x):
+def test_infinities_that_came_in_are_meant(x: Any) -> None:
     mask = sg.shared(np.array([0.0, -np.inf]), "mask")
     f = guarded(T.maximum(x + mask, 0), [x])
     np.testing.assert_array_equal(f([1.0, 1.0]), [1, 0])
@@ -76,12 +78,12 @@ def test_infinities_that_came_in_are_meant(x):
     np.testing.assert_array_equal(g([1.0, 1e300]), [1, 1e300])
 
 
-def test_a_stable_program_is_not_stopped(x):
+def test_a_stable_program_is_not_stopped(x: Any) -> None:
     f = guarded(T.log(1 + T.exp(x)), [x])
     np.testing.assert_array_equal(f([800.0]), [800])
 
 
-def test_memory_used_again_is_not_mistaken_for_a_result():
+def test_memory_used_again_is_not_mistaken_for_a_result() -> None:
     """Scratch memory keeps what an earlier call left in it; that is nobody's result."""
     m = T.dmatrix("m")
     f = guarded((T.exp(m) @ T.tanh(m) + T.sin(m)).sum(axis=0), [m])
@@ -97,7 +99,7 @@ def test_memory_used_again_is_not_mistaken_for_a_result():
     np.testing.assert_array_equal(f(data), want)
 
 
-def test_training_is_not_disturbed(x):
+def test_training_is_not_disturbed(x: Any) -> None:
     w = sg.shared(np.ones(2), "w")
     cost = ((x * w - 1) ** 2).sum()
     f = guarded(cost, [x], [(w, w - 0.1 * sg.grad(cost, w))])
@@ -105,7 +107,7 @@ def test_training_is_not_disturbed(x):
     assert costs == sorted(costs, reverse=True)
 
 
-def test_a_diverging_training_is_stopped_and_keeps_the_last_good_weights(x):
+def test_a_diverging_training_is_stopped_and_keeps_the_last_good_weights(x: Any) -> None:
     w = sg.shared(np.ones(2), "w")
     cost = ((x * w - 1) ** 2).sum()
     f = guarded(cost, [x], [(w, w - 10 * sg.grad(cost, w))])
@@ -114,7 +116,7 @@ def test_a_diverging_training_is_stopped_and_keeps_the_last_good_weights(x):
     assert np.isfinite(w.get_value()).all()
 
 
-def test_integers_booleans_and_empty_arrays_pass():
+def test_integers_booleans_and_empty_arrays_pass() -> None:
     i, e = T.lvector("i"), T.dvector("e")
     f = guarded([i * 10 ** 12, i > 0, e * 2], [i, e])
     assert f([5], [])[0] == 5 * 10 ** 12

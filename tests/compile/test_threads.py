@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +18,19 @@ THREADS, CALLS = 16, 2000
 
 
 @pytest.fixture(autouse=True)
-def _switch_often():
+def _switch_often() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(before)
 
 
-def run_all(*jobs):
+def run_all(*jobs: Any) -> None:
     """Run jobs at once, each in a thread, starting together; raise what any of them raised."""
     errors = []
     start = threading.Barrier(len(jobs))
 
-    def guarded(job):
+    def guarded(job: Any) -> None:
         try:
             start.wait(60)
             job()
@@ -45,12 +47,12 @@ def run_all(*jobs):
         raise errors[0]
 
 
-def test_a_pure_function_with_scratch_memory():
+def test_a_pure_function_with_scratch_memory() -> None:
     x, y = T.dvectors("x", "y")
     f = sg.function([x, y], [T.exp(x * y) + T.tanh(x - y) * 2, (x * y + 1).sum()])
     assert "scratch.take" in f.source
 
-    def work(seed):
+    def work(seed: Any) -> None:
         a, b = np.random.default_rng(seed).normal(size=(2, 3 + seed))
         want = f(a, b)
         for _ in range(CALLS):
@@ -61,12 +63,12 @@ def test_a_pure_function_with_scratch_memory():
     run_all(*[lambda i=i: work(i) for i in range(THREADS)])
 
 
-def test_increments_of_a_shared_counter():
+def test_increments_of_a_shared_counter() -> None:
     s = sg.shared(np.zeros(2), "s")
     f = sg.function([], s, updates=[(s, s + 1)])
-    seen = [[] for _ in range(THREADS)]
+    seen: list[list[float]] = [[] for _ in range(THREADS)]
 
-    def work(i):
+    def work(i: Any) -> None:
         for _ in range(CALLS):
             value = f()
             assert value[0] == value[1]
@@ -78,17 +80,17 @@ def test_increments_of_a_shared_counter():
     assert all(values == sorted(values) for values in seen)
 
 
-def test_the_sum_of_two_variables_is_never_seen_torn():
+def test_the_sum_of_two_variables_is_never_seen_torn() -> None:
     x = T.dscalar("x")
     a, b = sg.shared(np.full(3, 500.0), "a"), sg.shared(np.full(3, 500.0), "b")
     move = sg.function([x], [], updates=[(a, a - x), (b, b + x)])
     total, both = sg.function([], a + b), sg.function([], [a, b])
 
-    def writer(seed):
+    def writer(seed: Any) -> None:
         for amount in np.random.default_rng(seed).integers(-5, 6, CALLS):
             move(float(amount))
 
-    def reader():
+    def reader() -> None:
         for _ in range(CALLS):
             assert set(total().tolist()) == {1000.0}
             left, right = both()
@@ -98,7 +100,7 @@ def test_the_sum_of_two_variables_is_never_seen_torn():
     np.testing.assert_array_equal(a.get_value() + b.get_value(), [1000.0] * 3)
 
 
-def test_functions_that_update_in_opposite_orders_do_not_wait_in_a_circle():
+def test_functions_that_update_in_opposite_orders_do_not_wait_in_a_circle() -> None:
     s = [sg.shared(float(i), f"s{i}") for i in range(15)]
     forward = sg.function([], updates=[(v, v + 1) for v in s])
     backward = sg.function([], updates=[(v, v - 1) for v in reversed(s)])
@@ -108,25 +110,25 @@ def test_functions_that_update_in_opposite_orders_do_not_wait_in_a_circle():
     assert values == [i + 600 * (i in (3, 9)) for i in range(15)]
 
 
-def test_set_value_while_functions_update():
+def test_set_value_while_functions_update() -> None:
     s = sg.shared(np.zeros(200), "s")
     f = sg.function([], s, updates=[(s, s + 1)])
 
-    def update():
+    def update() -> None:
         for _ in range(CALLS):
             value = f()
             assert value.min() == value.max()
 
-    def assign():
+    def assign() -> None:
         for i in range(CALLS):
             s.set_value(np.full(200, -1000.0 * i))
 
-    def look():
+    def look() -> None:
         for _ in range(CALLS):
             value = s.get_value()
             assert value.min() == value.max()
 
-    def borrow():
+    def borrow() -> None:
         for _ in range(CALLS):
             value = s.get_value(borrow=True)
             first = value.copy()
@@ -140,23 +142,23 @@ class Again(sg.Op):
     """Calls a function from inside a function."""
 
     __props__ = ()
-    function = None
+    function: Any = None
 
-    def make_node(self, x):
+    def make_node(self, x: Any) -> Any:
         return sg.Apply(self, [x], [x.type()])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         (x,) = inputs
         output_storage[0][0] = x.copy() if x[0] <= 0 else Again.function(x - 1) + 1
 
 
 @pytest.mark.parametrize("mode", ["FAST_RUN", "DebugMode", "NanGuardMode"])
-def test_a_function_may_call_itself(mode):
+def test_a_function_may_call_itself(mode: Any) -> None:
     x = T.dvector("x")
     count = sg.shared(0, "count")
     Again.function = sg.function([x], Again()(x * 1) * 2 + T.exp(x * 0) - 1, updates=[(count, count + 1)], mode=mode)
 
-    def serial(n):
+    def serial(n: Any) -> Any:
         return 2 * (n if n <= 0 else serial(n - 1) + 1)
 
     deepest = 3 if mode == "DebugMode" else 6  # which runs everything twice, so within itself 2 ** depth times
@@ -164,7 +166,7 @@ def test_a_function_may_call_itself(mode):
     before = int(count.get_value())
     assert before >= 1
 
-    def work():
+    def work() -> None:
         for depth in (0, deepest, 2, 1) * (2 if deepest == 3 else 20):
             np.testing.assert_array_equal(Again.function(np.full(2, float(depth))), [serial(depth)] * 2)
 
@@ -172,11 +174,11 @@ def test_a_function_may_call_itself(mode):
     assert int(count.get_value()) > before
 
 
-def test_concurrent_compilation():
+def test_concurrent_compilation() -> None:
     data = np.linspace(0.1, 1, 5)
     results = {}
 
-    def work(i):
+    def work(i: Any) -> None:
         for k in range(6):
             x = T.dvector("x")
             w = sg.shared(np.full(5, 2.0), "w")
@@ -190,11 +192,11 @@ def test_concurrent_compilation():
         assert len({results[i, k] for i in range(8)}) == 1
 
 
-def test_one_expression_compiled_and_evaluated_by_many():
+def test_one_expression_compiled_and_evaluated_by_many() -> None:
     x = T.dvector("x")
     y = sg.grad((T.exp(x) * x).sum(), x)
 
-    def work():
+    def work() -> None:
         for _ in range(5):
             np.testing.assert_allclose(y.eval({x: np.ones(2)}), [2 * np.e] * 2)
             np.testing.assert_allclose(sg.function([x], y)(np.ones(2)), [2 * np.e] * 2)
@@ -202,8 +204,8 @@ def test_one_expression_compiled_and_evaluated_by_many():
     run_all(*[work] * 8)
 
 
-def test_flags_of_one_thread_do_not_reach_another():
-    def work(dtype):
+def test_flags_of_one_thread_do_not_reach_another() -> None:
+    def work(dtype: Any) -> None:
         for _ in range(30):
             with config.change_flags(floatX=dtype):
                 x = T.vector("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ import symgraph as sg
 import symgraph.tensor as T
 
 
-def value_of(*variables):
+def value_of(*variables: Any) -> Any:
     return [v.get_value().tolist() for v in variables]
 
 
-def test_swap():
+def test_swap() -> None:
     a, b = sg.shared(1.0, "a"), sg.shared(2.0, "b")
     f = sg.function([], [a, b], updates=[(a, b), (b, a)])
     assert [float(v) for v in f()] == [1, 2]
@@ -24,7 +25,7 @@ def test_swap():
     assert value_of(a, b) == [1, 2]
 
 
-def test_rotation_of_arrays_leaves_them_apart():
+def test_rotation_of_arrays_leaves_them_apart() -> None:
     s = [sg.shared(np.full(3, float(i)), f"s{i}") for i in range(5)]
     f = sg.function([], updates=[(s[i], s[(i + 1) % 5]) for i in range(5)])
     for _ in range(7):
@@ -34,7 +35,7 @@ def test_rotation_of_arrays_leaves_them_apart():
     assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
 
 
-def test_outputs_see_old_values_in_every_order():
+def test_outputs_see_old_values_in_every_order() -> None:
     s = sg.shared(np.arange(3.0), "s")
     f = sg.function([], [s, s * 2, s.sum(), s[1:], s[::-1]], updates=[(s, s + 10)])
     for step in range(4):
@@ -43,7 +44,7 @@ def test_outputs_see_old_values_in_every_order():
             np.testing.assert_array_equal(got, want)
 
 
-def test_two_variables_updated_to_one_value_stay_apart():
+def test_two_variables_updated_to_one_value_stay_apart() -> None:
     x, a, b = T.dvector("x"), sg.shared(np.zeros(2), "a"), sg.shared(np.zeros(2), "b")
     f = sg.function([x], x + 1, updates=[(a, x + 1), (b, x + 1)])
     result = f(np.ones(2))
@@ -52,7 +53,7 @@ def test_two_variables_updated_to_one_value_stay_apart():
     np.testing.assert_array_equal(result, [2, 2])
 
 
-def test_an_update_to_a_view_of_an_input_or_constant_copies():
+def test_an_update_to_a_view_of_an_input_or_constant_copies() -> None:
     x, s = T.dvector("x"), sg.shared(np.zeros(2), "s")
     for expression in (x, x[:], x[::-1], x.reshape((2,)), T.constant([3.0, 4.0])):
         f = sg.function([x], updates=[(s, expression)], on_unused_input="ignore")
@@ -69,7 +70,7 @@ def test_an_update_to_a_view_of_an_input_or_constant_copies():
 # ---- results belong to the caller -------------------------------------------------------------------------------
 
 
-def many_outputs():
+def many_outputs() -> Any:
     x, s = T.dmatrix("x"), sg.shared(np.arange(4.0).reshape(2, 2), "s")
     y = T.tanh(x @ s)
     outputs = [x, s, y, y.T, y[0], y[:, ::-1], x.T, s.T, s[1], y.reshape((4,)), y + 1, T.constant(np.ones((2, 2))),
@@ -78,7 +79,7 @@ def many_outputs():
 
 
 @pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", "None", "DebugMode"])
-def test_results_share_memory_with_nothing(mode):
+def test_results_share_memory_with_nothing(mode: Any) -> None:
     x, s, outputs = many_outputs()
     f = sg.function([x], outputs, updates=[(s, s + 1)], mode=mode)
     data = np.arange(4.0).reshape(2, 2)
@@ -93,7 +94,7 @@ def test_results_share_memory_with_nothing(mode):
         np.testing.assert_array_equal(result, copy)
 
 
-def test_writing_on_results_changes_nothing():
+def test_writing_on_results_changes_nothing() -> None:
     x, s, outputs = many_outputs()
     f = sg.function([x], outputs, updates=[(s, s * 1.5)])
     twin = sg.shared(s.get_value(), "twin")
@@ -107,7 +108,7 @@ def test_writing_on_results_changes_nothing():
             a[...] = np.nan
 
 
-def test_what_was_borrowed_is_never_overwritten():
+def test_what_was_borrowed_is_never_overwritten() -> None:
     s = sg.shared(np.zeros(3), "s")
     f = sg.function([], updates=[(s, s + 1)])
     seen = []
@@ -128,17 +129,17 @@ class Trap(sg.Op):
     __props__ = ()
     armed = False
 
-    def make_node(self, x):
+    def make_node(self, x: Any) -> Any:
         return sg.Apply(self, [x], [x.type()])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         if Trap.armed:
             raise RuntimeError("the trap was armed")
         output_storage[0][0] = inputs[0].copy()
 
 
 @pytest.fixture
-def trap():
+def trap() -> Any:
     Trap.armed = False
     yield Trap()
     Trap.armed = False
@@ -146,7 +147,7 @@ def trap():
 
 @pytest.mark.parametrize("place", range(6))
 @pytest.mark.parametrize("mode", ["FAST_RUN", "DebugMode"])
-def test_an_exception_at_any_node_leaves_everything_as_it_was(trap, place, mode):
+def test_an_exception_at_any_node_leaves_everything_as_it_was(trap: Any, place: Any, mode: Any) -> None:
     x, n = T.dvector("x"), T.dscalar("n")
     a, b, c = (sg.shared(np.full(2, float(i)), f"s{i}") for i in range(3))
     wrap = [trap if i == place else (lambda v: v) for i in range(6)]
@@ -172,7 +173,7 @@ def test_an_exception_at_any_node_leaves_everything_as_it_was(trap, place, mode)
     lambda s, x: T.set_subtensor(s[x[5].astype("int64")], 0.0),
     lambda s, x: s + x.reshape((7,)).sum(),
 ])
-def test_ordinary_errors_commit_nothing(bad):
+def test_ordinary_errors_commit_nothing(bad: Any) -> None:
     x, first, s = T.dvector("x"), sg.shared(0.0, "first"), sg.shared(np.zeros(2), "s")
     f = sg.function([x], updates=[(first, first + 1), (s, bad(s, x))])
     for _ in range(3):
@@ -181,7 +182,7 @@ def test_ordinary_errors_commit_nothing(bad):
     assert value_of(first, s) == [0, [0, 0]]
 
 
-def test_a_failed_call_does_not_spoil_the_next():
+def test_a_failed_call_does_not_spoil_the_next() -> None:
     x, s = T.dvector("x"), sg.shared(np.zeros(2), "s")
     f = sg.function([x], T.exp(x) * 2 + 1, updates=[(s, T.tanh(s + 1) + x)])
     want = f(np.zeros(2)), s.get_value()
@@ -193,11 +194,11 @@ def test_a_failed_call_does_not_spoil_the_next():
         np.testing.assert_array_equal(s.get_value(), want[1])
 
 
-def interrupted_at(position, call):
+def interrupted_at(position: Any, call: Any) -> Any:
     """Make a call that is interrupted before its n-th bytecode; whether it was."""
     count = 0
 
-    def trace(frame, event, arg):
+    def trace(frame: Any, event: Any, arg: Any) -> Any:
         nonlocal count
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -217,7 +218,7 @@ def interrupted_at(position, call):
 
 
 @pytest.mark.parametrize("variables", [2, 15])
-def test_an_interrupt_at_any_instruction_applies_all_updates_or_none(variables):
+def test_an_interrupt_at_any_instruction_applies_all_updates_or_none(variables: Any) -> None:
     n = T.dscalar("n")
     s = [sg.shared(np.full(2, float(i)), f"s{i}") for i in range(variables)]
     f = sg.function([sg.In(n, value=0.0, update=n + 1)], updates=[(v, v + n + 1) for v in s])
@@ -245,17 +246,17 @@ class Sloppy(sg.Op):
 
     __props__ = ("kind",)
 
-    def __init__(self, kind):
+    def __init__(self, kind: Any) -> None:
         self.kind = kind
         if kind == "in place":
-            self.destroy_map = {0: [0]}
+            self.destroy_map = {0: [0]}  # type: ignore[misc]
         if kind == "view":
-            self.view_map = {0: [0]}
+            self.view_map = {0: [0]}  # type: ignore[misc]
 
-    def make_node(self, x):
+    def make_node(self, x: Any) -> Any:
         return sg.Apply(self, [x], [x.type(), x.type()] if self.kind == "twice" else [x.type()])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         x = inputs[0]
         if self.kind == "in place":
             x += 1
@@ -265,7 +266,7 @@ class Sloppy(sg.Op):
 
 @pytest.mark.parametrize("kind", ["same", "unsaid view", "view", "in place", "twice"])
 @pytest.mark.parametrize("inner", [lambda x, s: x, lambda x, s: x * 2, lambda x, s: s, lambda x, s: T.exp(x * s)])
-def test_results_of_sloppy_operations_belong_to_the_caller(kind, inner):
+def test_results_of_sloppy_operations_belong_to_the_caller(kind: Any, inner: Any) -> None:
     x, s = T.dvector("x"), sg.shared(np.full(2, 3.0), "s")
     y = Sloppy(kind)(inner(x, s))
     y = y if isinstance(y, list) else [y]
@@ -283,3 +284,24 @@ def test_results_of_sloppy_operations_belong_to_the_caller(kind, inner):
         for result in results:
             result[:] = np.nan
         np.testing.assert_array_equal(s.get_value(), np.full(2, want))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+@pytest.mark.parametrize("update", [
+    lambda s: T.set_subtensor(s[0], 1), lambda s: T.inc_subtensor(s[1:], 1), lambda s: s[::-1], lambda s: s * 2,
+    lambda s: T.cast(T.cast(s, "float64") * 2, s.dtype), lambda s: T.concatenate([s[1:], s[:1]]),
+    lambda s: T.zeros_like(s),
+    lambda s: T.switch(s > 1, s, -s), lambda s: T.clip(s, 1, 2), lambda s: s,
+])
+def test_each_kind_of_update_from_the_first_call_on(update: Any, dtype: Any) -> None:
+    """The memory of the value before last is used again from the third call on; it must not matter."""
+    s, twin = (sg.shared(np.arange(4).astype(dtype), n) for n in ("s", "twin"))
+    f, g = sg.function([], updates=[(s, update(s))]), sg.function([], update(twin), mode="None")
+    for shape in (4, 4, 4, 6, 6, 2):
+        s.set_value(np.resize(s.get_value(), shape))
+        for _ in range(3):
+            twin.set_value(s.get_value())
+            want = g()
+            f()
+            np.testing.assert_array_equal(s.get_value(), want)
+            assert s.get_value().dtype == dtype
