@@ -9,7 +9,7 @@ import numpy as np
 
 from symgraph.config import config
 from symgraph.errors import MissingInputError
-from symgraph.graph.basic import Variable
+from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.rewrite import brief
 from symgraph.graph.traversal import variable_path
 from symgraph.plan import Step
@@ -64,10 +64,13 @@ def explain(error: BaseException, step: Step, values: Sequence[Any], title: str)
     """Add to a run-time error what it happened in, in the user's terms."""
     node = step.node
     lines = [f"in {place_of(step)}, of {title}"]
-    for variable, value in list(zip(node.inputs, values, strict=True))[:_MOST_INPUTS]:
+    # A single number stands in the expression already.
+    told = [(v, value) for v, value in zip(node.inputs, values, strict=True)
+            if not (isinstance(v, Constant) and np.ndim(v.data) == 0)]
+    for variable, value in told[:_MOST_INPUTS]:
         lines.append(f"  {clip(brief(variable, 1), 48)}: {describe_value(value)}")
-    if len(node.inputs) > _MOST_INPUTS:
-        lines.append(f"  and {len(node.inputs) - _MOST_INPUTS} more")
+    if len(told) > _MOST_INPUTS:
+        lines.append(f"  and {len(told) - _MOST_INPUTS} more")
     if config.exception_verbosity == "high":
         lines.append(f"  whole expression: {brief(node.outputs[0], 12)}")
     else:
