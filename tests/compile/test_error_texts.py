@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from tests.compile.texts import check, failure
 
-
 # ---- while building ---------------------------------------------------------------------------------------------
 
 

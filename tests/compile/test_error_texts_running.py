@@ -16,7 +16,6 @@ import symgraph.tensor as T
 from symgraph.config import config
 from tests.compile.texts import check, failure, text_of
 
-
 # ---- while calling ----------------------------------------------------------------------------------------------
 
 
@@ -218,7 +217,7 @@ def test_notes_of_the_operations_own_are_kept_and_an_odd_operation_hides_no_erro
     with pytest.raises(KeyError, match="mine") as caught:
         f(np.ones(2))
     assert caught.value.__notes__[0] == "said by the operation"
-    assert caught.value.__notes__[1].startswith("in odd(x), built at test_error_texts.py:")
+    assert caught.value.__notes__[1].startswith("in odd(x), built at test_error_texts_running.py:")
     op.mute = True
     with pytest.raises(KeyError, match="mine"):
         f(np.ones(2))
