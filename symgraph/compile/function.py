@@ -15,7 +15,7 @@ from symgraph.compile.build import Built, build
 from symgraph.compile.errors import clip, explain
 from symgraph.compile.io import parse_inputs, parse_outputs
 from symgraph.compile.mode import get_mode
-from symgraph.compile.recipe import FlatRecipe, Recipe
+from symgraph.compile.recipe import Recipe
 from symgraph.compile.updates import add_default_updates, parse_givens, parse_updates
 from symgraph.config import config
 from symgraph.graph.basic import Constant, Variable, set_evaluator
@@ -313,7 +313,7 @@ class Function:
 
     def __reduce__(self) -> Any:
         profiled = isinstance(self, ProfiledFunction)
-        return _restored, (FlatRecipe.of(self.recipe), self._present(), self._trusting, profiled)
+        return _restored, (self.recipe, self._present(), self._trusting, profiled)
 
     def free(self) -> None:
         """Let go of the scratch memory kept between calls."""
@@ -366,9 +366,9 @@ def state_of(recipe: Recipe, position: int) -> SharedVariable:
     return cls(kind, default_of(recipe, position, entry.value), entry.name)
 
 
-def _restored(flat: FlatRecipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:
+def _restored(recipe: Recipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:
     """What unpickling calls: compile again."""
-    made = make_function(flat.restored(), profiled)
+    made = make_function(recipe, profiled)
     made._take_over(values, trusting)
     return made
 

@@ -1,4 +1,4 @@
-"""What an error says, in full. Each program is compiled as ``model.py``, so that the lines an error names are its own."""
+"""What an error says, in full. Each program is compiled as ``model.py``, whose lines the errors name."""
 
 from __future__ import annotations
 
