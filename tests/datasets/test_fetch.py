@@ -146,7 +146,7 @@ def test_nothing_is_asked_for_unless_requested(
 def test_a_bad_mirror_is_passed_over_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, nowhere: Path, bad: str
 ) -> None:
-    monkeypatch.setattr(fetch, "_SILENCE", 0.2)
+    monkeypatch.setattr(fetch, "_SILENCE", 0.2 if bad == "silent" else 60)
     monkeypatch.setattr(fetch, "_CHUNK", 16)
     monkeypatch.setattr(fetch, "_PATIENCE", 0.1 if bad == "trickling" else 60)
     use_mirrors(monkeypatch, server, bad)
