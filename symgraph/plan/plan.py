@@ -238,7 +238,7 @@ class Plan:
             if result.copy or (isinstance(result, Output) and result.lent and block.home is Home.INPUT):
                 continue
             if block.home is not Home.OWN and not block.writable:
-                raise InconsistentPlanError(f"{result.variable} would hand out the memory of an {block.home.value}")
+                raise InconsistentPlanError(f"{result.variable} would hand out the memory of the {block.home.value}")
             if block.buffer is not None and block.buffer.use is Use.SCRATCH:
                 raise InconsistentPlanError(f"{result.variable} would hand out a scratch buffer")
             if id(block) in owners:

@@ -101,9 +101,9 @@ class Program:
         self.pool.append(Value(symbol, array))
         self.log.append(f"{len(self.pool) - 1}: {what} -> {kind}")
 
-    def move(self) -> None:
+    def move(self, moves: Sequence[Move] = ()) -> None:
         """Try one operation."""
-        name, act = MOVES[self.choose(len(MOVES))]
+        act = self.one_of(moves or [act for _, act in MOVES])
         try:
             with np.errstate(all="ignore"):
                 act(self)
@@ -135,10 +135,11 @@ def away_from_zero(x: Value) -> bool:
 
 # ---- moves ------------------------------------------------------------------------------------------------------
 
-MOVES: list[tuple[str, Callable[[Program], None]]] = []
+Move = Callable[[Program], None]
+MOVES: list[tuple[str, Move]] = []
 
 
-def move(act: Callable[[Program], None]) -> Callable[[Program], None]:
+def move(act: Move) -> Move:
     MOVES.append((act.__name__, act))
     return act
 
@@ -348,7 +349,9 @@ def softmaxes(p: Program) -> None:
         p.grow("log sum exp", T.log(T.exp(x.symbol).sum(axis=axis)), np.log(e.sum(axis=axis)))
     else:
         keep = p.choose(2) == 1
-        p.grow("logsumexp", T.nnet.logsumexp(x.symbol, axis=axis, keepdims=keep), np.log(e.sum(axis=axis, keepdims=keep)))
+        top = x.array.max(axis=axis, keepdims=True)
+        wanted = top + np.log(np.exp(x.array - top).sum(axis=axis, keepdims=True))
+        p.grow("logsumexp", T.nnet.logsumexp(x.symbol, axis=axis, keepdims=keep), wanted if keep else wanted.squeeze(axis))
 
 
 # ---- shapes and views -------------------------------------------------------------------------------------------
