@@ -7,7 +7,7 @@ arrays of their true elements. The rules on where index arrays put their axes ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,7 +168,7 @@ class Indexing(TensorOp):
         arrays = [i for i, v in enumerate(node.inputs) if i >= first and v.type.ndim]  # type: ignore[attr-defined]
         return meeting_axes([node.inputs[i] for i in arrays], arrays)
 
-    def show(self, values: Sequence[Any]) -> str:
+    def show(self, values: Iterable[Any]) -> str:
         """The index as it would be written, for printing."""
         supply = iter(values)
 

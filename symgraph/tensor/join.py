@@ -75,13 +75,17 @@ class Split(TensorOp):
     Parameters
     ----------
     axis : int
+    pieces : int
     """
 
     axis: int
+    pieces: int
 
     def make_node(self, x: Any, *lengths: Any) -> Apply:
         x = as_tensor_variable(x)
         sizes = as_lengths(lengths)
+        if len(sizes) != self.pieces:
+            raise ValueError(f"split: {len(sizes)} lengths for {self.pieces} pieces")
         known = [static_length(n) for n in sizes]
         total = x.type.shape[self.axis]
         if total is not None and None not in known and sum(known) != total:  # type: ignore[arg-type]
@@ -93,7 +97,7 @@ class Split(TensorOp):
 
     @property
     def view_map(self) -> dict[int, list[int]]:  # type: ignore[override]
-        return {i: [0] for i in range(64)}
+        return {i: [0] for i in range(self.pieces)}
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         x, *lengths = inputs
@@ -214,4 +218,4 @@ def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: int = 0) 
         lengths = as_lengths(splits_size)
     if n_splits is not None and len(lengths) != n_splits:
         raise ValueError(f"split: n_splits={n_splits}, but {len(lengths)} lengths are given")
-    return Split(axis)(variable, *lengths, return_list=True)  # type: ignore[no-any-return]
+    return Split(axis, len(lengths))(variable, *lengths, return_list=True)  # type: ignore[no-any-return]

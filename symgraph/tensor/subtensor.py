@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,7 @@ class Subtensor(Indexing):
         return [None if eval_points[0] is None else self(eval_points[0], *inputs[1:])]
 
     def __repr__(self) -> str:
-        holes = ["?"] * 64
-        return f"[{self.show(holes)}]"
+        return f"[{self.show(repeat('?'))}]"
 
 
 def _broadcast_lengths(arrays: Sequence[tuple[Any, Any]]) -> list[Any]:
@@ -203,7 +203,7 @@ class IncSubtensor(Indexing):
         return [self(tx, ty, *indices)]
 
     def __repr__(self) -> str:
-        return f"{self.verb}[{self.show(['?'] * 64)}]"
+        return f"{self.verb}[{self.show(repeat('?'))}]"
 
 
 def _names_no_element_twice(indices: Sequence[Any]) -> bool:
@@ -366,6 +366,8 @@ def _fitted(value: Any, part: Any) -> Any:
 
 
 def _like(y: Any, source: Any) -> Any:
+    if isinstance(y, (float, complex)) and source.type.is_discrete:
+        raise TypeError(f"the number {y} does not fit into {source}, of type {source.type}; cast one of them")
     return np.asarray(y, source.type.numpy_dtype) if isinstance(y, (bool, int, float, complex)) else y
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.type import NullType, Type
+
+if TYPE_CHECKING:
+    from symgraph.tensor.variable import TensorVariable
 
 __all__ = ["DISCRETE_KINDS", "TensorType", "broadcast_static_shapes", "tensor_type"]
 
@@ -88,6 +91,10 @@ class TensorType(Type):
 
     def __str__(self) -> str:
         return f"{self.dtype}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
+
+    def __call__(self, name: str | None = None) -> TensorVariable:
+        """A new symbolic tensor of this type; as an input, it carries the user's line."""
+        return super().__call__(name)  # type: ignore[return-value]
 
     # ---- relations ------------------------------------------------------------------------------------------
 

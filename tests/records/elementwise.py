@@ -96,7 +96,7 @@ def like_exp(*dtypes: Any) -> Any:
     return np.exp.resolve_dtypes((*dtypes, None))[-1]
 
 
-def _half_away(x: Array) -> Array:
+def _half_away(x: Array) -> Any:
     x = x.astype(like_exp(x.dtype))
     rounded = np.rint(x)
     return np.where(np.abs(x - np.trunc(x)) == 0.5, np.trunc(x) + np.sign(x), rounded).astype(rounded.dtype)

@@ -107,7 +107,7 @@ REDUCTIONS: tuple[Record, ...] = (
         _sampler(empty=False, distinct=True, axes=False),
         REAL,
         tolerance={**ROUNDINGS, "float16": 3e-2},
-        gradient="its derivative at one element is infinite; see test_reduce",
+        gradient="its derivative at one element is infinite; see test_gradients",
     ),
     Record("ptp", T.ptp, _ptp, _sampler(distinct=True, empty=False, keepdims=False), ("int64", *FLOATS)),
     Record("norm", T.norm, _norm, _norm_samples, FLOATS, tolerance=ROUNDINGS),

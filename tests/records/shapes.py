@@ -217,11 +217,11 @@ CREATION: tuple[Record, ...] = (
     ),
     Record(
         "arange",
-        lambda bounds, dtype: T.arange(*bounds, dtype=dtype),
-        lambda bounds, dtype: np.arange(*bounds, dtype=dtype),
+        lambda bounds, dtype: T.arange(*bounds, dtype=dtype),  # type: ignore[misc]
+        lambda bounds, dtype: np.arange(*bounds).astype(dtype),
         _arange,
         tuple(d for d in ALL if d != "bool" and not d.startswith("complex")),
-        gradient="see test_creation",
+        gradient="see test_gradients",
     ),
     Record(
         "eye",

@@ -66,11 +66,12 @@ def inferred_shapes(outputs: Sequence[Any]) -> list[list[Any]]:
         return shapes[v]
 
     for node in toposort(outputs):
+        made: Any = node.outputs
         try:
             inferred = node.op.infer_shape(node, [tuple(shape_of(v)) for v in node.inputs])
         except NotImplementedError:  # the lengths depend on values
-            inferred = [[shape_i(v, i) for i in range(v.type.ndim)] for v in node.outputs]
-        for variable, lengths in zip(node.outputs, inferred, strict=True):
+            inferred = [[shape_i(v, i) for i in range(v.type.ndim)] for v in made]
+        for variable, lengths in zip(made, inferred, strict=True):
             shapes[variable] = [
                 number_constant(np.asarray(n, "int64")) if isinstance(n, (int, np.integer)) else n for n in lengths]
     return [shape_of(v) for v in outputs]

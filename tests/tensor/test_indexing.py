@@ -135,7 +135,7 @@ def test_gradients(case: Any) -> None:
     verify_grad(lambda x, v: T.set_subtensor(x[key], v) ** 2, [a, y], 1)
 
 
-BAD = {
+BAD: dict[str, Any] = {
     "too many": (0, 0, 0), "two ellipses": (..., ...), "float": 1.5, "string": "a", "float array": np.array([0.5]),
     "out of range": 3, "out of range, negative": (0, -5), "mask of wrong length": np.array([True, False]),
     "mask of wrong shape": np.ones((3, 3), bool), "mask of too many axes": np.ones((3, 4, 1), bool),
@@ -149,7 +149,7 @@ def test_bad_keys_raise_what_numpy_raises(name: str) -> None:
     """When the shape is known, as far as possible while building; else when called."""
     key, a = BAD[name], np.zeros((3, 4))
     with pytest.raises((IndexError, TypeError, ValueError)) as numpy_error:
-        a[key]  # type: ignore[index]
+        a.__getitem__(key)
     kinds = (numpy_error.type, ValueError) if name == "arrays that do not fit" else numpy_error.type
     for static in (True, False):
         x = symbol(a, static=static)
@@ -205,6 +205,8 @@ def test_values_that_do_not_fit_are_refused_when_building() -> None:
         T.set_subtensor(x[0], np.zeros(5, "int32"))
     with pytest.raises(ValueError, match="2 dimensions"):
         T.inc_subtensor(x[0], np.zeros((1, 4), "int32"))
+    with pytest.raises(TypeError, match=r"1\.5 does not fit"):
+        T.set_subtensor(x[0], 1.5)
     with pytest.raises(TypeError, match="must be a part of a tensor"):
         T.set_subtensor(x, 0)
     with pytest.raises(TypeError, match=r"T\.set_subtensor"):

@@ -22,7 +22,7 @@ SEVERAL = [r for r in ELEMENTWISE if r.nin > 1]
 SHAPE_OF_FIRST = {"fill"}
 
 
-def records(rows: Any) -> Any:
+def records(rows: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("record", rows, ids=str)
 
 
@@ -107,7 +107,7 @@ def test_python_integers_out_of_range_are_refused() -> None:
     np.testing.assert_array_equal(compute([x], x < 300, [np.array([1, 127], "int8")]), [True, True])
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, Any] = {
     "empty": lambda a: a[:, :0],
     "0-d": lambda a: np.array(a[0, 0]),
     "transposed": lambda a: a.T,

@@ -19,7 +19,7 @@ CASES = [pytest.param(r, d, id=f"{r.name}-{d}") for r in RECORDS for d in r.dtyp
 SMOOTH = [r for r in RECORDS if not r.gradient]
 
 
-def records(rows: Any) -> Any:
+def records(rows: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("record", rows, ids=str)
 
 
@@ -110,7 +110,7 @@ def test_rop_is_lop(record: Record) -> None:
         out = record.call(*inputs, **options)
         wrt = moving_parts(record, values)
         moving = [inputs[i] for i in wrt]
-        directions = [rng.normal(size=values[i].shape).astype("float32") for i in wrt]
+        directions = [np.asarray(rng.normal(size=values[i].shape), "float32") for i in wrt]
         weights = np.asarray(rng.normal(size=expected(record, values, options).shape), out.type.dtype)
         pushed = sg.Rop(out, moving, [T.as_tensor_variable(d) for d in directions])
         pulled = sg.Lop(out, moving, T.as_tensor_variable(weights), disconnected_inputs="ignore")
@@ -138,7 +138,7 @@ def test_no_gradient_flows_into_integers(record: Record, dtype: str) -> None:
         assert gradient.dtype == "float64"
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, Any] = {
     "fortran": lambda a: np.asfortranarray(a) if a.ndim else a,
     "reversed": lambda a: np.array(a[(slice(None, None, -1),) * a.ndim])[(slice(None, None, -1),) * a.ndim],
     "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a,
