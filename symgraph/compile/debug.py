@@ -22,7 +22,7 @@ import numpy as np
 
 from symgraph.compile.build import build
 from symgraph.compile.errors import clip, describe_value, line_of, place_of
-from symgraph.compile.function import Function
+from symgraph.compile.function import Function, ProfiledFunction
 from symgraph.compile.io import In, Out
 from symgraph.compile.mode import UNREWRITTEN
 from symgraph.compile.nanguard import NanGuardFunction, NanGuardMode
@@ -68,7 +68,10 @@ class InvalidValueError(DebugModeError):
 
 def watched_function(recipe: Recipe, states: Mapping[int, SharedVariable], profile: bool = False) -> Function:
     """A function that watches itself run, as its mode asks."""
-    return (DebugFunction if recipe.mode.watch == "debug" else NanGuardFunction)(recipe, states)
+    kind: type[WatchedFunction] = DebugFunction if recipe.mode.watch == "debug" else NanGuardFunction
+    if profile:
+        kind = type(f"Profiled{kind.__name__}", (ProfiledFunction, kind), {})
+    return kind(recipe, states)
 
 
 class DebugFunction(WatchedFunction):

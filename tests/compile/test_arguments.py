@@ -367,8 +367,9 @@ def test_accepted_arguments_change_nothing(x: Any) -> None:
     np.testing.assert_array_equal(f(ONES), 2 * ONES)
 
 
-def test_profile_counts_calls(x: Any) -> None:
-    f = sg.function([x], x + 1, profile=True)
+@pytest.mark.parametrize("mode", ["FAST_RUN", "DebugMode", "NanGuardMode"])
+def test_profile_counts_calls(x: Any, mode: Any) -> None:
+    f = sg.function([x], x + 1, profile=True, mode=mode)
     f(ONES), f(x=ONES)
     assert f.calls == 2
     assert f.seconds > 0

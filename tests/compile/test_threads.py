@@ -63,6 +63,23 @@ def test_a_pure_function_with_scratch_memory() -> None:
     run_all(*[lambda i=i: work(i) for i in range(THREADS)])
 
 
+def test_scratch_memory_is_let_go_of_while_functions_run() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], (T.exp(x) @ T.tanh(x) + 1).sum(axis=0))
+    data = np.linspace(-1, 1, 64).reshape(8, 8)
+    want = f(data)
+
+    def work() -> None:
+        for _ in range(CALLS):
+            assert np.array_equal(f(data), want)
+
+    def free() -> None:
+        for _ in range(CALLS):
+            f.free()
+
+    run_all(*[work] * 4, free, free)
+
+
 def test_increments_of_a_shared_counter() -> None:
     s = sg.shared(np.zeros(2), "s")
     f = sg.function([], s, updates=[(s, s + 1)])
