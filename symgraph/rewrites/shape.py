@@ -113,7 +113,7 @@ def merge_dimshuffles(node: Apply) -> Variable | None:
         return x
     reused = _reuse_dropped(op.order, x.type.ndim)
     if reused != op.order:
-        return x if reused == tuple(range(len(reused))) else DimShuffle(reused)(x)
+        return x if reused == tuple(range(x.type.ndim)) else DimShuffle(reused)(x)
     first = made_by(x, DimShuffle)
     if first is None:
         return None
