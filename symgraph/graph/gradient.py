@@ -28,7 +28,7 @@ from symgraph.graph.gates import (
     zero_grad,
 )
 from symgraph.graph.origin import current_origin, deriving
-from symgraph.graph.traversal import toposort, walk_variables
+from symgraph.graph.traversal import clone_replace, toposort, walk_variables
 from symgraph.graph.type import DisconnectedType, NullType
 
 __all__ = [
@@ -388,7 +388,13 @@ def _pull_again(node: Apply, output: Variable, seed: Variable,
             return gradient
         if seed in walk_variables([gradient], here):
             total.append(grad(None, seed, here, known_grads={gradient: tangent}))
-    return output.type.add_terms(total) if total else output.type.zeros_like(output)
+    if not total:
+        return output.type.zeros_like(output)
+    # A shape may still be asked of the seed; its value no longer matters.
+    kept: dict[Variable, Variable] = {v: v for v in here}
+    kept.update((t, t) for _, t in pairs if t is not None)
+    result: Variable = clone_replace(output.type.add_terms(total), {**kept, seed: output.type.zeros_like(output)})
+    return result
 
 
 def subgraph_grad(

@@ -21,6 +21,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.op import Op
 from symgraph.graph.origin import Origin, deriving
+from symgraph.graph.type import Type
 
 __all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "brief", "rewrite_rule"]
 
@@ -471,27 +472,27 @@ class _Run:
 
     @staticmethod
     def _accept(rule: Rule, node: Apply, replacements: list[Variable]) -> bool:
-        """A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines.
+        """Whether the replacements are of the types of what they replace, and know no less of the shape.
 
-        So does a pattern whose right side knows less of the shape: ``x + zeros(3)`` checks the length of x, x does
-        not. And any rule that finds an axis to be 1 which was not known to be: what reads it was built for the other
-        type.
+        A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines. So does any
+        rule whose result knows less (``x + zeros(3)`` checks the length of x, x does not; and a later reshape may have
+        counted on it) or finds an axis to be 1 which was not known to be: what reads it was built for the other type.
         """
-        law = not isinstance(rule, FunctionRule)
-        pairs = list(zip(node.outputs, replacements, strict=False))
         if len(replacements) == len(node.outputs):
-            if all(old is new or (_may_replace(old, new) and (not law or old.type.is_super(new.type)))
-                   for old, new in pairs):
+            types = [(old.type, new.type) for old, new in zip(node.outputs, replacements, strict=True) if old is not new]
+            if all(old.is_super(new) and _is_interchangeable(old, new) for old, new in types):
                 return True
-            if law or all(old is new or old.type.is_super(new.type) for old, new in pairs):
+            if not isinstance(rule, FunctionRule) or all(
+                old.is_super(new) or _is_interchangeable(old, new) for old, new in types
+            ):
                 return False
         found, wanted = ([str(v.type) for v in row] for row in (replacements, node.outputs))
         raise TypeError(f"rule {rule.name} gives {', '.join(found)} in the place of {', '.join(wanted)}, in {node}")
 
 
-def _may_replace(old: Variable, new: Variable) -> bool:
-    fits = getattr(old.type, "is_interchangeable", None)
-    return bool(fits(new.type)) if fits is not None else old.type == new.type
+def _is_interchangeable(old: Type, new: Type) -> bool:
+    fits = getattr(old, "is_interchangeable", None)
+    return bool(fits(new)) if fits is not None else old == new
 
 
 def brief(variable: Variable, depth: int = 3) -> str:

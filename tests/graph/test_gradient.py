@@ -277,8 +277,8 @@ def test_costs_that_are_none(xy):
     squares = v ** 2  # squares
     place = f"test_gradient.py:{line_of(test_costs_that_are_none, '# squares')}"
     assert _text(TypeError, squares, v) == (
-        "the cost must be a scalar, but pow has 1 dimension (float64[?]). Take its sum() or mean(), or give known_grads. It "
-        f"was built at {place}")
+        "the cost must be a scalar, but pow has 1 dimension (float64[?]). Take its sum() or mean(), or give "
+        f"known_grads. It was built at {place}")
     assert "the cost must be a floating-point scalar, but i is int64[]" in _text(TypeError, T.lscalar("i"), x)
     assert _text(TypeError, 3.0, x) == "cost must be a symbolic variable, not float: 3.0"
     assert _text(ValueError, None, x) == "grad needs a cost, or known_grads to start from"
