@@ -76,6 +76,8 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
     for mine, right in zip([*results, *(v for _, v in updates)], wanted, strict=True):
         assert (mine.array.dtype, mine.array.shape) == (right.dtype, right.shape)
 
+    borrowed: list[tuple[Any, Any]] = []  # values of shared variables as they were when they were taken
+
     def call(_: int) -> tuple[list[Any], list[Any]]:
         arguments = [v.array.copy() for v in program.inputs]
         with np.errstate(all="ignore"):
@@ -83,12 +85,15 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
         for value, argument, may_change in zip(program.inputs, arguments, mutable, strict=True):
             if not may_change:
                 np.testing.assert_array_equal(argument, value.array)
+        borrowed.extend((a, a.copy()) for target, _ in updates for a in [target.get_value(borrow=True)])
         return found, arguments
 
     calls = list(map(call, range(3)))  # the second call uses the scratch of the first, the third what updates left
     if threads:
         with ThreadPoolExecutor(threads) as pool:
             calls += pool.map(call, range(8 * threads))
+    for array, copy in borrowed:
+        np.testing.assert_array_equal(array, copy)
     held = [target.get_value(borrow=True) for target, _ in updates]
     for found, _ in calls:
         for k, (got, right) in enumerate(zip(found, wanted, strict=False)):

@@ -114,8 +114,8 @@ FIRES = [
     example("part_of_cast", lambda i: T.cast(i, "float64")[1:], integers(4)),
     example("second_is_stretching", T.fill, X, V),
     example("second_is_stretching", T.fill, X, 2.0),
-    example("operand_needs_no_stretching", lambda x, v: x + T.alloc(v, 3, 4), X, V),
-    example("operand_needs_no_stretching", lambda x, v: T.switch(T.alloc(v, 3, 4), x, 0), X, V > 1),
+    example("operand_needs_no_stretching", lambda x, v: x + T.alloc(v, *x.shape), X, V),
+    example("operand_needs_no_stretching", lambda x, v: T.switch(T.alloc(v, *x.shape), x, 0), X, V > 1),
     example("constant_condition", lambda x, y: T.switch(T.constant(True), x, y), X, Y),
     example("constant_condition", lambda x, y: T.switch(np.zeros((1, 1), bool), x, y), X, Y),
     example("constant_condition", lambda c, x: T.switch(c, x, x), X > 1, X),
@@ -175,6 +175,7 @@ DECLINES = [
     example("cast_of_cast", lambda x: T.cast(T.cast(x, "int32"), "float64"), X),
     example("cast_of_cast", lambda i: T.cast(T.cast(i, "int8"), "int64"), integers(4)),
     example("part_of_cast", lambda i, j: T.cast(i, "float64")[j], integers(4), J),
+    example("operand_needs_no_stretching", lambda x, v: x + T.alloc(v, 3, 4), X, V),  # the lengths of x are checked
     example("operand_needs_no_stretching", lambda v: T.alloc(v, 3, 4) + T.alloc(v, 3, 1), V[:1]),
     example("constant_condition", lambda x, v: T.switch(T.constant(True), v, x), X, V),
     example("constant_condition", lambda x, v: T.switch(T.constant(np.array([True, False, True, True])), v, v + 1), X, V),
