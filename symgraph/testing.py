@@ -74,17 +74,24 @@ def numeric_grad(f: Callable[..., Any], pt: Sequence[Any], eps: float | None = N
         if point.dtype.name not in STEPS:
             raise TypeError(f"numeric_grad: argument {place} must be of real floats, not {point.dtype}")
     step = max((STEPS[p.dtype.name] for p in points), default=STEPS["float64"]) if eps is None else eps
+    return _differences(f, points, step, lambda above, below: float(above) - float(below))
+
+
+def _differences(
+    f: Callable[..., Any], points: list[Array], step: float, change: Callable[[Any, Any], float]
+) -> list[Array]:
+    """For each element of each point, the change of f per unit step; the points are moved and put back."""
     gradients = []
     for point in points:
         gradient = np.zeros(point.shape)
         for index in np.ndindex(point.shape):
             here = point[index]
             point[index] = here + step
-            above, forward = float(f(*points)), float(point[index])
+            above, forward = f(*points), float(point[index])
             point[index] = here - step
-            below, backward = float(f(*points)), float(point[index])
+            below, backward = f(*points), float(point[index])
             point[index] = here
-            gradient[index] = (above - below) / (forward - backward)  # the steps that were taken, after rounding
+            gradient[index] = change(above, below) / (forward - backward)  # the steps that were taken, after rounding
         gradients.append(gradient)
     return gradients
 
@@ -198,11 +205,12 @@ def _compare(inputs: list[Any], points: list[Array], compute: Any, direction: Ar
              settings: dict[str, Any]) -> None:
     wide = direction.astype("float64")
 
-    def projected(*values: Array) -> float:
-        return float((np.asarray(compute(*values), "float64") * wide).sum())
+    def change(above: Any, below: Any) -> float:
+        # Element by element, then summed: what does not change must not drown what does in its rounding.
+        return float(((np.asarray(above, "float64") - np.asarray(below, "float64")) * wide).sum())
 
     analytic = function(inputs, gradients, mode=mode, on_unused_input="ignore")(*points)
-    numeric = numeric_grad(projected, points, settings["eps"])
+    numeric = _differences(compute, [np.array(p) for p in points], settings["eps"], change)
     for place, (found, expected, point) in enumerate(zip(analytic, numeric, points, strict=True)):
         found = np.asarray(found, "float64")
         if found.shape != point.shape:

@@ -16,7 +16,7 @@ A = TensorType("float64", (784, 500))("A")
 B = TensorType("float64", (10, 784))("B")
 V = T.dvector("V")
 M = T.dmatrix("M")
-I = T.lmatrix("I")  # noqa: N816
+I = T.lmatrix("I")
 Z = T.zvector("Z")
 
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
@@ -26,7 +26,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "batched matmul": (lambda: T.matmul(np.ones((2, 3, 4)), np.ones((3, 4, 5))), ValueError, "do not fit together"),
     "batched_dot": (lambda: T.batched_dot(2.0, V), ValueError, "batch axis"),
     "tensordot": (lambda: T.tensordot(A, B, 1), ValueError, "length 500, axis 0 of the second 10"),
-    "tensordot axes": (lambda: T.tensordot(A, B, [[0], [0, 1]]), ValueError, "1 axes of the first tensor, 2 of the second"),
+    "tensordot axes": (
+        lambda: T.tensordot(A, B, [[0], [0, 1]]),
+        ValueError,
+        "1 axes of the first tensor, 2 of the second",
+    ),
     "add": (lambda: A + B, ValueError, r"add: shapes do not fit together: \(784, 500\) and \(10, 784\)"),
     "shift of floats": (lambda: V << 1, TypeError, "left_shift is not defined on float64"),
     "not of floats": (lambda: ~V, TypeError, "invert is not defined on float64"),
@@ -37,7 +41,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "axis twice": (lambda: T.sum(M, axis=(0, -2)), ValueError, "given twice"),
     "axis of floats": (lambda: T.sum(M, axis=1.5), TypeError, "float"),
     "argmax of axes": (lambda: T.argmax(M, axis=(0, 1)), ValueError, "one axis or all of them"),
-    "reshape": (lambda: T.reshape(A, (3, 5)), ValueError, r"cannot reshape \(784, 500\), of 392000 elements, to \(3, 5\)"),
+    "reshape": (
+        lambda: T.reshape(A, (3, 5)),
+        ValueError,
+        r"cannot reshape \(784, 500\), of 392000 elements, to \(3, 5\)",
+    ),
     "reshape, rest": (lambda: T.reshape(A, (-1, 11)), ValueError, "cannot reshape 392000 elements"),
     "reshape, two": (lambda: T.reshape(V, (-1, -1)), ValueError, "at most one -1"),
     "reshape, rank": (lambda: T.reshape(V, T.lvector()), TypeError, "Pass ndim="),
