@@ -177,9 +177,7 @@ def acceptors(recipe: Recipe) -> list[Callable[[Any], Any]]:
 
 def _acceptor(entry: In, position: int, recipe: Recipe) -> Callable[[Any], Any]:
     kind = entry.variable.type
-    downcast = entry.allow_downcast if entry.allow_downcast is not None else recipe.allow_input_downcast
-    if downcast is None:
-        downcast = config.allow_input_downcast
+    downcast = recipe.may_downcast(entry)
     strict = entry.strict
 
     def accept(value: Any) -> Any:

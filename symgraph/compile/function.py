@@ -327,9 +327,8 @@ class Function:
 def default_of(recipe: Recipe, position: int, value: Any) -> Any:
     """A value as the default of an input: of its type, and a copy unless the input borrows."""
     entry = recipe.inputs[position]
-    downcast = entry.allow_downcast if entry.allow_downcast is not None else recipe.allow_input_downcast
     try:
-        filtered = entry.variable.type.filter(value, entry.strict, downcast)
+        filtered = entry.variable.type.filter(value, entry.strict, recipe.may_downcast(entry))
     except (TypeError, ValueError) as error:
         raise type(error)(f"{recipe.label}, value of input {entry.name or position}: {error}") from None
     return filtered if entry.borrow else copy.deepcopy(filtered)
@@ -426,6 +425,16 @@ def function(
         When an input is not needed, unless `on_unused_input` says otherwise.
     TypeError, ValueError
         When arguments, updates or givens are not of the right types, or are given twice.
+
+    Notes
+    -----
+    What a call returns belongs to the caller: it shares memory with no argument, shared variable, other result or later
+    call, unless `In` or `Out` say ``borrow``. Likewise no argument is written on or kept, unless ``mutable``.
+
+    Functions can be called from many threads at once, and from inside an operation they use. Calls that update a
+    common shared variable follow one another; a function that reads several sees values of one moment. Only an
+    operation that, inside one updating function, calls another which updates other variables can wait for its opposite
+    in a circle.
 
     Examples
     --------

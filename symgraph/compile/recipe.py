@@ -9,6 +9,7 @@ from typing import Any
 
 from symgraph.compile.io import Form, In, Out
 from symgraph.compile.mode import Mode
+from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.origin import Origin
 from symgraph.graph.traversal import clone_replace
@@ -46,6 +47,12 @@ class Recipe:
     def label(self) -> str:
         """What to call the function in its source and its errors."""
         return f"function {self.name!r}" if self.name else f"function at {self.origin}"
+
+    def may_downcast(self, entry: In) -> bool | None:
+        """Whether converting a value for an input may lose precision: as it says, or the function, or the flag."""
+        if entry.allow_downcast is not None:
+            return entry.allow_downcast
+        return self.allow_input_downcast if self.allow_input_downcast is not None else config.allow_input_downcast
 
     @property
     def stateful(self) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
+from symgraph.config import config
 
 
 @pytest.fixture
@@ -224,3 +225,16 @@ def test_an_input_that_is_not_mutable_is_never_written() -> None:
     data.setflags(write=False)
     f(data)
     np.testing.assert_array_equal(data, [1, 2])
+
+
+def test_defaults_are_converted_as_arguments_are() -> None:
+    v = T.fvector("v")
+    with pytest.raises(TypeError, match="value of input v"):
+        sg.function([sg.In(v, value=np.ones(2))], v)
+    assert sg.function([sg.In(v, value=np.ones(2))], v, allow_input_downcast=True)().dtype == np.float32
+    with config.change_flags(allow_input_downcast=True):
+        assert sg.function([sg.In(v, value=np.ones(2))], v)().dtype == np.float32
+    f = sg.function([sg.In(v, value=[1.0, 2.0])], v)
+    with pytest.raises(TypeError, match="value of input v"):
+        f["v"] = np.ones(2)
+    np.testing.assert_array_equal(f(), [1, 2])
