@@ -441,16 +441,6 @@ def test_looking_inside(x: Any) -> None:
     assert "loss" in repr(f)
 
 
-def test_the_same_program_gives_the_same_text() -> None:
-    def build() -> Any:
-        a, b = T.dmatrices("a", "b")
-        s = sg.shared(np.ones((2, 2)), "s")
-        outputs = [T.tanh(a @ b + s), sg.grad((a * s).sum(), s)]
-        return sg.function([a, b], outputs, updates=[(s, s * 2)], name="f").source
-
-    assert len({build() for _ in range(5)}) == 1
-
-
 def test_no_warning_while_compiling(x: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
