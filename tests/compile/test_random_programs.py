@@ -31,14 +31,14 @@ STEPS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (lambda a, b: a.T, lambda a, b: a.T),
     (lambda a, b: a[::-1], lambda a, b: a[::-1]),
     (lambda a, b: a[:, ::-1], lambda a, b: a[:, ::-1]),
-    (lambda a, b: a.reshape((3, 3)), lambda a, b: a.reshape((3, 3))),
+    (lambda a, b: a.reshape(a.shape), lambda a, b: a.reshape(a.shape)),
     (lambda a, b: a @ b, lambda a, b: a @ b),
     (lambda a, b: a - b[0], lambda a, b: a - b[0]),
     (lambda a, b: a.dimshuffle(1, 0), lambda a, b: a.T),
     (lambda a, b: T.set_subtensor(a[0], b[1]), lambda a, b: written(a, 0, b[1], False)),
     (lambda a, b: T.inc_subtensor(a[:, 1], b[2]), lambda a, b: written(a, (slice(None), 1), b[2], True)),
-    (lambda a, b: T.inc_subtensor(a[[0, 0, 2]], b), lambda a, b: written(a, [0, 0, 2], b, True)),
-    (lambda a, b: a[[2, 0, 1]], lambda a, b: a[[2, 0, 1]]),
+    (lambda a, b: T.inc_subtensor(a[[0, 0, 2]], b[:3]), lambda a, b: written(a, [0, 0, 2], b[:3], True)),
+    (lambda a, b: a[T.arange(a.shape[0] - 1, -1, -1)], lambda a, b: a[::-1]),
     (lambda a, b: T.switch(a > b, a, b * 0.5), lambda a, b: np.where(a > b, a, b * 0.5)),
     (lambda a, b: a - a.sum(axis=0), lambda a, b: a - a.sum(axis=0)),
     (lambda a, b: T.concatenate([a[1:], b[:1]]), lambda a, b: np.concatenate([a[1:], b[:1]])),
@@ -53,6 +53,12 @@ NODES = st.lists(st.tuples(st.integers(0, len(STEPS) - 1), PLACE, PLACE), min_si
 PICKS = st.lists(PLACE, min_size=0, max_size=4)
 
 
+#: Copies of an array that lie in memory in different ways.
+LAYOUTS: list[Callable[[Any], Any]] = [
+    lambda a: a.copy(), np.asfortranarray, lambda a: a[::-1].copy()[::-1], lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+]
+
+
 def carried_out(nodes: Any, leaves: list[Any], which: int) -> list[Any]:
     """All values of a program, from those it starts from."""
     values = list(leaves)
@@ -62,9 +68,12 @@ def carried_out(nodes: Any, leaves: list[Any], which: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", ["FAST_RUN", "None", "DebugMode"])
-@given(nodes=NODES, outputs=PICKS, updates=PICKS, mutable=st.booleans(), seed=st.integers(0, 5))
+@given(nodes=NODES, outputs=PICKS, updates=PICKS, mutable=st.booleans(), seed=st.integers(0, 5),
+       lengths=st.lists(st.integers(3, 5), min_size=3, max_size=5),
+       layouts=st.lists(st.integers(0, 3), min_size=3, max_size=3))
 @settings(max_examples=60, deadline=None)
-def test_a_random_program(mode: str, nodes: Any, outputs: Any, updates: Any, mutable: bool, seed: int) -> None:
+def test_a_random_program(mode: str, nodes: Any, outputs: Any, updates: Any, mutable: bool, seed: int,
+                          lengths: list[int], layouts: list[int]) -> None:
     rng = np.random.default_rng(seed)
     x, y = T.dmatrix("x"), T.dmatrix("y")
     shared = [sg.shared(rng.uniform(-1, 1, (3, 3)), f"s{i}") for i in range(2)]
@@ -74,10 +83,14 @@ def test_a_random_program(mode: str, nodes: Any, outputs: Any, updates: Any, mut
     pairs = list(zip(shared, [symbolic[i % len(symbolic)] for i in updates], strict=False))
     f = sg.function([sg.In(x, mutable=mutable), y], picked, updates=pairs, mode=mode, on_unused_input="ignore")
     held: list[Any] = []
-    for _ in range(3):
-        data = rng.uniform(-1, 1, (2, 3, 3))
+    for n in lengths:
+        data = rng.uniform(-1, 1, (2, n, n))
+        if model[0].shape[0] != n:
+            model = list(rng.uniform(-1, 1, (2, n, n)))
+            for s, value, layout in zip(shared, model, layouts, strict=False):
+                s.set_value(LAYOUTS[layout](value), borrow=True)
         values = carried_out(nodes, [*data, *model], 1)
-        given_away = data[0].copy()
+        given_away = LAYOUTS[layouts[2]](data[0])
         results = f(given_away, data[1])
         given_away[:] = 7 if not mutable else given_away
         for got, right in zip(results, [*(values[i % len(values)] for i in outputs), values[-1]], strict=True):
