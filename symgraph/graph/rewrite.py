@@ -12,137 +12,24 @@ and whatever a rule built is brought to normal form in its turn. As the graph is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.errors import NonConvergenceError
-from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.op import Op
 from symgraph.graph.origin import Origin, deriving
+from symgraph.graph.pattern import Pattern, Wild, build, fits, holes, match_inputs
+from symgraph.graph.traversal import toposort
 from symgraph.graph.type import Type
 
 __all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "brief", "rewrite_rule"]
 
 _MOST_ARGUMENTS = 8
 
-Bindings = dict[str, Variable]
 Replacement = Variable | Sequence[Variable] | None
-
-
-class Pattern:
-    """An expression with holes: an operation applied to patterns, numbers and `Wild` leaves."""
-
-    def __init__(self, op: Op, args: Sequence[Any]) -> None:
-        self.op = op
-        self.args = tuple(args)
-
-    def lift_op(self, op: Op, args: Sequence[Any]) -> Pattern:
-        """What `op` applied to patterns is: a larger pattern of the same kind."""
-        pattern: Pattern = object.__new__(_pattern_class(type(self)))
-        pattern.op, pattern.args = op, tuple(args)
-        return pattern
-
-    def __repr__(self) -> str:
-        return f"{self.op}({', '.join(map(str, self.args))})"
-
-
-class Wild(Pattern):
-    """A hole that matches any variable, the same one wherever its name stands in a pattern.
-
-    Parameters
-    ----------
-    name : str
-    where : callable, optional
-        A further condition on the variable.
-    """
-
-    def __init__(self, name: str, where: Callable[[Variable], bool] | None = None) -> None:
-        self.name = name
-        self.where = where
-        self.args = ()
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-def _pattern_class(cls: type[Pattern]) -> type[Pattern]:
-    """The class of compound patterns in a family: the first base that is not a hole."""
-    return next(base for base in cls.__mro__ if issubclass(base, Pattern) and not issubclass(base, Wild))
-
-
-def _matches(pattern: Any, variable: Variable, bound: Bindings) -> Iterator[Bindings]:
-    """Every way to bind the holes of `pattern` so that it is `variable`, beyond what is bound already."""
-    if isinstance(pattern, Wild):
-        known = bound.get(pattern.name)
-        if known is variable:
-            yield bound
-        elif known is None and (pattern.where is None or pattern.where(variable)):
-            yield {**bound, pattern.name: variable}
-    elif isinstance(pattern, Pattern):
-        node = variable.owner
-        if node is not None and node.op == pattern.op and _is_meant(variable, node):
-            yield from _match_inputs(pattern, node, bound)
-    elif isinstance(variable, Constant) and _is_number(variable, pattern):
-        yield bound
-
-
-def _match_inputs(pattern: Pattern, node: Apply, bound: Bindings) -> Iterator[Bindings]:
-    args, inputs = pattern.args, node.inputs
-    if len(args) != len(inputs):
-        return
-    yield from _match_row(args, inputs, bound)
-    if len(inputs) == 2 and inputs[0] is not inputs[1] and getattr(node.op, "commutative", False):
-        yield from _match_row(args, inputs[::-1], bound)
-
-
-def _match_row(args: Sequence[Any], inputs: Sequence[Variable], bound: Bindings) -> Iterator[Bindings]:
-    if len(args) == 1:
-        yield from _matches(args[0], inputs[0], bound)
-        return
-    for first in _matches(args[0], inputs[0], bound):
-        yield from _match_row(args[1:], inputs[1:], first)
-
-
-def _fits(heads: Sequence[tuple[int, Op | None]], inputs: Sequence[Variable]) -> bool:
-    """Whether inputs are made by the operations a pattern wants, or are constants where it wants numbers."""
-    for position, op in heads:
-        variable = inputs[position]
-        if op is None:
-            if not isinstance(variable, Constant):
-                return False
-        elif variable.owner is None or (variable.owner.op is not op and variable.owner.op != op):
-            return False
-    return True
-
-
-def _is_meant(variable: Variable, node: Apply) -> bool:
-    """Whether the variable is the output that applying the operation returns."""
-    return len(node.outputs) == 1 or variable.index == (node.op.default_output or 0)
-
-
-def _is_number(constant: Constant, number: Any) -> bool:
-    value = getattr(constant, "uniform_value", constant.data)
-    try:
-        return value is not None and bool(value == number)
-    except ValueError:  # an array in a constant that does not say whether it is uniform
-        return False
-
-
-def _build(pattern: Any, bound: Mapping[str, Variable]) -> Any:
-    if isinstance(pattern, Wild):
-        return bound[pattern.name]
-    if isinstance(pattern, Pattern):
-        return pattern.op(*[_build(p, bound) for p in pattern.args])
-    return pattern
-
-
-def _holes(pattern: Any) -> set[str]:
-    """The names of the holes in a pattern."""
-    if isinstance(pattern, Wild):
-        return {pattern.name}
-    return set().union(*map(_holes, pattern.args)) if isinstance(pattern, Pattern) else set()
 
 
 class Rule:
@@ -184,14 +71,14 @@ class Rule:
         if not isinstance(left, Pattern) or isinstance(left, Wild):
             raise TypeError(f"rule {name}: the left side must be an operation applied to patterns, not {left!r}")
         if isinstance(right, Pattern):
-            unbound = _holes(right) - _holes(left)
+            unbound = holes(right) - holes(left)
             if unbound:
                 raise ValueError(f"rule {name}: the left side does not bind {', '.join(sorted(unbound))}, on the right")
         self.name = name
         self.left = left
         self.right = right
         self.tags = frozenset(tags)
-        self._heads = [(i, arg.op if isinstance(arg, Pattern) else None)
+        self._heads = [(i, arg.op, None) if isinstance(arg, Pattern) else (i, None, arg)
                        for i, arg in enumerate(left.args) if not isinstance(arg, Wild)]
         self._either_way = len(left.args) == 2 and bool(getattr(left.op, "commutative", False))
 
@@ -202,16 +89,16 @@ class Rule:
 
     def may_apply(self, inputs: Sequence[Variable]) -> bool:
         """A quick look at a node's inputs: False when the rule certainly does not apply."""
-        return _fits(self._heads, inputs) or (
-            self._either_way and len(inputs) == 2 and _fits(self._heads, inputs[::-1]))
+        return fits(self._heads, inputs) or (
+            self._either_way and len(inputs) == 2 and fits(self._heads, inputs[::-1]))
 
     def apply(self, node: Apply) -> Replacement:
         """What replaces the node's output, or None when the rule does not apply."""
         if len(node.inputs) != len(self.left.args) or not self.may_apply(node.inputs) or node.op != self.left.op:
             return None
-        for bound in _match_inputs(self.left, node, {}):
+        for bound in match_inputs(self.left, node, {}):
             try:
-                result = self.right(**bound) if callable(self.right) else _build(self.right, bound)
+                result = self.right(**bound) if callable(self.right) else build(self.right, bound)
             except TypeError:
                 if callable(self.right):
                     raise
@@ -353,33 +240,48 @@ class _Run:
         self.fired: list[Fired] = []
 
     def normal_forms(self, outputs: Sequence[Variable]) -> list[Variable]:
-        """The normal forms of `outputs`, by a depth-first walk with its own stack."""
+        """The normal forms of `outputs`: each node is visited after its inputs."""
+        normal, becomes = self.normal, self.becomes
+        for node in toposort(outputs):
+            for variable in node.inputs:
+                if variable.owner is None:
+                    normal[variable] = variable
+            first = node.outputs[0]
+            if first not in normal and first not in becomes:
+                self._visit(node)
+            for variable in node.outputs:
+                if variable not in normal:
+                    self._settle(variable)
+        for output in outputs:
+            self._settle(output)
+        return [normal[v] for v in outputs]
+
+    def _settle(self, output: Variable) -> None:
+        """Bring what a rule built to normal form, by a depth-first walk with its own stack."""
         normal = self.normal
         waited: dict[Variable, None] = {}  # the way from the output down to where the walk is
-        for output in outputs:
-            stack = [output]
-            while stack:
-                variable = stack[-1]
-                if variable in normal:
-                    waited.pop(stack.pop(), None)
-                    continue
-                node = variable.owner
-                if node is None:
-                    normal[variable] = variable
-                    continue
-                later = self.becomes.get(variable)
-                waiting = [v for v in (node.inputs if later is None else (later,)) if v not in normal]
-                if waiting:
-                    waited[variable] = None
-                    for needed in waiting:
-                        if needed in waited:  # it waits for itself: it was rewritten to something that holds it
-                            raise self._circle(list(waited), needed)
-                    stack.extend(reversed(waiting))
-                elif later is not None:
-                    normal[variable] = normal[later]
-                else:
-                    self._visit(node)
-        return [normal[v] for v in outputs]
+        stack = [output]
+        while stack:
+            variable = stack[-1]
+            if variable in normal:
+                waited.pop(stack.pop(), None)
+                continue
+            node = variable.owner
+            if node is None:
+                normal[variable] = variable
+                continue
+            later = self.becomes.get(variable)
+            waiting = [v for v in (node.inputs if later is None else (later,)) if v not in normal]
+            if waiting:
+                waited[variable] = None
+                for needed in waiting:
+                    if needed in waited:  # it waits for itself: it was rewritten to something that holds it
+                        raise self._circle(list(waited), needed)
+                stack.extend(reversed(waiting))
+            elif later is not None:
+                normal[variable] = normal[later]
+            else:
+                self._visit(node)
 
     def _circle(self, way: list[Variable], start: Variable) -> NonConvergenceError:
         circle = way[way.index(start):]
@@ -474,12 +376,14 @@ class _Run:
     def _accept(rule: Rule, node: Apply, replacements: list[Variable]) -> bool:
         """Whether the replacements are of the types of what they replace, and know no less of the shape.
 
-        A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines. So does any
-        rule whose result knows less (``x + zeros(3)`` checks the length of x, x does not; and a later reshape may have
-        counted on it) or finds an axis to be 1 which was not known to be: what reads it was built for the other type.
+        A pattern may fit where its two sides differ in type (a broadcast lost, a dtype widened): it declines. So does
+        any rule whose result knows less (``x + zeros(3)`` checks the length of x, x does not; and a later reshape may
+        have counted on it) or finds an axis to be 1 which was not known to be: what reads it was built for the other
+        type.
         """
         if len(replacements) == len(node.outputs):
-            types = [(old.type, new.type) for old, new in zip(node.outputs, replacements, strict=True) if old is not new]
+            pairs = zip(node.outputs, replacements, strict=True)
+            types = [(old.type, new.type) for old, new in pairs if old is not new]
             if all(old.is_super(new) and _is_interchangeable(old, new) for old, new in types):
                 return True
             if not isinstance(rule, FunctionRule) or all(
