@@ -1,0 +1,168 @@
+"""What generated functions call: scratch sets, spare arrays, commits, messages about lengths."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+import symgraph.tensor as T
+from backends.numpy.runtime import Scratch, commit, mismatch, room, spare_array
+from symgraph.shared import Storage
+
+# ---- scratch ----------------------------------------------------------------------------------------------------
+
+
+def test_a_set_of_arrays_is_lent_to_one_call_at_a_time() -> None:
+    scratch = Scratch(2)
+    first, second = scratch.take(), scratch.take()
+    assert first == second == [None, None]
+    assert first is not second
+    scratch.append(first)
+    assert scratch.take() is first
+
+
+def test_room_is_kept_while_the_shape_is_the_same() -> None:
+    arrays: list[Any] = [None]
+    a = room(arrays, 0, (2, 3), np.float32)
+    assert (a.shape, a.dtype) == ((2, 3), np.float32)
+    assert room(arrays, 0, (2, 3), np.float32) is a
+    b = room(arrays, 0, (4,), np.float32)
+    assert b.shape == (4,)
+    assert arrays[0] is b
+
+
+def test_a_failed_call_keeps_no_set() -> None:
+    x, i = T.dvector("x"), T.lscalar("i")
+    f = sg.function([x, i], T.sum(T.exp(x)) + T.exp(x)[i])
+    for _ in range(3):
+        with pytest.raises(IndexError):
+            f(np.zeros(3), 7)
+        assert f(np.zeros(3), 0) == 4
+    f.free()
+    assert f(np.zeros(3), 0) == 4
+
+
+def test_calls_at_the_same_time_have_scratch_of_their_own() -> None:
+    """In one thread too: a function that is called while it runs."""
+    x = T.dvector("x")
+
+    class CallsBack(sg.Op):
+        __props__ = ()
+
+        def make_node(self, v: Any) -> Any:
+            return sg.Apply(self, [v], [v.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            inner = f(inputs[0] * 0) if inputs[0][0] else 0
+            output_storage[0][0] = inputs[0] + inner
+
+    e = T.exp(x)
+    f = sg.function([x], T.sum(CallsBack()(x) * 0 + e) + T.sum(T.tanh(e)))
+    value = np.ones(3)
+    np.testing.assert_allclose(f(value), 3 * np.e + 3 * np.tanh(np.e))
+
+
+def test_threads_get_the_serial_result() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], T.sum(T.dot(T.exp(x), T.tanh(x).T), axis=0))
+    values = [np.random.default_rng(k).normal(size=(5 + k % 3, 4)) for k in range(12)]
+    wanted = [f(v) for v in values]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            for got, right in zip(pool.map(f, values), wanted, strict=True):
+                np.testing.assert_array_equal(got, right)
+
+
+# ---- spare arrays -----------------------------------------------------------------------------------------------
+
+
+def storage(spare: Any) -> Storage:
+    result = Storage(np.zeros(3))
+    result.spare = spare
+    return result
+
+
+def test_a_spare_array_that_nobody_holds_is_used() -> None:
+    place = storage(np.zeros(3))
+    assert spare_array(place, (3,), np.float64) is place.spare
+
+
+def test_a_spare_array_that_somebody_holds_is_not() -> None:
+    place = storage(np.zeros(3))
+    held = place.spare
+    assert spare_array(place, (3,), np.float64) is not held
+    place = storage(np.zeros(3))
+    view = place.spare[1:]
+    fresh = spare_array(place, (3,), np.float64)
+    assert fresh is None or not np.shares_memory(fresh, view)
+    place = storage(np.zeros(3))
+    place.value = place.spare
+    fresh = spare_array(place, (3,), np.float64)
+    assert fresh is None or fresh is not place.value
+
+
+@pytest.mark.parametrize("spare", [
+    None, np.zeros(4), np.zeros(3, "float32"), np.zeros((3, 1)), np.zeros(6)[::2], np.zeros(6)[:3], np.ma.masked_array(np.zeros(3)),
+], ids=["none", "length", "dtype", "rank", "strided", "view", "subclass"])
+def test_a_spare_array_that_does_not_fit_is_not_used(spare: Any) -> None:
+    place = storage(spare)
+    fresh = spare_array(place, (3,), np.float64)
+    assert fresh is None or (fresh is not place.spare and fresh.shape == (3,) and fresh.dtype == np.float64)
+
+
+def test_a_read_only_spare_array_is_not_used() -> None:
+    place = storage(np.zeros(3))
+    place.spare.flags.writeable = False
+    fresh = spare_array(place, (3,), np.float64)
+    assert fresh is None or fresh.flags.writeable
+
+
+def test_values_are_committed_together() -> None:
+    places = [Storage(k) for k in range(4)]
+    commit(places, [10, 11, 12, 13])
+    assert [p.value for p in places] == [10, 11, 12, 13]
+
+
+def test_readers_never_see_half_of_an_update() -> None:
+    """Two shared variables that are always equal are equal to everybody, at any time."""
+    a, b = sg.shared(np.zeros(3), name="a"), sg.shared(np.zeros(3), name="b")
+    both = sg.function([], [a, b])
+    step = sg.function([], updates=[(a, a + 1), (b, b + 1)])
+    stop = threading.Event()
+    torn: list[Any] = []
+
+    def watch() -> None:
+        while not stop.is_set():
+            x, y = both()
+            if not (x == y).all() or len(set(x)) != 1:
+                torn.append((x, y))
+
+    watchers = [threading.Thread(target=watch) for _ in range(2)]
+    for thread in watchers:
+        thread.start()
+    for _ in range(1500):
+        step()
+    stop.set()
+    for thread in watchers:
+        thread.join()
+    assert not torn
+    np.testing.assert_array_equal(a.get_value(), np.full(3, 1500.0))
+
+
+# ---- messages ---------------------------------------------------------------------------------------------------
+
+
+def test_the_message_names_the_axes() -> None:
+    with pytest.raises(ValueError, match=r"add: shapes \(2, 3\) and \(2, 4\).*axis 1 of the first has length 3") as caught:
+        mismatch("add", np.zeros((2, 3)), np.zeros((2, 4)), [(0, 0), (1, 1)])
+    assert "addbroadcast" not in str(caught.value)
+
+
+def test_the_message_advises_where_a_one_would_have_to_be_stretched() -> None:
+    with pytest.raises(ValueError, match="addbroadcast"):
+        mismatch("add", np.zeros((2, 1)), np.zeros((2, 4)), [(0, 0), (1, 1)])
