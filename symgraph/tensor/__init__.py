@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import constructors, math, nnet
+from symgraph.tensor import constructors, extra_ops, math, nnet
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -37,6 +37,7 @@ from symgraph.tensor.dimshuffle import (
     transpose,
 )
 from symgraph.tensor.elemwise import Elemwise, cast
+from symgraph.tensor.extra_ops import *  # noqa: F403
 from symgraph.tensor.join import concatenate, join, split, stack
 from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.math import *  # noqa: F403
@@ -76,4 +77,5 @@ __all__ = [
     "tensordot", "transpose", "unbroadcast", "var", "zeros", "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
+__all__ += extra_ops.__all__
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table

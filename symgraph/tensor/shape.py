@@ -225,7 +225,7 @@ class Reshape(TensorOp):
         return tuple(missing if n == -1 else n for n in known)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = np.reshape(inputs[0], [int(n) for n in inputs[1:]])
+        output_storage[0][0] = np.asarray(inputs[0]).reshape([int(n) for n in inputs[1:]])
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[i == 0] for i in range(len(node.inputs))]

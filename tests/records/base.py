@@ -80,13 +80,13 @@ def random_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], l
     """Random elements of a dtype: for floats in [low, high], for integers the integers therein."""
     kind = np.dtype(dtype)
     if kind.kind == "b":
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     if kind.kind in "iu":
         first = max(int(np.ceil(low)), 0 if kind.kind == "u" else -100)
-        return rng.integers(first, max(int(np.floor(high)), first) + 1, shape).astype(kind)
+        return np.asarray(rng.integers(first, max(int(np.floor(high)), first) + 1, shape), kind)
     if kind.kind == "c":
-        return (rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(kind)
-    return rng.uniform(low, high, shape).astype(kind)
+        return np.asarray(rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape), kind)
+    return np.asarray(rng.uniform(low, high, shape), kind)
 
 
 def distinct_array(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> Array:
