@@ -33,6 +33,7 @@ class Chain:
         self.terms: dict[Variable, list[Variable]] = {v: [g] for v, g in seeds.items()}
         self.known = set(seeds)
         self.seeds = seeds
+        self.constants = constants
         nodes = toposort(seeds, constants)
         self.nodes = set(nodes)
         influenced = self._influenced(nodes, targets)
@@ -77,7 +78,8 @@ class Chain:
 
     def _back_through(self, node: Apply, wanted: set[Variable]) -> None:
         """Pull the gradients of a node's outputs back to those of its inputs that are wanted."""
-        flowing = [self.gradient_of(v) for v in node.outputs]
+        # A constant may be the output of a node that is reached by another output.
+        flowing = [None if v in self.constants else self.gradient_of(v) for v in node.outputs]
         live = [g is not None and not isinstance(g.type, DisconnectedType) for g in flowing]
         pattern = pattern_of(node)
         if pattern is None:

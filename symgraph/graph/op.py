@@ -20,6 +20,8 @@ from symgraph.graph.type import NullType, Type
 
 __all__ = ["FunctionOp", "Op", "as_op"]
 
+_MOST_TYPES = 4096  # results of infer_type an operation remembers
+
 
 class Op:
     """An operation on symbolic variables. Subclass it to add one.
@@ -113,6 +115,8 @@ class Op:
             object.__setattr__(self, "_types", cache)  # operations are often frozen dataclasses
         found = cache.get(types)
         if found is None:
+            if len(cache) >= _MOST_TYPES:
+                cache.clear()
             found = cache[types] = self.infer_type(*types)
         return found
 

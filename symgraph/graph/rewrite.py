@@ -28,6 +28,7 @@ from symgraph.graph.type import Type
 __all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "brief", "rewrite_rule"]
 
 _MOST_ARGUMENTS = 8
+_MOST_OPERATIONS = 4096
 
 Replacement = Variable | Sequence[Variable] | None
 
@@ -196,6 +197,8 @@ class RuleSet:
         """The rules to try at an operation."""
         found = self._index.get(op)
         if found is None:
+            if len(self._index) >= _MOST_OPERATIONS:
+                self._index.clear()  # rule sets live long, and must not keep every operation alive that they ever met
             found = self._index[op] = [
                 rule for rule in self.rules
                 if not rule.roots or any(isinstance(op, r) if isinstance(r, type) else op == r for r in rule.roots)

@@ -109,6 +109,14 @@ def test_consider_constant(xy):
     assert value(sg.grad(cost, x, consider_constant=h), x=1.0) == pytest.approx(np.e)
 
 
+def test_a_constant_beside_another_output_of_its_node(xy):
+    x, y = xy
+    total, product = SumAndProduct()(x, y)
+    gx, gt = sg.grad(total * product, [x, total], consider_constant=[total])
+    assert value(gx, x=2.0, y=3.0) == 5.0 * 3.0
+    assert value(gt, x=2.0, y=3.0) == 6.0
+
+
 def test_known_grads_instead_of_a_cost(xy):
     x, y = xy
     h = x ** 2

@@ -8,7 +8,7 @@ import symgraph.tensor as T
 from symgraph.errors import NonConvergenceError
 from symgraph.graph import FunctionGraph
 from symgraph.graph.rewrite import Rule, RuleSet, Wild, brief, rewrite_rule
-from tests.graph.common import SumAndProduct
+from tests.graph.common import Scaled, SumAndProduct
 
 x, y, z = Wild("x"), Wild("y"), Wild("z")
 
@@ -224,6 +224,18 @@ def test_an_error_in_a_rule_names_the_rule(v):
     with pytest.raises(KeyError) as caught:
         rewritten(T.exp(v[0]), broken)
     assert caught.value.__notes__[0].startswith("in rewrite rule 'broken', at exp(a), built at test_rewrite.py:")
+
+
+def test_rule_sets_and_operations_forget(monkeypatch):
+    monkeypatch.setattr("symgraph.graph.rewrite._MOST_OPERATIONS", 3)
+    monkeypatch.setattr("symgraph.graph.op._MOST_TYPES", 3)
+    rules = RuleSet("phase", [Rule("rule", T.exp(x), x)])
+    for factor in range(10):
+        assert rules.rules_for(Scaled(factor)) == []
+    assert len(rules._index) <= 3
+    for n in range(1, 10):
+        assert T.sqr(T.TensorType("float64", (n,))()).type.shape == (n,)
+    assert [r.name for r in rules.rules_for(T.exp)] == ["rule"]
 
 
 # ---- ending ---------------------------------------------------------------------------------------------------------

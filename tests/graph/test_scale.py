@@ -48,6 +48,13 @@ def test_a_deep_chain_and_its_gradient_compile_and_run(n, mode):
     assert debugprint(f, file="str").count("\n") >= n
 
 
+@pytest.mark.parametrize("mode", ["DebugMode", "NanGuardMode"])
+def test_a_deep_chain_is_watched(mode):
+    x, y = chain(1200)
+    f = sg.function([x], [y, sg.grad(y.sum(), x)], mode=mode)
+    assert np.all(np.abs(f([0.5, -0.5])[1]) < 1e-100)
+
+
 @pytest.mark.parametrize("n", SIZES)
 def test_walks_copies_and_prints(n):
     x, y = chain(n)
