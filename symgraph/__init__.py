@@ -10,7 +10,7 @@
 from symgraph._version import __version__
 from symgraph.compile import Function, In, Mode, Out, function
 from symgraph.config import config
-from symgraph.graph import Apply, Constant, Op, Variable, clone_replace, to_networkx
+from symgraph.graph import Apply, Constant, Op, Variable, as_op, clone_replace, to_networkx
 from symgraph.graph.gradient import (
     Lop,
     Rop,
@@ -23,10 +23,11 @@ from symgraph.graph.gradient import (
     zero_grad,
 )
 from symgraph.graph.type import Type
+from symgraph.printing import Print, debugprint, pp, pprint
 from symgraph.shared import SharedVariable, shared
 
 __all__ = [
-    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Rop", "SharedVariable", "Type", "Variable",
-    "__version__", "clone_replace", "config", "disconnected_grad", "function", "grad", "grad_clip", "grad_scale",
-    "shared", "subgraph_grad", "to_networkx", "undefined_grad", "zero_grad",
+    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type", "Variable",
+    "__version__", "as_op", "clone_replace", "config", "debugprint", "disconnected_grad", "function", "grad", "grad_clip",
+    "grad_scale", "pp", "pprint", "shared", "subgraph_grad", "to_networkx", "undefined_grad", "zero_grad",
 ]
