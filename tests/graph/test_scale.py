@@ -48,11 +48,11 @@ def test_a_deep_chain_and_its_gradient_compile_and_run(n, mode):
     assert debugprint(f, file="str").count("\n") >= n
 
 
-@pytest.mark.parametrize("mode", ["DebugMode", "NanGuardMode"])
-def test_a_deep_chain_is_watched(mode):
-    x, y = chain(1200)
+@pytest.mark.parametrize(("n", "mode"), [(1200, "NanGuardMode"), (200, "DebugMode")])
+def test_a_deep_chain_is_watched(n, mode):
+    x, y = chain(n)
     f = sg.function([x], [y, sg.grad(y.sum(), x)], mode=mode)
-    assert np.all(np.abs(f([0.5, -0.5])[1]) < 1e-100)
+    assert np.all(np.abs(f([0.5, -0.5])[1]) < 1e-20)
 
 
 @pytest.mark.parametrize("n", SIZES)
