@@ -101,9 +101,10 @@ def sign_to_small_factor(node: Apply) -> Variable | None:
 
 
 @rewrite_rule(Softmax, SoftmaxGrad, LogSoftmax, LogSumExp)
-def expand(node: Apply) -> Variable:
+def expand(node: Apply) -> Variable | None:
     """An operation that has done its work of being seen -> simpler ones, which share what they have in common."""
-    return node.op.expand(*node.inputs)
+    parts = node.op.expand(*node.inputs)
+    return parts if parts.type.broadcastable == node.outputs[0].type.broadcastable else None
 
 
 #: Rules that still need to see softmax and its kin whole.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -85,7 +87,7 @@ def test_lengths_found_equal_become_one() -> None:
 def test_a_long_row_of_merges_is_found_quickly() -> None:
     table = Lengths()
     lengths = [Length(table) for _ in range(20_000)]
-    for left, right in zip(lengths, lengths[1:], strict=False):
+    for left, right in pairwise(lengths):
         right.merge(left)
     assert len({id(k.find()) for k in lengths}) == 1
 

@@ -12,6 +12,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from symgraph.plan import Buffer, Home, Use
 from tests.plan.common import buffers_used, plan_of, step_of
+from tests.rewrites.reference import by_perform
 
 x, y, m = T.dvector("x"), T.dvector("y"), T.dmatrix("m")
 
@@ -135,13 +136,12 @@ def test_what_is_needed_later_is_not_written_on() -> None:
 @pytest.mark.parametrize("build", [
     lambda e: e + e[::-1], lambda e: T.dot(e.reshape((2, 3)).T, T.tanh(e).reshape((2, 3))), lambda e: e[1:] * e[:-1],
     lambda e: T.set_subtensor(e[1:], e[:-1]), lambda e: T.inc_subtensor(e[::-1], e), lambda e: T.sqrt(e[:2]) + e[1],
-    lambda e: T.set_subtensor(e[:3], 0.0) + e, lambda e: T.inc_subtensor(e[T.as_tensor_variable([0, 0, 5])], 1.0) * T.sum(e),
+    lambda e: T.set_subtensor(e[:3], 0.0) + e,
+    lambda e: T.inc_subtensor(e[T.as_tensor_variable([0, 0, 5])], 1.0) * T.sum(e),
     lambda e: T.inc_subtensor(e[T.cast(e, "int64") % 6], e), lambda e: T.switch(e > 1, e[::-1], e),
 ], ids=["reversed", "reshaped", "shifted", "set", "inc", "part", "set-and-read", "inc-and-read", "index", "switch"])
 @pytest.mark.parametrize("mode", ["FAST_RUN", "None"])
 def test_results_that_share_memory_do_not_disturb_each_other(build: Any, mode: str) -> None:
-    from tests.rewrites.programs import by_perform
-
     expression = build(T.exp(x))
     value = fresh(6)
     got = sg.function([x], expression, mode=mode)(value)

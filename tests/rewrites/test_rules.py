@@ -1,4 +1,4 @@
-"""Every rule that is a function: where it fires, where it must not, and that the value stays. And folding, and lengths."""
+"""Every rule that is a function: where it fires, where it must not, that the value stays. And folding, and lengths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from symgraph.tensor.basic import Alloc
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.shape import DimShuffle, Reshape, Shape, SpecifyShape
 from symgraph.tensor.subtensor import SliceSpec, Subtensor
-from tests.rewrites.programs import assert_agrees, by_perform, tolerances
+from tests.rewrites.reference import assert_agrees, by_perform, tolerances
 
 RULES = {rule.name: rule for _, rules, _ in PHASES for rule in rules}
 FUNCTION_RULES = [name for name, rule in RULES.items() if isinstance(rule, FunctionRule)]
@@ -142,7 +142,7 @@ FIRES = [
     example("part_of_log_softmax", lambda x, i, j: LogSoftmax((1,))(x)[i, j], X, I, J),
     example("sum_of_scattered", lambda x, v, j: T.sum(scattered(x, v, rows(x), j), axis=1), X, V[:3], J),
     example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1, keepdims=True), X, V[:3], I, J),
-    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1), X, V[:3], np.array([1, 1, 0]), J),
+    example("sum_of_scattered", lambda x, v, i, j: T.sum(scattered(x, v, i, j), axis=1), X, V[:3], I // 2, J),
     example("index_is_unique", lambda x, v, j: T.inc_subtensor(x[rows(x), j], v), X, V[:3], J),
     example("index_is_unique", lambda x, y: T.inc_subtensor(x[T.arange(2)], y), X, Y[:2]),
     example("add_to_scattered", lambda x, y, v, i, j: scattered(x, v, i, j) + y, X, Y, V[:3], I, J),
@@ -178,7 +178,7 @@ DECLINES = [
     example("operand_needs_no_stretching", lambda x, v: x + T.alloc(v, 3, 4), X, V),  # the lengths of x are checked
     example("operand_needs_no_stretching", lambda v: T.alloc(v, 3, 4) + T.alloc(v, 3, 1), V[:1]),
     example("constant_condition", lambda x, v: T.switch(T.constant(True), v, x), X, V),
-    example("constant_condition", lambda x, v: T.switch(T.constant(np.array([True, False, True, True])), v, v + 1), X, V),
+    example("constant_condition", lambda v: T.switch(T.constant(np.arange(4) > 1), v, v + 1), V),
     example("constant_condition", lambda x, i: T.switch(T.constant(False), x, i), X, integers(3, 4)),
     example("reduce_nothing", lambda i: T.sum(i, axis=()), integers(3, 4, dtype="int8")),
     example("shuffle_of_alloc", lambda v: T.alloc(v, 3, 4).T, V),

@@ -21,7 +21,7 @@ BIG = [-1000.0, -800.0, -40.0, -1e-12, 0.0, 1e-12, 40.0, 800.0, 1000.0]
 class Law:
     """A row of the table.
 
-    `value` and `slope` are the true results, by element, of the expression and of the gradient of its sum, both computed
+    `value` and `slope` are the true results, by element, of the expression and of the gradient of its sum, computed
     in a form that does not fail.
     """
 
@@ -81,12 +81,15 @@ LAWS = [
     Law("softplus_log1p", lambda x: T.log1p(T.exp(x)), BIG, softplus, sigmoid),
     Law("softplus_of_negative", lambda x: T.log(1 + T.exp(-x)), BIG, lambda x: softplus(-x), lambda x: -sigmoid(-x)),
     Law("sigmoid", lambda x: 1 / (1 + T.exp(-x)), BIG, sigmoid, lambda x: sigmoid(x) * sigmoid(-x)),
-    Law("sigmoid_of_negative", lambda x: 1 / (1 + T.exp(x)), BIG, lambda x: sigmoid(-x), lambda x: -sigmoid(x) * sigmoid(-x)),
+    Law("sigmoid_of_negative", lambda x: 1 / (1 + T.exp(x)), BIG, lambda x: sigmoid(-x),
+        lambda x: -sigmoid(x) * sigmoid(-x)),
     Law("sigmoid_quotient", lambda x: T.exp(x) / (1 + T.exp(x)), BIG, sigmoid, lambda x: sigmoid(x) * sigmoid(-x)),
-    Law("one_minus_sigmoid", lambda x: 1 - T.nnet.sigmoid(x), BIG, lambda x: sigmoid(-x), lambda x: -sigmoid(x) * sigmoid(-x)),
+    Law("one_minus_sigmoid", lambda x: 1 - T.nnet.sigmoid(x), BIG, lambda x: sigmoid(-x),
+        lambda x: -sigmoid(x) * sigmoid(-x)),
     Law("log_sigmoid", lambda x: T.log(T.nnet.sigmoid(x)), BIG, lambda x: -softplus(-x), lambda x: sigmoid(-x)),
     Law("log_naive_sigmoid", lambda x: T.log(1 / (1 + T.exp(-x))), BIG, lambda x: -softplus(-x), lambda x: sigmoid(-x)),
-    Law("log_one_minus_sigmoid", lambda x: T.log(1 - T.nnet.sigmoid(x)), BIG, lambda x: -softplus(x), lambda x: -sigmoid(x)),
+    Law("log_one_minus_sigmoid", lambda x: T.log(1 - T.nnet.sigmoid(x)), BIG, lambda x: -softplus(x),
+        lambda x: -sigmoid(x)),
     Law("binary_crossentropy", lambda x: T.nnet.binary_crossentropy(T.nnet.sigmoid(x), 0.25), BIG,
         lambda x: 0.25 * softplus(-x) + 0.75 * softplus(x), lambda x: sigmoid(x) - 0.25),
     Law("log_exp", lambda x: T.log(T.exp(x)), BIG, lambda x: x, np.ones_like),
@@ -96,16 +99,19 @@ LAWS = [
     Law("log_softmax", lambda x: T.log(T.nnet.softmax(x)), ROWS, log_softmax, lambda x: 1 - 3 * softmax(x)),
     Law("log_naive_softmax", lambda x: T.log(naive_softmax(x)), ROWS, log_softmax, lambda x: 1 - 3 * softmax(x)),
     Law("logsumexp", lambda x: T.log(T.exp(x).sum(axis=1)), ROWS, logsumexp, softmax),
-    Law("logsumexp_keepdims", lambda x: T.log(T.exp(x).sum(axis=1, keepdims=True)), ROWS, lambda x: logsumexp(x)[:, None], softmax),
+    Law("logsumexp_keepdims", lambda x: T.log(T.exp(x).sum(axis=1, keepdims=True)), ROWS,
+        lambda x: logsumexp(x)[:, None], softmax),
     Law("logsumexp_all", lambda x: T.log(T.exp(x).sum()), ROWS, lambda x: logsumexp(x.reshape(1, -1))[0],
         lambda x: softmax(x.reshape(1, -1)).reshape(x.shape)),
     Law("picked_log_softmax", lambda x: -T.log(T.nnet.softmax(x))[T.arange(3), LABELS], ROWS,
         lambda x: -log_softmax(x)[np.arange(3), LABELS], picked_slope),
     Law("log_of_picked_softmax", lambda x: -T.log(T.nnet.softmax(x)[T.arange(3), LABELS]), ROWS,
         lambda x: -log_softmax(x)[np.arange(3), LABELS], picked_slope),
-    Law("categorical_crossentropy", lambda x: T.nnet.categorical_crossentropy(T.nnet.softmax(x), T.as_tensor_variable(LABELS)), ROWS,
+    Law("categorical_crossentropy",
+        lambda x: T.nnet.categorical_crossentropy(T.nnet.softmax(x), T.as_tensor_variable(LABELS)), ROWS,
         lambda x: -log_softmax(x)[np.arange(3), LABELS], picked_slope),
-    Law("crossentropy_one_hot", lambda x: T.nnet.categorical_crossentropy(T.nnet.softmax(x), T.as_tensor_variable(ONE_HOT)), ROWS,
+    Law("crossentropy_one_hot",
+        lambda x: T.nnet.categorical_crossentropy(T.nnet.softmax(x), T.as_tensor_variable(ONE_HOT)), ROWS,
         lambda x: -(ONE_HOT * log_softmax(x)).sum(axis=1), picked_slope),
     Law("naive_crossentropy", lambda x: -T.log(naive_softmax(x))[T.arange(3), LABELS], ROWS,
         lambda x: -log_softmax(x)[np.arange(3), LABELS], picked_slope),
@@ -161,5 +167,6 @@ def test_the_naive_form_fails_there(law: Law) -> None:
     f = sg.function([x], [cost, sg.grad(cost.sum(), x)], mode=UNREWRITTEN)
     with np.errstate(all="ignore"):
         value, slope = f(at)
-        right = np.allclose(value, law.value(at), rtol=1e-12, atol=0) and np.allclose(slope, law.slope(at), rtol=1e-12, atol=1e-15)
+        right = np.allclose(value, law.value(at), rtol=1e-12, atol=0)
+        right = right and np.allclose(slope, law.slope(at), rtol=1e-12, atol=1e-15)
     assert not right
