@@ -50,6 +50,8 @@ def test_no_outputs_give_an_empty_list() -> None:
     assert sg.function([], None)() == []
     assert sg.function([], [])() == []
     assert sg.function([])() == []
+    assert sg.function([], {})() == {}
+    assert sg.function([], [(), {}, []])() == [(), {}, []]
 
 
 def test_dict_of_outputs_keeps_keys_and_order(x: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -207,6 +208,7 @@ def interrupted_at(position: Any, call: Any) -> Any:
                 raise KeyboardInterrupt
         return trace
 
+    gc.disable()  # an interrupt inside a finaliser would be swallowed
     sys.settrace(trace)
     try:
         call()
@@ -214,6 +216,7 @@ def interrupted_at(position: Any, call: Any) -> Any:
         return True
     finally:
         sys.settrace(None)
+        gc.enable()
     return False
 
 
