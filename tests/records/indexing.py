@@ -37,7 +37,7 @@ def _samples(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
 
 def _writing(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
     for number, (name, key) in enumerate(KEYS.items()):
-        if dtype not in ("float64", "float32") and number % 4:
+        if dtype != "float64" and number % 4:
             continue  # the dtype and the kind of index do not know each other
         x = random_array(rng, dtype, (3, 4, 5))
         y = random_array(rng, dtype, x[key].shape)
