@@ -28,6 +28,7 @@ from symgraph.shared import SharedVariable, shared
 
 __all__ = [
     "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type",
-    "Variable", "__version__", "as_op", "clone_replace", "config", "debugprint", "disconnected_grad", "function", "grad",
-    "grad_clip", "grad_scale", "pp", "pprint", "shared", "subgraph_grad", "to_networkx", "undefined_grad", "zero_grad",
+    "Variable", "__version__", "as_op", "clone_replace", "config", "debugprint", "disconnected_grad", "function",
+    "grad", "grad_clip", "grad_scale", "pp", "pprint", "shared", "subgraph_grad", "to_networkx", "undefined_grad",
+    "zero_grad",
 ]

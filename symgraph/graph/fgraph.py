@@ -114,7 +114,7 @@ class FunctionGraph:
         wanted = list(outputs)
         memo = self._memo
         for node in toposort(wanted, memo):
-            inputs = [memo[v] if v in memo else self._leaf(v) for v in node.inputs]
+            inputs = tuple([memo[v] if v in memo else self._leaf(v) for v in node.inputs])
             copy = self._intern_node(node, inputs, adopt)
             for old, new in zip(node.outputs, copy.outputs, strict=True):
                 memo.setdefault(old, new)
@@ -128,7 +128,7 @@ class FunctionGraph:
         self._memo[leaf] = leaf
         return leaf
 
-    def _intern_node(self, node: Apply, inputs: Sequence[Variable], adopt: bool = False) -> Apply:
+    def _intern_node(self, node: Apply, inputs: tuple[Variable, ...], adopt: bool = False) -> Apply:
         key = (node.op, *inputs)
         try:
             found = self._nodes.get(key)
@@ -138,7 +138,7 @@ class FunctionGraph:
                 "of its __props__ must be hashable: a tuple in the place of a list, bytes in the place of an array"
             ) from None
         if found is None:
-            if adopt and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+            if adopt and inputs == node.inputs:
                 found = node
             else:
                 found = node.clone_with_new_inputs(inputs)

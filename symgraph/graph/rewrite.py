@@ -308,9 +308,9 @@ class _Run:
 
     def _visit(self, node: Apply) -> None:
         """All inputs are in normal form: rebuild the node on them, and fire the first rule that applies."""
-        inputs = [self.normal[v] for v in node.inputs]
+        inputs = tuple([self.normal[v] for v in node.inputs])
         current = node
-        if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+        if inputs != node.inputs:  # variables are equal when they are one
             current = self.fgraph._intern_node(node, inputs)
             if node in self.spent:
                 self.spent[current] = max(self.spent[node], self.spent.get(current, (0, "")))

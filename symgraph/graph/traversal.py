@@ -120,8 +120,8 @@ def copy_nodes(nodes: Iterable[Apply], memo: dict[Variable, Variable], force: bo
     A node none of whose inputs changed is kept, unless `force`.
     """
     for node in nodes:
-        inputs = [memo.get(v, v) for v in node.inputs]
-        if not force and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+        inputs = tuple([memo.get(v, v) for v in node.inputs])
+        if not force and inputs == node.inputs:  # variables are equal when they are one
             continue
         if any(isinstance(old, Constant) and new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             copy = node.op.make_node(*inputs)  # a type may have been made of the value of a constant
