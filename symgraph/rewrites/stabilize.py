@@ -159,7 +159,7 @@ def _divisor_along(variable: Variable, axes: Sequence[int]) -> Any:
     if quotient is None:
         return None
     top, bottom = quotient.inputs
-    if top.type.broadcastable != variable.type.broadcastable:
+    if top.type.broadcastable != variable.type.broadcastable or top.type.dtype != variable.type.dtype:
         return None
     same = bottom.type.ndim == variable.type.ndim and all(bottom.type.shape[a] == 1 for a in axes)
     return bottom if bottom.type.ndim == 0 or same else None

@@ -24,6 +24,10 @@ NAMES = {"shuffle", "transpose", "reshape", "part", "write", "unary", "binary", 
          "reduction", "product", "choice", "cast", "filling"}
 CHOSEN = [act for name, act in MOVES if name in NAMES]
 VIEWS = [act for name, act in MOVES if name in ("shuffle", "transpose", "reshape", "part", "write")]
+LAYOUTS: list[Callable[[Any], Any]] = [
+    np.array, lambda a: np.array(a, order="F"), lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    lambda a: np.array(a[::-1])[::-1],
+]
 RELAXED = settings(
     deadline=None, derandomize=True, database=None, print_blob=False, phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -68,6 +72,7 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
     """The compiled function against its own rewritten graph, computed operation by operation with nothing reused."""
     results, updates = outputs_of(program, choose), updates_of(program, choose)
     mutable = [choose(3) == 0 for _ in program.inputs]
+    layouts = [choose(2 * len(LAYOUTS)) % len(LAYOUTS) for _ in program.inputs]
     f = sg.function(
         [sg.In(v.symbol, mutable=mine) for v, mine in zip(program.inputs, mutable, strict=True)],
         [v.symbol for v in results], updates=[(target, v.symbol) for target, v in updates],
@@ -81,7 +86,7 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
     borrowed: list[tuple[Any, Any]] = []  # values of shared variables as they were when they were taken
 
     def call(_: int) -> tuple[list[Any], list[Any]]:
-        arguments = [v.array.copy() for v in program.inputs]
+        arguments = [LAYOUTS[layout](v.array) for v, layout in zip(program.inputs, layouts, strict=True)]
         with np.errstate(all="ignore"):
             found = f(*arguments)
         for value, argument, may_change in zip(program.inputs, arguments, mutable, strict=True):

@@ -22,7 +22,7 @@ Choose = Callable[[int], int]  # a number below its argument
 
 LARGEST = 1e4
 NUMBERS = (0, 1, -1, 2, 0.5, 3)
-DTYPES = ("float64", "float64", "float32", "int64", "int32", "bool")
+DTYPES = ("float64", "float64", "float64", "float32", "float32", "int64", "int32", "int8", "uint8", "bool")
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Value:
 
     @property
     def kind(self) -> str:
-        return self.array.dtype.kind
+        return str(self.array.dtype.kind)
 
     @property
     def static(self) -> tuple[int | None, ...]:
@@ -84,7 +84,8 @@ class Program:
     def add_input(self, dtype: str, shape: tuple[int, ...], static: tuple[int | None, ...],
                   numbers: Sequence[float]) -> None:
         count = int(np.prod(shape))
-        array = np.array([numbers[i % len(numbers)] for i in range(count)]).reshape(shape).astype(dtype)
+        array = np.array([numbers[i % len(numbers)] for i in range(count)]).reshape(shape)
+        array = (abs(array) if dtype == "uint8" else array).astype(dtype)
         self.inputs.append(Value(TensorType(dtype, static)(f"v{len(self.inputs)}"), array))
         self.pool.append(self.inputs[-1])
         self.log.append(f"v{len(self.inputs) - 1} = {array.dtype}{array.tolist()} as {self.inputs[-1].symbol.type}")
@@ -108,7 +109,7 @@ class Program:
         try:
             with np.errstate(all="ignore"):
                 act(self)
-        except NotPossible:
+        except (NotPossible, OverflowError):  # a Python number that does not fit an operand's dtype
             return
 
     def describe(self) -> str:
@@ -201,16 +202,16 @@ def unary(p: Program) -> None:
 unary_again = move(unary)
 
 BINARY: tuple[tuple[str, Callable[[Any, Any], Any], Callable[[Any, Any], Any], str], ...] = (
-    ("+", lambda a, b: a + b, np.add, "fib"),
-    ("-", lambda a, b: a - b, np.subtract, "fi"),
-    ("*", lambda a, b: a * b, np.multiply, "fib"),
-    ("maximum", T.maximum, np.maximum, "fi"),
-    ("minimum", T.minimum, np.minimum, "fi"),
-    ("<", T.lt, np.less, "fi"),
-    (">=", T.ge, np.greater_equal, "fi"),
-    ("==", T.eq, np.equal, "fib"),
-    ("a - (-b)", lambda a, b: a - (-b), lambda a, b: a - (-b), "f"),
-    ("-a * -b", lambda a, b: (-a) * (-b), lambda a, b: (-a) * (-b), "f"),
+    ("+", lambda a, b: a + b, np.add, "fiub"),
+    ("-", lambda a, b: a - b, np.subtract, "fiu"),
+    ("*", lambda a, b: a * b, np.multiply, "fiub"),
+    ("maximum", T.maximum, np.maximum, "fiu"),
+    ("minimum", T.minimum, np.minimum, "fiu"),
+    ("<", T.lt, np.less, "fiu"),
+    (">=", T.ge, np.greater_equal, "fiu"),
+    ("==", T.eq, np.equal, "fiub"),
+    ("a - (-b)", lambda a, b: a - (-b), lambda a, b: a - (-b), "fiu"),
+    ("-a * -b", lambda a, b: (-a) * (-b), lambda a, b: (-a) * (-b), "fiu"),
     ("and", lambda a, b: T.and_(a, b), np.bitwise_and, "b"),
     ("or", lambda a, b: T.or_(a, b), np.bitwise_or, "b"),
 )
@@ -231,7 +232,7 @@ binary_again = move(binary)
 def with_number(p: Program) -> None:
     """One operand is a Python number, on either side: what the laws of arithmetic are about."""
     name, symbolic, numeric, _ = p.one_of(BINARY[:7])
-    a, number = p.value(lambda v: v.kind in "fi"), p.one_of(NUMBERS)
+    a, number = p.value(lambda v: v.kind in "fiu"), p.one_of(NUMBERS)
     if p.choose(2):
         p.grow(f"{name} {number}", symbolic(a.symbol, number), numeric(a.array, number))
     else:
@@ -240,19 +241,19 @@ def with_number(p: Program) -> None:
 
 @move
 def quotient(p: Program) -> None:
-    b = p.value(lambda v: v.kind in "fi" and away_from_zero(v))
+    b = p.value(lambda v: v.kind in "fiu" and away_from_zero(v))
     if p.choose(3) == 0:
         number = p.one_of(NUMBERS)
         p.grow(f"{number} /", number / b.symbol, number / b.array)
     else:
-        a = p.partner(b, "fi")
+        a = p.partner(b, "fiu")
         p.grow("/", a.symbol / b.symbol, a.array / b.array)
 
 
 @move
 def whole_quotient(p: Program) -> None:
-    b = p.value(lambda v: v.kind in "i" and away_from_zero(v))
-    a = p.partner(b, "i")
+    b = p.value(lambda v: v.kind in "iu" and away_from_zero(v))
+    a = p.partner(b, "iu")
     if p.choose(2):
         p.grow("//", a.symbol // b.symbol, a.array // b.array)
     else:
@@ -269,7 +270,7 @@ def negation(p: Program) -> None:
         symbolic, numeric = p.one_of(pairs)
         p.grow("not a < b", ~symbolic(a.symbol, b.symbol), ~numeric(a.array, b.array))
     else:
-        x = p.value(lambda v: v.kind in "ib")
+        x = p.value(lambda v: v.kind in "iub")
         p.grow("invert", ~x.symbol if which == 1 else ~(~x.symbol), ~x.array if which == 1 else x.array)
 
 
@@ -284,7 +285,7 @@ def filling(p: Program) -> None:
 @move
 def choice(p: Program) -> None:
     c = p.value(lambda v: v.kind == "b")
-    a = p.partner(c, "fi")
+    a = p.partner(c, "fiu")
     b = p.value(lambda v: v.kind == a.kind and fit(a, v) and fit(c, v))
     p.grow("switch", T.switch(c.symbol, a.symbol, b.symbol), np.where(c.array, a.array, b.array))
 
@@ -488,7 +489,7 @@ def write(p: Program) -> None:
     if p.choose(2) and not twice:
         result[numbers] = y.array
         p.grow(f"set [{numbers}]", T.set_subtensor(there.symbol, y.symbol), result)
-    elif x.kind in "fi":
+    elif x.kind in "fiu":
         np.add.at(result, numbers, y.array)
         p.grow(f"inc [{numbers}]", T.inc_subtensor(there.symbol, y.symbol), result)
 

@@ -189,6 +189,8 @@ DECLINES = [
     example("log_of_sum_of_exp", lambda x: T.log(T.sum(T.exp(x), dtype="float64")), X.astype("float32")),
     example("sum_of_quotient", lambda x, y: T.sum(x / y, axis=0), X, Y[:, :1]),
     example("sum_of_quotient", lambda x, y: T.sum(y / x), X, 3.0),
+    example("sum_of_quotient", lambda i, y: T.sum(i / y), integers(3, 4, dtype="int8"), np.float32(3.0)),
+    example("sum_of_quotient", lambda x, y: T.sum(x / y), X.astype("float32"), 3.0),
     example("factors", lambda x: x / x, X),
     example("factors", lambda x: T.exp(x) / T.exp(x).sum(axis=1), floats(4, 4)),
     example("factors", lambda i: T.exp(i) * T.nnet.sigmoid(-i), integers(4, dtype="uint8")),
