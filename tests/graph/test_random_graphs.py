@@ -10,16 +10,21 @@ from symgraph.graph import FunctionGraph, clone_replace
 from symgraph.printing import debugprint, pprint
 from tests.graph.common import numerical_gradient
 
+#: Smooth everywhere, and of moderate slopes, so that finite differences are to be trusted.
 UNARY = [
-    T.tanh, T.sin, T.sigmoid, T.sqr, T.neg, T.softplus, lambda v: T.exp(-T.sqr(v)), lambda v: T.log(1 + T.sqr(v)),
+    T.tanh, T.sin, T.sigmoid, lambda v: T.sqr(T.sin(v)), T.neg, T.softplus, lambda v: T.exp(-T.sqr(v)),
+    lambda v: T.log(1 + T.sqr(v)),
     lambda v: T.sqrt(2 + T.sin(v)), lambda v: v.sum(), lambda v: v.mean(), lambda v: v * 0.5 + 1,
     lambda v: 1 / (2 + v * v),
     lambda v: v.sum(axis=0) if v.ndim == 2 else v, lambda v: v.sum(axis=0, keepdims=True) if v.ndim == 2 else v,
     lambda v: T.nnet.softmax(v) if v.ndim == 2 else v, lambda v: v[::-1] if v.ndim else v,
-    lambda v: T.dot(v, v.T).sum() if v.ndim == 2 else v, lambda v: T.switch(v > 0, T.sin(v), v),
+    lambda v: T.dot(T.tanh(v), T.sin(v).T).sum() if v.ndim == 2 else v, lambda v: T.switch(v > 0, T.sin(v), v),
     lambda v: v[..., T.constant([0, 2, 2])] if v.ndim else v,
 ]
-BINARY = [T.add, T.sub, T.mul, lambda a, b: a / (1.5 + T.sqr(b)), lambda a, b: T.tanh(a) * T.exp(T.sin(b)), T.hypot]
+BINARY = [
+    T.add, T.sub, lambda a, b: a * T.tanh(b), lambda a, b: a / (1.5 + T.sqr(b)),
+    lambda a, b: T.tanh(a) * T.exp(T.sin(b)), lambda a, b: T.hypot(a, 1 + T.sqr(b)), lambda a, b: T.sin(a) * T.cos(b),
+]
 SHAPES = {"s": (), "v": (3,), "m": (2, 3), "r": (1, 3)}
 
 steps = st.lists(
