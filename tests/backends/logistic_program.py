@@ -1,6 +1,6 @@
-"""The step of logistic regression, as the tutorial writes it: the program whose generated source is kept as a golden text.
+"""The step of logistic regression, as the tutorial writes it: its generated source is kept as a golden text.
 
-Run ``python -m tests.backends.logistic_program`` to write the golden text anew, and read the difference before you keep it.
+Run ``python -m tests.backends.logistic_program`` to write that anew, and read the difference before you keep it.
 """
 
 from __future__ import annotations

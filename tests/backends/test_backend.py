@@ -28,7 +28,8 @@ def test_the_cpu_is_numpy() -> None:
 @without_cupy
 @pytest.mark.parametrize("name", ["cuda", "cupy", "abacus"])
 def test_a_device_without_a_backend_is_refused(name: str) -> None:
-    with pytest.raises(RuntimeError, match=rf"device '{name}' cannot be used: this version .* has no backend.*device='cpu'"):
+    message = rf"device '{name}' cannot be used: this version .* has no backend.*device='cpu'"
+    with pytest.raises(RuntimeError, match=message):
         get_backend(name)
 
 

@@ -19,7 +19,7 @@ from symgraph.tensor import TensorType
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import Shape
-from tests.rewrites.programs import by_perform
+from tests.rewrites.reference import by_perform
 
 Array = np.ndarray[Any, Any]
 DTYPES = ("bool", "int8", "uint8", "int64", "float16", "float32", "float64", "complex128")
@@ -29,9 +29,9 @@ for module in pkgutil.walk_packages(sg.__path__, "symgraph."):
         importlib.import_module(module.name)
 
 
-def classes(base: type = sg.Op) -> set[type]:
+def classes(base: Any = sg.Op) -> set[Any]:
     """Every operation of the package."""
-    below = {c for cls in base.__subclasses__() for c in (cls, *classes(cls))}
+    below: set[Any] = {c for cls in base.__subclasses__() for c in (cls, *classes(cls))}
     return {c for c in below if c.__module__.startswith("symgraph.")}
 
 
@@ -40,7 +40,7 @@ def is_abstract(cls: Any) -> bool:
     return cls.__name__.startswith("_") or cls.__name__ in ("TensorOp", "Indexing")
 
 
-@pytest.mark.parametrize("cls", sorted(classes(), key=lambda c: c.__qualname__), ids=lambda c: c.__qualname__)
+@pytest.mark.parametrize("cls", sorted(classes(), key=str), ids=str)
 def test_every_operation_can_be_computed(cls: Any) -> None:
     """By a row of the table, or by `perform`; and `perform` is always there, as the meaning of the operation."""
     if is_abstract(cls):
@@ -110,6 +110,12 @@ SQUARE, VECTOR = np.random.default_rng(2).normal(size=(4, 4)), np.random.default
 CUBE = np.random.default_rng(4).normal(size=(2, 3, 4))
 WHOLE = np.arange(12).reshape(3, 4)
 
+TWICE = np.array([1, 0, 1])
+PLACES: list[Callable[[Any], Any]] = [
+    lambda i: slice(1, None), lambda i: (0, slice(None, None, -1)), lambda i: i, lambda i: (slice(None), i),
+    lambda i: (i, i), lambda i: i[0], lambda i: (slice(i[1], 2), 1),
+]
+
 #: (row, expression, values): at least one for each row of the table, and one for each branch of a row.
 SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     *[("Reduce", lambda x, kind=kind, axis=axis, keep=keep: getattr(T, kind)(x, axis=axis, keepdims=keep), (CUBE,))
@@ -166,10 +172,8 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("Subtensor", lambda x, i, j: x[i, j], (M, np.array([2, 0, 2]), np.array([3, 3, 0]))),
     ("Subtensor", lambda x, i: x[i, 1:, 0], (CUBE, np.array([1, 0, 1]))),
     ("Subtensor", lambda x, i: x[()] + x[i], (VECTOR, np.array([0, 1, 2, 3]))),
-    *[("IncSubtensor", lambda x, y, i, act=act, at=at: getattr(T, act)(x[at(i)], y), (M, np.float64(7.0), np.array([1, 0, 1])))
-      for act in ("set_subtensor", "inc_subtensor")
-      for at in (lambda i: slice(1, None), lambda i: (0, slice(None, None, -1)), lambda i: i, lambda i: (slice(None), i),
-                 lambda i: (i, i), lambda i: i[0], lambda i: (slice(i[1], 2), 1))],
+    *[("IncSubtensor", lambda x, y, i, act=act, at=at: getattr(T, act)(x[at(i)], y), (M, np.float64(7.0), TWICE))
+      for act in ("set_subtensor", "inc_subtensor") for at in PLACES],
     ("IncSubtensor", lambda x, y, i: T.inc_subtensor(x[i], y), (M, N, np.array([1, 1, 1]))),
     ("IncSubtensor", lambda x, y: T.inc_subtensor(T.exp(x)[1:], y), (M, N[1:])),
     ("IncSubtensor", lambda x, y: T.set_subtensor(x[0], y), (WHOLE, np.int64(-1))),
@@ -241,8 +245,9 @@ def test_what_perform_leaves_is_held_to_the_type() -> None:
 
 
 @pytest.mark.parametrize("build", [
-    lambda x, y: T.exp(x), lambda x, y: x + y, lambda x, y: T.nnet.sigmoid(x), lambda x, y: T.sqr(x), lambda x, y: T.clip(x, 0, 1),
-    lambda x, y: T.sum(x, axis=0), lambda x, y: T.max(x, axis=1, keepdims=True), lambda x, y: T.dot(x, y), lambda x, y: x > y,
+    lambda x, y: T.exp(x), lambda x, y: x + y, lambda x, y: T.nnet.sigmoid(x), lambda x, y: T.sqr(x),
+    lambda x, y: T.clip(x, 0, 1), lambda x, y: T.sum(x, axis=0), lambda x, y: T.max(x, axis=1, keepdims=True),
+    lambda x, y: T.dot(x, y), lambda x, y: x > y,
 ], ids=["exp", "add", "sigmoid", "sqr", "clip", "sum", "max", "dot", "gt"])
 def test_scratch_is_computed_into(build: Any) -> None:
     """A result that does not leave the function goes into memory kept from the last call."""

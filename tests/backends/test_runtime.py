@@ -107,7 +107,8 @@ def test_a_spare_array_that_somebody_holds_is_not() -> None:
 
 
 @pytest.mark.parametrize("spare", [
-    None, np.zeros(4), np.zeros(3, "float32"), np.zeros((3, 1)), np.zeros(6)[::2], np.zeros(6)[:3], np.ma.masked_array(np.zeros(3)),
+    None, np.zeros(4), np.zeros(3, "float32"), np.zeros((3, 1)), np.zeros(6)[::2], np.zeros(6)[:3],
+    np.ma.masked_array(np.zeros(3)),
 ], ids=["none", "length", "dtype", "rank", "strided", "view", "subclass"])
 def test_a_spare_array_that_does_not_fit_is_not_used(spare: Any) -> None:
     place = storage(spare)
@@ -158,7 +159,8 @@ def test_readers_never_see_half_of_an_update() -> None:
 
 
 def test_the_message_names_the_axes() -> None:
-    with pytest.raises(ValueError, match=r"add: shapes \(2, 3\) and \(2, 4\).*axis 1 of the first has length 3") as caught:
+    message = r"add: shapes \(2, 3\) and \(2, 4\).*axis 1 of the first has length 3"
+    with pytest.raises(ValueError, match=message) as caught:
         mismatch("add", np.zeros((2, 3)), np.zeros((2, 4)), [(0, 0), (1, 1)])
     assert "addbroadcast" not in str(caught.value)
 

@@ -87,7 +87,8 @@ def test_each_name_is_assigned_once() -> None:
     """A line of the source says all there is to know of a name."""
     f = build("plain")
     run = ast.parse(f.source).body[0]
-    names = [t.id for node in ast.walk(run) if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+    targets = [t for node in ast.walk(run) if isinstance(node, ast.Assign) for t in node.targets]
+    names = [t.id for t in targets if isinstance(t, ast.Name)]
     assert len(names) == len(set(names)) > 2
 
 

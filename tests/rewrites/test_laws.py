@@ -12,12 +12,12 @@ import pytest
 import symgraph as sg
 from symgraph.graph import FunctionGraph
 from symgraph.graph.rewrite import FunctionRule, Pattern, Rule, RuleSet, Wild
-from symgraph.rewrites.pipeline import PHASES
+from symgraph.rewrites.pipeline import GROUPS
 from symgraph.tensor import TensorType
 from symgraph.tensor.basic import as_tensor_variable
 from tests.rewrites.reference import assert_agrees, by_perform, tolerances
 
-RULES = {rule.name: rule for _, rules, _ in PHASES for rule in rules}
+RULES = {rule.name: rule for rules in GROUPS.values() for rule in rules}
 LAWS = [rule for rule in RULES.values() if not isinstance(rule, FunctionRule)]
 DTYPES = ("bool", "int8", "uint8", "int32", "uint64", "int64", "float16", "float32", "float64", "complex64",
           "complex128")

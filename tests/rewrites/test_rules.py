@@ -14,7 +14,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph import FunctionGraph
 from symgraph.graph.rewrite import FunctionRule, RuleSet
-from symgraph.rewrites.pipeline import PHASES, known_tags
+from symgraph.rewrites.pipeline import GROUPS, known_tags
 from symgraph.rewrites.stabilize import FACTOR_LAWS
 from symgraph.tensor import TensorType
 from symgraph.tensor.basic import Alloc
@@ -23,7 +23,7 @@ from symgraph.tensor.shape import DimShuffle, Reshape, Shape, SpecifyShape
 from symgraph.tensor.subtensor import SliceSpec, Subtensor
 from tests.rewrites.reference import assert_agrees, by_perform, tolerances
 
-RULES = {rule.name: rule for _, rules, _ in PHASES for rule in rules}
+RULES = {rule.name: rule for rules in GROUPS.values() for rule in rules}
 FUNCTION_RULES = [name for name, rule in RULES.items() if isinstance(rule, FunctionRule)]
 
 Array = np.ndarray[Any, Any]
@@ -229,11 +229,11 @@ def test_every_rule_has_its_examples() -> None:
 def test_it_fires_and_the_value_stays(case: Example) -> None:
     inputs = symbols(case.values)
     graph = FunctionGraph(inputs, [case.build(*inputs)])
-    (before,) = graph.outputs
+    before: Any = graph.outputs[0]
     given = dict(zip(inputs, case.values, strict=True))
     fired = RuleSet("alone", [RULES[case.rule]]).apply(graph)
     assert {f.rule for f in fired} == {case.rule}
-    (after,) = graph.outputs
+    after: Any = graph.outputs[0]
     assert after is not before
     assert (after.type.dtype, after.type.broadcastable) == (before.type.dtype, before.type.broadcastable)
     (moved,) = tolerances(inputs, [before], case.values)
@@ -273,13 +273,13 @@ def test_each_law_of_factors_is_tried() -> None:
 # ---- which rules are applied ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["log1p", "stabilize-nothing", "canonicalize", "constants"])
+@pytest.mark.parametrize("name", ["log1p", "no-such-rule", "stabilize", "constants"])
 def test_rules_are_left_out_by_name_phase_or_tag(name: str) -> None:
     x = T.dvector("x")
     expression = T.log(1 + x) * (T.constant(2.0) + T.constant(1.0))
     with_all = {f.rule for f in sg.function([x], expression).fired}
     left = {f.rule for f in sg.function([x], expression, mode=sg.compile.FAST_RUN.excluding(name)).fired}
-    missing = {"log1p": {"log1p"}, "canonicalize": {"log1p"}, "constants": {"fold_constants"}}.get(name, set())
+    missing = {"log1p": {"log1p"}, "stabilize": {"log1p"}, "constants": {"fold_constants"}}.get(name, set())
     assert with_all >= {"log1p", "fold_constants"}
     assert missing.isdisjoint(left)
     assert left == with_all - missing
@@ -292,7 +292,7 @@ def test_what_was_left_out_comes_back_when_included() -> None:
 
 
 def test_names_of_rules_and_phases_are_known() -> None:
-    assert known_tags() >= {*RULES, "canonicalize", "specialize", "expand", "constants"}
+    assert known_tags() >= {*RULES, "stabilize", "canonicalize", "specialize", "expand", "constants"}
     with pytest.raises(ValueError, match="no rule has the name or tag softminus"):
         sg.compile.FAST_RUN.requiring("softminus")
 
@@ -382,7 +382,8 @@ def test_a_length_is_known_without_computing(name: str, build: Build, mode: str)
     expression = build(x, y)
     f = sg.function([x, y], expression, mode=mode, on_unused_input="ignore")
     for step in f.plan.steps:
-        assert all(v.type.dtype in ("int64", "bool") for v in step.node.outputs) or step.node.op.view_map, f.source
+        dtypes = {getattr(v.type, "dtype", "") for v in step.node.outputs}
+        assert dtypes <= {"int64", "bool"} or step.node.op.view_map, f.source
     values = floats(3, 4), floats(3, 4)
     wanted = by_perform([expression], {x: values[0], y: values[1]})[0]
     np.testing.assert_array_equal(f(*values), wanted)

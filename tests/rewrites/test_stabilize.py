@@ -32,25 +32,25 @@ class Law:
     slope: Callable[[np.ndarray], Any]
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> Any:
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-def softplus(x: np.ndarray) -> np.ndarray:
+def softplus(x: np.ndarray) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def log_softmax(x: np.ndarray) -> np.ndarray:
+def log_softmax(x: np.ndarray) -> Any:
     s = x - x.max(axis=-1, keepdims=True)
     return s - np.log(np.exp(s).sum(axis=-1, keepdims=True))
 
 
-def softmax(x: np.ndarray) -> np.ndarray:
+def softmax(x: np.ndarray) -> Any:
     return np.exp(log_softmax(x))
 
 
-def logsumexp(x: np.ndarray) -> np.ndarray:
+def logsumexp(x: np.ndarray) -> Any:
     top = x.max(axis=-1, keepdims=True)
     return (top + np.log(np.exp(x - top).sum(axis=-1, keepdims=True)))[..., 0]
 
@@ -68,7 +68,7 @@ def naive_softmax_dimshuffle(x: Any) -> Any:
     return T.exp(x) / T.exp(x).sum(axis=1).dimshuffle(0, "x")
 
 
-def picked_slope(x: np.ndarray) -> np.ndarray:
+def picked_slope(x: np.ndarray) -> Any:
     return softmax(x) - ONE_HOT
 
 
