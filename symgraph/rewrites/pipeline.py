@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,16 +13,26 @@ from symgraph.rewrites.shape import SHAPE
 from symgraph.rewrites.specialize import EXPAND, SPECIALIZE
 from symgraph.rewrites.stabilize import STABILIZE
 
-__all__ = ["PHASES", "Selection", "known_tags", "phases"]
+__all__ = ["GROUPS", "PHASES", "Selection", "known_tags", "phases"]
 
-_SIMPLIFY = (*CONSTANTS, *SHAPE, *CANONICALIZE)
+#: The tables of rules, by the names under which modes include and exclude them.
+GROUPS: dict[str, Sequence[Rule]] = {
+    "constants": CONSTANTS,
+    "shape": SHAPE,
+    "canonicalize": CANONICALIZE,
+    "stabilize": STABILIZE,
+    "specialize": SPECIALIZE,
+    "expand": EXPAND,
+}
 
-#: Name of the phase, its rules, and the least level of optimisation that runs it.
-PHASES: tuple[tuple[str, tuple[Rule, ...], str], ...] = (
-    ("canonicalize", (*_SIMPLIFY, *STABILIZE), "FAST_COMPILE"),
-    ("specialize", (*SPECIALIZE, *_SIMPLIFY), "FAST_RUN"),
-    ("expand", (*EXPAND, *CONSTANTS, *SHAPE), "FAST_RUN"),
+#: Each phase: its name, the groups applied together to a fixed point, and the least level of optimisation that has it.
+PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("simplify", ("constants", "shape", "canonicalize", "stabilize"), "FAST_COMPILE"),
+    ("specialize", ("specialize", "constants", "shape", "canonicalize"), "FAST_RUN"),
+    ("expand", ("expand", "constants", "shape"), "FAST_RUN"),
 )
+
+_LEVELS = {None: 0, "FAST_COMPILE": 1, "FAST_RUN": 2}
 
 
 class Selection(Protocol):
@@ -34,28 +44,34 @@ class Selection(Protocol):
     @property
     def excluded(self) -> frozenset[str]: ...
 
+    @property
+    def included(self) -> frozenset[str]: ...
+
 
 def phases(mode: Selection) -> Sequence[RuleSet]:
-    """The rule sets a mode applies, in order; none when it does not rewrite."""
-    if mode.optimizer is None:
-        return ()
-    return _selected(mode.optimizer, mode.excluded)
+    """The rule sets a mode applies, in order."""
+    return _selected(mode.optimizer, mode.excluded, mode.included)
 
 
 @lru_cache(maxsize=64)
-def _selected(level: str, excluded: frozenset[str]) -> tuple[RuleSet, ...]:
-    return tuple(
-        RuleSet(name, tuple(rule for rule in rules if not excluded & {rule.name, name, *rule.tags}))
-        for name, rules, least in PHASES
-        if name not in excluded and (least == "FAST_COMPILE" or level == "FAST_RUN")
-    )
+def _selected(level: str | None, excluded: frozenset[str], included: frozenset[str]) -> tuple[RuleSet, ...]:
+    """A rule is applied when its phase belongs to the level or one of its names is included, and none is excluded."""
+    chosen = []
+    for phase, groups, least in PHASES:
+        on = _LEVELS[level] >= _LEVELS[least]
+        rules = [rule for rule, names in _rules(phase, groups) if not names & excluded and (on or names & included)]
+        if rules:
+            chosen.append(RuleSet(phase, rules))
+    return tuple(chosen)
+
+
+def _rules(phase: str, groups: Sequence[str]) -> Iterator[tuple[Rule, set[str]]]:
+    """The rules of a phase, each with every name it goes by."""
+    for group in groups:
+        for rule in GROUPS[group]:
+            yield rule, {rule.name, group, phase, *rule.tags}
 
 
 def known_tags() -> set[str]:
-    """Every name and tag by which rules can be included or excluded."""
-    found = set()
-    for name, rules, _ in PHASES:
-        found.add(name)
-        for rule in rules:
-            found |= {rule.name, *rule.tags}
-    return found
+    """Every name by which rules can be included or excluded."""
+    return {name for phase, groups, _ in PHASES for _, names in _rules(phase, groups) for name in names}

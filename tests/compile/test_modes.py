@@ -126,3 +126,10 @@ def test_every_mode_knows_states_keywords_and_copies(mode: Any) -> None:
         f("a")
     f.trust_input = True
     assert f(np.array(1.0))["n"] == 4
+
+
+def test_groups_of_rules_can_be_added_to_no_rewriting() -> None:
+    x = T.dvector("x")
+    assert {f.rule for f in sg.function([x], T.log(1 + T.exp(x)) * 1, mode="None").fired} == set()
+    stable = get_mode("None").including("stabilize")
+    assert {f.rule for f in sg.function([x], T.log(1 + T.exp(x)) * 1, mode=stable).fired} == {"log1p", "softplus"}
