@@ -138,7 +138,15 @@ class Renderer:
                         self.writer.line(f"{name} = {convert}({name})")
                 else:
                     self.writer.line(f"{name} = {convert}({name})")
+            self._own(names)
             self.writer.line(f"return run({', '.join(names)})")
+
+    def _own(self, names: list[str]) -> None:
+        """An argument that may be written on is copied where that would not be its own affair."""
+        for name, variable in zip(names, self.plan.inputs, strict=True):
+            if self.plan.blocks[variable].writable:
+                self.writer.namespace["own"] = runtime.own
+                self.writer.line(f"{name} = own({', '.join([name, *(other for other in names if other != name)])})")
 
     def _legend(self) -> None:
         for variable in self.plan.inputs:

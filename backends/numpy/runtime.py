@@ -11,7 +11,7 @@ import numpy as np
 
 from symgraph.shared import Storage
 
-__all__ = ["Scratch", "commit", "mismatch", "room", "spare_array"]
+__all__ = ["Scratch", "commit", "mismatch", "own", "room", "spare_array"]
 
 
 class Scratch(list[Any]):
@@ -64,6 +64,19 @@ def spare_array(storage: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     ):
         return array
     return np.empty(shape, dtype)
+
+
+def own(array: Any, *others: Any) -> Any:
+    """An argument as a function may write on it: a copy of what is read-only, shared with another argument, or whose
+    elements share memory with each other."""
+    if not isinstance(array, np.ndarray):
+        return array
+    repeated = any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True))
+    if array.flags.writeable and not repeated and not any(
+        isinstance(other, np.ndarray) and np.may_share_memory(array, other) for other in others
+    ):
+        return array
+    return np.array(array)
 
 
 _set_value = vars(Storage)["value"].__set__

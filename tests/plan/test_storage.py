@@ -186,6 +186,25 @@ def test_a_mutable_input_that_is_still_needed_is_not() -> None:
     assert step_of(f.plan, "exp").into is not x
 
 
+def test_a_mutable_input_is_written_on_only_where_it_is_alone() -> None:
+    """What is read-only, or shares memory with another argument or with itself, is copied first."""
+    f = sg.function([sg.In(x, mutable=True), y], [T.exp(x), y * 2])
+    both = np.zeros(3)
+    first, second = f(both, both)
+    np.testing.assert_array_equal(first, np.ones(3))
+    np.testing.assert_array_equal(second, np.zeros(3))
+    whole = np.zeros(6)
+    np.testing.assert_array_equal(f(whole[:3], whole[2:5])[1], np.zeros(3))
+    locked = np.zeros(3)
+    locked.flags.writeable = False
+    np.testing.assert_array_equal(f(locked, both)[0], np.ones(3))
+    np.testing.assert_array_equal(f(np.broadcast_to(1.0, (3,)), both)[0], np.full(3, np.e))
+    repeated = np.lib.stride_tricks.as_strided(np.zeros(1), (3,), (0,))
+    np.testing.assert_array_equal(f(repeated, both)[0], np.ones(3))
+    assert not locked.any()
+    assert not repeated.any()
+
+
 def test_a_new_shared_value_never_lives_in_the_caller_s_array() -> None:
     W = sg.shared(np.zeros(3))
     f = sg.function([sg.In(x, mutable=True)], updates=[(W, T.exp(x))])
