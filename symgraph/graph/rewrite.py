@@ -68,6 +68,8 @@ class Rule:
     True
     """
 
+    descends = False  # see `rewrite_rule`
+
     def __init__(self, name: str, left: Pattern, right: Any, tags: Iterable[str] = ()) -> None:
         if not isinstance(left, Pattern) or isinstance(left, Wild):
             raise TypeError(f"rule {name}: the left side must be an operation applied to patterns, not {left!r}")
@@ -124,11 +126,12 @@ class FunctionRule(Rule):
     """A rule whose law is a Python function of the node; made by `rewrite_rule`."""
 
     def __init__(self, name: str, roots: tuple[Any, ...], function: Callable[[Apply], Replacement],
-                 tags: Iterable[str] = ()) -> None:
+                 tags: Iterable[str] = (), descends: bool = False) -> None:
         self.name = name
         self._roots = roots
         self.function = function
         self.tags = frozenset(tags)
+        self.descends = descends
 
     @property
     def roots(self) -> tuple[Any, ...]:
@@ -145,7 +148,8 @@ class FunctionRule(Rule):
         return f"{self.name}: {doc[0] if doc else ''}"
 
 
-def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = ()) -> Callable[..., FunctionRule]:
+def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = (),
+                 descends: bool = False) -> Callable[..., FunctionRule]:
     """Turn a function from a node to its replacement (or None) into a rule.
 
     Parameters
@@ -155,10 +159,13 @@ def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = ())
     name : str, optional
         The function's name unless given.
     tags : iterable of str
+    descends : bool
+        What it gives asks only about what comes before the node, so that it may fire as often in a row as the graph is
+        deep; the budget is for rules that could go on for ever.
     """
 
     def decorate(function: Callable[[Apply], Replacement]) -> FunctionRule:
-        return FunctionRule(name or function.__name__, roots, function, tags)
+        return FunctionRule(name or function.__name__, roots, function, tags, descends)
 
     return decorate
 
@@ -369,6 +376,8 @@ class _Run:
 
     def _spend(self, rule: Rule, node: Apply, made: Sequence[Apply]) -> None:
         """Count the firing against everything the rule made, so that growth without end is noticed."""
+        if rule.descends:
+            return
         count, last = self.spent.get(node, (0, rule.name))
         if count >= self.budget:
             raise self._overspent(node, last, rule.name)

@@ -16,7 +16,7 @@ from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
 __all__ = ["SHAPE"]
 
 
-@rewrite_rule(ShapeI)
+@rewrite_rule(ShapeI, descends=True)
 def length_of(node: Apply) -> Variable | None:
     """shape[i](f(x)) -> an expression of the lengths of x: nothing is computed to know a length."""
     length: Variable = node.outputs[0]

@@ -397,3 +397,16 @@ def test_lengths_of_a_long_chain_are_found() -> None:
     f = sg.function([x], y.shape[0])
     assert f(np.zeros(7)) == 7
     assert len(f.plan.steps) == 1
+
+
+@pytest.mark.parametrize(("grow", "wanted"), [
+    (lambda y, x: T.concatenate([T.tanh(y), x]), 600 * 501), (lambda y, x: T.exp(y)[1:], 100),
+    (lambda y, x: T.exp(y).dimshuffle("x", 0).flatten(), 600),
+], ids=["join", "part", "reshape"])
+def test_lengths_of_long_programs_of_pieces_are_found(grow: Build, wanted: int) -> None:
+    """Each piece has a length of its own, computed from the one before."""
+    x = T.dvector("x")
+    y = x
+    for _ in range(500):
+        y = grow(y, x)
+    assert sg.function([x], y.shape[0])(np.zeros(600)) == wanted
