@@ -72,7 +72,7 @@ def _disturber(rng: Any, units: float) -> Callable[[Any, Sequence[Array], Array]
     def disturb(node: Any, arguments: Sequence[Array], array: Array) -> Array:
         op = node.op
         if isinstance(op, Elemwise) and op.scalar.name in COMPARISONS and all(a.dtype.kind == "f" for a in arguments):
-            return array ^ (_nearly_equal(*arguments) & (rng.random(array.shape) < 0.5))
+            return np.asarray(array ^ (_nearly_equal(*arguments) & (rng.random(array.shape) < 0.5)))
         exact = (isinstance(op, Elemwise) and op.scalar.name in EXACT) or getattr(op, "kind", "") in ("max", "min")
         if array.dtype.kind in "biu" or op.view_map or exact:
             return array
@@ -85,7 +85,7 @@ def _disturber(rng: Any, units: float) -> Callable[[Any, Sequence[Array], Array]
 def _nearly_equal(a: Array, b: Array) -> Array:
     """Where two numbers differ by a few roundings: whether they differ at all is then an accident."""
     eps = max(np.finfo(a.dtype).eps, np.finfo(b.dtype).eps)
-    return (a != b) & (np.abs(a - b) <= 64 * eps * np.maximum(np.abs(a), np.abs(b)))
+    return np.asarray((a != b) & (np.abs(a - b) <= 64 * eps * np.maximum(np.abs(a), np.abs(b))))
 
 
 def _gap(right: Array, other: Array) -> Array:
