@@ -60,7 +60,7 @@ def _call(name: str, args: Sequence[str]) -> Text:
 
 
 def _elemwise(node: Apply, args: Sequence[Text]) -> Text:
-    function = node.op.scalar  # type: ignore[attr-defined]
+    function = node.op.scalar
     if function.symbol and len(args) == 2:
         return _infix(function.symbol, args[0], args[1])
     if function.symbol and len(args) == 1:
@@ -73,7 +73,7 @@ def _elemwise(node: Apply, args: Sequence[Text]) -> Text:
 
 def _reduce(node: Apply, args: Sequence[Text]) -> Text:
     op: Any = node.op
-    every = len(op.axes) == node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    every = len(op.axes) == node.inputs[0].type.ndim
     options = [] if every else [f"axis={op.axes[0] if len(op.axes) == 1 else op.axes}"]
     if op.keepdims:
         options.append("keepdims=True")
@@ -81,13 +81,13 @@ def _reduce(node: Apply, args: Sequence[Text]) -> Text:
 
 
 def _arg_reduce(node: Apply, args: Sequence[Text]) -> Text:
-    return _call(node.op.kind, [args[0][0], f"axis={node.op.axis}"])  # type: ignore[attr-defined]
+    return _call(node.op.kind, [args[0][0], f"axis={node.op.axis}"])
 
 
 def _dimshuffle(node: Apply, args: Sequence[Text]) -> Text:
-    order: Any = node.op.order  # type: ignore[attr-defined]
+    order: Any = node.op.order
     inside = _wrap(args[0], _ATOM)
-    ndim = node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    ndim = node.inputs[0].type.ndim
     if order == tuple(range(ndim))[::-1]:
         return f"{inside}.T", _ATOM
     if len(order) > ndim and tuple(axis for axis in order if axis != "x") == tuple(range(ndim)):
@@ -104,16 +104,16 @@ def _tuple(args: Sequence[Text]) -> str:
 
 
 def _index(node: Apply, args: Sequence[Text], first: int) -> str:
-    return f"{_wrap(args[0], _ATOM)}[{node.op.show([text for text, _ in args[first:]])}]"  # type: ignore[attr-defined]
+    return f"{_wrap(args[0], _ATOM)}[{node.op.show([text for text, _ in args[first:]])}]"
 
 
 def _inc_subtensor(node: Apply, args: Sequence[Text]) -> Text:
-    name = "set_subtensor" if node.op.set_instead else "inc_subtensor"  # type: ignore[attr-defined]
+    name = "set_subtensor" if node.op.set_instead else "inc_subtensor"
     return _call(name, [_index(node, args, 2), args[1][0]])
 
 
 def _over_axes(node: Apply, args: Sequence[Text]) -> Text:
-    axes: Any = node.op.axes  # type: ignore[attr-defined]
+    axes: Any = node.op.axes
     shown = f"axis={axes[0] if len(axes) == 1 else axes}"
     return _call(str(node.op).partition("{")[0], [*(text for text, _ in args), shown])
 
@@ -126,7 +126,7 @@ _WRITERS: dict[type[Op], Callable[[Apply, Sequence[Text]], Text]] = {
     Reshape: _reshape,
     Dot: lambda node, args: _infix("@", args[0], args[1]),
     BatchedMatMul: lambda node, args: _infix("@", args[0], args[1]),
-    ShapeI: lambda node, args: (f"{_wrap(args[0], _ATOM)}.shape[{node.op.axis}]", _ATOM),  # type: ignore[attr-defined]
+    ShapeI: lambda node, args: (f"{_wrap(args[0], _ATOM)}.shape[{node.op.axis}]", _ATOM),
     Shape: lambda node, args: (f"{_wrap(args[0], _ATOM)}.shape", _ATOM),
     MakeVector: lambda node, args: (f"[{', '.join(text for text, _ in args)}]", _ATOM),
     Alloc: lambda node, args: _call("full", [_tuple(args[1:]), args[0][0]]),
@@ -135,7 +135,7 @@ _WRITERS: dict[type[Op], Callable[[Apply, Sequence[Text]], Text]] = {
     SoftmaxGrad: _over_axes,
     LogSoftmax: _over_axes,
     LogSumExp: _over_axes,
-    Join: lambda node, args: _call("concatenate", [_tuple(args), f"axis={node.op.axis}"]),  # type: ignore[attr-defined]
+    Join: lambda node, args: _call("concatenate", [_tuple(args), f"axis={node.op.axis}"]),
     Subtensor: lambda node, args: (_index(node, args, 1), _ATOM),
     IncSubtensor: _inc_subtensor,
 }

@@ -71,7 +71,7 @@ class ScalarFunction:
         if isinstance(self._impl, str):
             module, _, name = self._impl.partition(":")
             return _floating(getattr(importlib.import_module(module), name))
-        return self._impl  # type: ignore[no-any-return]
+        return self._impl
 
     @property
     def spelling(self) -> str:
@@ -95,7 +95,7 @@ class ScalarFunction:
         try:
             if self._types is not None:
                 return self._types(*dtypes)
-            return ufunc.resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return, union-attr]
+            return ufunc.resolve_dtypes((*dtypes, None))  # type: ignore[union-attr]
         except TypeError:
             kinds = ", ".join(getattr(d, "name", getattr(d, "__name__", str(d))) for d in dtypes)
             raise TypeError(f"{self.name} is not defined on {kinds}") from None

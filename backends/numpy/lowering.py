@@ -79,7 +79,7 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"
-    if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):  # type: ignore[attr-defined]
+    if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
         r.writer.namespace[name] = getattr(importlib.import_module(module), name)
         return f"{name}({', '.join(args)}{_out(out)})"
     r.writer.namespace[function.name] = function.impl
@@ -165,7 +165,7 @@ def _matmul(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
 def _dimshuffle(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     op = node.op
     assert isinstance(op, DimShuffle)
-    ndim = node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    ndim = node.inputs[0].type.ndim
     text = args[0]
     if len(op.kept) < ndim:
         text += f"[{', '.join(':' if axis in op.kept else '0' for axis in range(ndim))}]"

@@ -299,8 +299,8 @@ class Renderer:
             pairs.setdefault((guard.left[0], guard.right[0]), []).append(guard)
         for (a, b), guards in pairs.items():
             left, right = self.names[a], self.names[b]
-            ndim = a.type.ndim  # type: ignore[attr-defined]
-            whole = len({g.left[1] for g in guards}) == ndim == b.type.ndim and ndim > 1 and all(  # type: ignore[attr-defined]
+            ndim = a.type.ndim
+            whole = len({g.left[1] for g in guards}) == ndim == b.type.ndim and ndim > 1 and all(
                 g.left[1] == g.right[1] for g in guards)
             tests = [f"{left}.shape != {right}.shape"] if whole else [
                 f"{left}.shape[{g.left[1]}] != {right}.shape[{g.right[1]}]" for g in guards]

@@ -24,7 +24,7 @@ class Scratch(list[Any]):
     def take(self) -> list[Any]:
         """A set nobody else uses. Give it back with `append` after the call."""
         try:
-            return self.pop()  # type: ignore[no-any-return]
+            return self.pop()
         except IndexError:
             return [None] * self.size
 

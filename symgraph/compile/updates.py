@@ -102,7 +102,7 @@ def fit(target: Variable, expression: Any, kind: str = "shared variable") -> Var
 
 
 def _dtype_message(who: str, target: Variable, expression: Variable) -> str:
-    wanted, found = target.type.dtype, expression.type.dtype  # type: ignore[attr-defined]
+    wanted, found = target.type.dtype, expression.type.dtype
     lines = [f"updates: {who} is {wanted}, but its update is {found}, built at {line_of(expression)}."]
     place = _widening(expression, wanted, found)
     if place is not None:

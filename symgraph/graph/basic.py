@@ -54,7 +54,7 @@ class Variable:
 
     __slots__ = ("__dict__", "__weakref__", "index", "name", "origin", "owner", "type")
 
-    type: Type
+    type: Any  # a Type; which kind, the family of operations knows
     owner: Apply | None
     index: int | None
     name: str | None
@@ -218,7 +218,7 @@ class Apply:
 
     __slots__ = ("__weakref__", "_bundle", "inputs", "op", "origin", "outputs")
 
-    op: Op
+    op: Any  # an Op; its parameters are the business of those who know the kind
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     origin: Origin

@@ -77,12 +77,12 @@ class GradientGate(Op):
 
 def disconnected_grad(x: Variable) -> Variable:
     """`x`, with nothing flowing back: the cost counts as not depending on it."""
-    return GradientGate("disconnected")(x)  # type: ignore[no-any-return]
+    return GradientGate("disconnected")(x)
 
 
 def zero_grad(x: Variable) -> Variable:
     """`x`, with zeros flowing back: it counts as connected, with derivative 0."""
-    return GradientGate("zero")(x)  # type: ignore[no-any-return]
+    return GradientGate("zero")(x)
 
 
 consider_constant = zero_grad
@@ -90,7 +90,7 @@ consider_constant = zero_grad
 
 def undefined_grad(x: Variable) -> Variable:
     """`x`, with an undefined gradient: a gradient taken through it raises `NullTypeGradError`."""
-    return GradientGate("undefined")(x)  # type: ignore[no-any-return]
+    return GradientGate("undefined")(x)
 
 
 def grad_clip(x: Variable, lower_bound: float, upper_bound: float) -> Variable:
@@ -103,12 +103,12 @@ def grad_clip(x: Variable, lower_bound: float, upper_bound: float) -> Variable:
     """
     if not lower_bound <= upper_bound:
         raise ValueError(f"grad_clip: the lower bound {lower_bound} exceeds the upper bound {upper_bound}")
-    return GradientGate("clip", (lower_bound, upper_bound))(x)  # type: ignore[no-any-return]
+    return GradientGate("clip", (lower_bound, upper_bound))(x)
 
 
 def grad_scale(x: Variable, multiplier: float) -> Variable:
     """`x`, with the gradient that flows back multiplied by a number."""
-    return GradientGate("scale", (multiplier,))(x)  # type: ignore[no-any-return]
+    return GradientGate("scale", (multiplier,))(x)
 
 
 def grad_undefined(op: Op, x_pos: int, x: Variable, comment: str = "") -> Variable:

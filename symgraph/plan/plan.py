@@ -249,7 +249,9 @@ class Plan:
         lines = []
         for step in self.steps:
             into = step.into
-            place = f" into buffer {into.index}" if isinstance(into, Buffer) else f" over {into}" if into is not None else ""
+            place = ""
+            if into is not None:
+                place = f" into buffer {into.index}" if isinstance(into, Buffer) else f" over {into}"
             lines.append(f"{step.index:3}  {', '.join(str(o.type) for o in step.node.outputs):24} {step.node}{place}"
                          f"    {step.node.origin}")
         for update in self.updates:

@@ -15,7 +15,9 @@ from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.shape import DimShuffle, shape_i
 from symgraph.tensor.variable import TensorOperators
 
-__all__ = ["Expr", "Hole", "applied", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by", "stretch", "uniform"]
+__all__ = [
+    "Expr", "Hole", "applied", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by", "stretch", "uniform",
+]
 
 
 class Expr(TensorOperators, Pattern):
@@ -51,9 +53,9 @@ def made_by(variable: Variable, op: type | tuple[type, ...]) -> Any:
     return node if node is not None and isinstance(node.op, op) else None
 
 
-def applied(variable: Variable, function: ScalarFunction) -> Any:
-    """The node that computes a variable, where it is a scalar function applied element by element; else None."""
-    return variable.owner if is_elemwise(variable, function) else None
+def applied(variable: Variable, *functions: ScalarFunction) -> Any:
+    """The node that computes a variable, where it is one of some scalar functions, applied element by element."""
+    return variable.owner if is_elemwise(variable, *functions) else None
 
 
 def uniform(variable: Variable) -> Any:

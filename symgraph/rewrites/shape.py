@@ -58,7 +58,7 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
 
 
 def _views_an_input(x: Variable) -> bool:
-    """Whether a variable is only a view of an input (or of a shared variable or constant): nothing is computed for it."""
+    """Whether a variable is only a view of an input, a shared variable or a constant: nothing is computed for it."""
     for _ in range(_MOST_VIEWS):
         if x.owner is None:
             return True

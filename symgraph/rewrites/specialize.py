@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import is_elemwise, is_real, is_zeros, made_by
+from symgraph.rewrites.patterns import applied, is_elemwise, is_real, is_zeros, made_by
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -47,7 +49,7 @@ def sum_of_scattered(node: Apply) -> Variable | None:
 
 
 def _counts_up(variable: Variable) -> bool:
-    """Whether an index array is a range from 0 up, and so names nothing twice: from -2 up, -1 and the last would be one."""
+    """Whether an index array is a range from 0 up: one that starts below could name an element twice."""
     made = made_by(variable, ARange)
     if made is None:
         return False
@@ -72,7 +74,8 @@ def add_to_scattered(node: Apply) -> Variable | None:
     """(zeros with v added at i) + a -> a with v added at i; with - it is -a."""
     adding = is_elemwise(node.outputs[0], scalar.add)
     for place in (0, 1):
-        scattered, other = made_by(node.inputs[place], IncSubtensor), node.inputs[1 - place]
+        scattered = made_by(node.inputs[place], IncSubtensor)
+        other: Any = node.inputs[1 - place]
         if scattered is None or scattered.op.set_instead or isinstance(other, Constant):
             continue
         blank, value, *index = scattered.inputs
@@ -88,15 +91,15 @@ def add_to_scattered(node: Apply) -> Variable | None:
 @rewrite_rule(elemwise(scalar.neg))
 def sign_to_small_factor(node: Apply) -> Variable | None:
     """-(a * b) -> (-a) * b where a is stretched over b: the sign is put on fewer elements."""
-    (product,) = node.inputs
-    if not is_elemwise(product, scalar.mul, scalar.true_div) or product.owner is None:
+    product = applied(node.inputs[0], scalar.mul, scalar.true_div)
+    if product is None:
         return None
-    a, b = product.owner.inputs
-    full = product.type.broadcastable
+    a, b = product.inputs
+    full = product.outputs[0].type.broadcastable
     if a.type.broadcastable != full and is_real(a):
-        return product.owner.op(-a, b)
+        return product.op(-a, b)
     if b.type.broadcastable != full and is_real(b):
-        return product.owner.op(a, -b)
+        return product.op(a, -b)
     return None
 
 

@@ -144,10 +144,10 @@ def sum_of_quotient(node: Apply) -> Variable | None:
     negated = applied(source, scalar.neg)
     if negated is not None and _divisor_along(negated.inputs[0], op.axes) is not None:
         return -op(negated.inputs[0])
-    bottom = _divisor_along(source, op.axes)
+    quotient, bottom = applied(source, scalar.true_div), _divisor_along(source, op.axes)
     if bottom is None:
         return None
-    total = op(source.owner.inputs[0])
+    total = op(quotient.inputs[0])
     if bottom.type.ndim == 0 or op.keepdims:
         return total / bottom
     return total / dimshuffle(bottom, [i for i in range(bottom.type.ndim) if i not in op.axes])

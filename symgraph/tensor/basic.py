@@ -185,9 +185,9 @@ def get_scalar_constant_value(v: Any) -> np.ndarray[Any, Any]:
 def as_lengths(shape: Any) -> list[Any]:
     """A shape argument (a number, a sequence, or a symbolic vector of known length) as a list of 0-d integers."""
     if isinstance(shape, Variable):
-        if shape.type.ndim == 0:  # type: ignore[attr-defined]
+        if shape.type.ndim == 0:
             shape = [shape]
-        elif shape.type.ndim == 1:  # type: ignore[attr-defined]
+        elif shape.type.ndim == 1:
             from symgraph.tensor.shape import vector_entries
 
             shape = vector_entries(shape)
@@ -231,7 +231,7 @@ class Alloc(TensorOp):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         value, *lengths = inputs
-        out = np.empty([int(n) for n in lengths], node.outputs[0].type.numpy_dtype)  # type: ignore[attr-defined]
+        out = np.empty([int(n) for n in lengths], node.outputs[0].type.numpy_dtype)
         out[...] = value
         output_storage[0][0] = out
 
@@ -318,12 +318,12 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, opt: bool = False) -> 
     variable = as_tensor_variable(x)
     if not isinstance(variable, Variable):
         raise TypeError(f"full_like takes a tensor, not {x!r}")
-    name = _dtype_name(dtype, variable.type.dtype)  # type: ignore[attr-defined]
+    name = _dtype_name(dtype, variable.type.dtype)
     if isinstance(fill_value, Variable):
         value: Any = cast(fill_value, name)
     else:
         value = number_constant(np.asarray(fill_value, name))
-    if variable.type.ndim == 0:  # type: ignore[attr-defined]
+    if variable.type.ndim == 0:
         return value
     return Alloc()(value, *_lengths_of(variable))
 
@@ -370,13 +370,13 @@ class ARange(TensorOp):
         output_storage[0][0] = np.arange(start, stop, step, dtype=self.dtype)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[not node.inputs[0].type.is_discrete], [False], [not node.inputs[2].type.is_discrete]]  # type: ignore[attr-defined]
+        return [[not node.inputs[0].type.is_discrete], [False], [not node.inputs[2].type.is_discrete]]
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         from symgraph.tensor import math
 
         start, stop, step = node.inputs
-        if static_length(start) == 0 and static_length(step) == 1 and stop.type.is_discrete:  # type: ignore[attr-defined]
+        if static_length(start) == 0 and static_length(step) == 1 and stop.type.is_discrete:
             return [(math.maximum(cast(stop, "int64"), 0),)]
         return [(math.maximum(cast(math.ceil((cast(stop, "float64") - start) / step), "int64"), 0),)]
 

@@ -34,7 +34,7 @@ class TensorOp(Op):
     def as_variable(self, value: Any) -> Variable:
         from symgraph.tensor.basic import as_tensor_variable
 
-        return as_tensor_variable(value)  # type: ignore[no-any-return]
+        return as_tensor_variable(value)
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Pairs of (input, axis) whose lengths must be equal, since NumPy would stretch one of them if it were 1.
@@ -146,10 +146,10 @@ class Elemwise(TensorOp):
         """Keep floats that arise from integers at floatX: the float policy, applied where the user builds."""
         if config.floatX == "float64" and config.warn_float64 == "ignore":
             return None
-        if any(v.type.dtype in ("float64", "complex128") for v in inputs):  # type: ignore[attr-defined]
+        if any(v.type.dtype in ("float64", "complex128") for v in inputs):
             return None
         if config.cast_policy == "floatX" and config.floatX != "float64":
-            capped = [cast(v, config.floatX) if v.type.is_discrete and not (  # type: ignore[attr-defined]
+            capped = [cast(v, config.floatX) if v.type.is_discrete and not (
                 self.scalar.name == "switch" and i == 0) else v for i, v in enumerate(inputs)]
             return capped, self._cached_types(tuple([v.type for v in capped]))
         if config.warn_float64 != "ignore":
@@ -179,7 +179,7 @@ class Elemwise(TensorOp):
     # ---- meaning --------------------------------------------------------------------------------------------
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = np.asarray(self.scalar.impl(*inputs), node.outputs[0].type.numpy_dtype)  # type: ignore[attr-defined]
+        output_storage[0][0] = np.asarray(self.scalar.impl(*inputs), node.outputs[0].type.numpy_dtype)
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         return meeting_axes(node.inputs, range(len(node.inputs)))
@@ -187,11 +187,11 @@ class Elemwise(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         out = node.outputs[0].type
         lengths: list[Any] = []
-        for axis in range(-out.ndim, 0):  # type: ignore[attr-defined]
-            known = out.shape[axis]  # type: ignore[attr-defined]
+        for axis in range(-out.ndim, 0):
+            known = out.shape[axis]
             lengths.append(known if known is not None else next(
                 shape[axis] for v, shape in zip(node.inputs, input_shapes, strict=True)
-                if v.type.ndim >= -axis and v.type.shape[axis] != 1))  # type: ignore[attr-defined]
+                if v.type.ndim >= -axis and v.type.shape[axis] != 1))
         return [tuple(lengths)]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
@@ -219,7 +219,7 @@ class Elemwise(TensorOp):
     def _pulled(self, g: Any, z: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """The gradients by each input, in the shape of the output; None where zero."""
         if self.scalar.pullback is not None:
-            return self.scalar.pullback(g, z, *inputs)  # type: ignore[no-any-return]
+            return self.scalar.pullback(g, z, *inputs)
         return [None if isinstance(x, Constant) else _times(g, partial, z, inputs)
                 for x, partial in zip(inputs, self.scalar.partials, strict=True)]
 
@@ -288,7 +288,7 @@ def chosen(g: Any) -> Choice | None:
 
 
 def _is_zero(v: Variable) -> bool:
-    return isinstance(v, Constant) and v.type.ndim == 0 and v.data == 0  # type: ignore[attr-defined]
+    return isinstance(v, Constant) and v.type.ndim == 0 and v.data == 0
 
 
 def _times(g: Any, partial: Any, z: Any, inputs: Sequence[Any]) -> Any:

@@ -168,7 +168,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def _lengths(x: Variable) -> list[Any]:
-    return [_known(shape_i(x, axis)) for axis in range(x.type.ndim)]  # type: ignore[attr-defined]
+    return [_known(shape_i(x, axis)) for axis in range(x.type.ndim)]
 
 
 def _known(length: Any) -> Any:

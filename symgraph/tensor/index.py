@@ -165,7 +165,7 @@ class Indexing(TensorOp):
 
     def index_axes(self, node: Apply, first: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Pairs of (input, axis) of the index arrays whose lengths must be equal; index inputs start at `first`."""
-        arrays = [i for i, v in enumerate(node.inputs) if i >= first and v.type.ndim]  # type: ignore[attr-defined]
+        arrays = [i for i, v in enumerate(node.inputs) if i >= first and v.type.ndim]
         return meeting_axes([node.inputs[i] for i in arrays], arrays)
 
     def show(self, values: Iterable[Any]) -> str:
@@ -276,7 +276,7 @@ def _axes_of(entry: Any) -> int:
         return 0
     if not _is_mask(entry):
         return 1
-    return entry.type.ndim if isinstance(entry, Variable) else np.ndim(entry)  # type: ignore[attr-defined]
+    return entry.type.ndim if isinstance(entry, Variable) else np.ndim(entry)
 
 
 def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
@@ -298,7 +298,7 @@ def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
     if known and isinstance(variable, Constant):
         return [np.asarray(found) for found in np.nonzero(variable.data)]
     checked = () if known else tuple(shape_i(x, axis + place) for place in range(variable.type.ndim))
-    return NonZero(variable.type.ndim)(variable, *checked, return_list=True)  # type: ignore[no-any-return]
+    return NonZero(variable.type.ndim)(variable, *checked, return_list=True)
 
 
 def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:

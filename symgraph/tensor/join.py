@@ -126,7 +126,7 @@ class Split(TensorOp):
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         if eval_points[0] is None:
             return [None] * (len(inputs) - 1)
-        return self(eval_points[0], *inputs[1:], return_list=True)  # type: ignore[no-any-return]
+        return self(eval_points[0], *inputs[1:], return_list=True)
 
 
 def _common(tensors: Sequence[Any], who: str) -> list[Any]:
@@ -212,10 +212,10 @@ def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: int = 0) 
     """
     variable = as_tensor_variable(x)
     axis = _check_axis(axis, variable.type.ndim, "split")
-    if isinstance(splits_size, Variable) and n_splits is not None and splits_size.type.shape == (None,):  # type: ignore[attr-defined]
+    if isinstance(splits_size, Variable) and n_splits is not None and splits_size.type.shape == (None,):
         lengths = [splits_size[i] for i in range(n_splits)]  # type: ignore[index]
     else:
         lengths = as_lengths(splits_size)
     if n_splits is not None and len(lengths) != n_splits:
         raise ValueError(f"split: n_splits={n_splits}, but {len(lengths)} lengths are given")
-    return Split(axis, len(lengths))(variable, *lengths, return_list=True)  # type: ignore[no-any-return]
+    return Split(axis, len(lengths))(variable, *lengths, return_list=True)

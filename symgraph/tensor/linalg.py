@@ -97,7 +97,7 @@ class BatchedMatMul(TensorOp):
         (a, _), (sa, sb) = node.inputs, input_shapes
         batch: list[Any] = []
         for axis in range(-max(len(sa), len(sb)), -2):
-            from_a = len(sa) >= -axis and a.type.shape[axis] != 1  # type: ignore[attr-defined]
+            from_a = len(sa) >= -axis and a.type.shape[axis] != 1
             from_b = len(sb) >= -axis
             batch.append(sa[axis] if from_a or not from_b else sb[axis])
         return [(*batch, sa[-2], sb[-1])]

@@ -171,7 +171,7 @@ class Reduce(TensorOp):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         (x,) = inputs
-        out = node.outputs[0].type.numpy_dtype  # type: ignore[attr-defined]
+        out = node.outputs[0].type.numpy_dtype
         accumulate = None if self.kind in ("all", "any") else np.dtype(self.acc_dtype or out)
         value = self.reduction.ufunc.reduce(x, axis=self.axes, dtype=accumulate, keepdims=self.keepdims)
         output_storage[0][0] = np.asarray(value, out)

@@ -231,7 +231,7 @@ class Reshape(TensorOp):
         return [[i == 0] for i in range(len(node.inputs))]
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        known = node.outputs[0].type.shape  # type: ignore[attr-defined]
+        known = node.outputs[0].type.shape
         lengths: list[Any] = [n if k is None else k for n, k in zip(node.inputs[1:], known, strict=True)]
         for place, length in enumerate(lengths):
             # A length that is not constant might be -1 at run time; only then is the rest worked out.
@@ -300,8 +300,8 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Any:
            [3, 4, 5]])
     """
     variable = as_tensor_variable(x)
-    if isinstance(newshape, Variable) and newshape.type.ndim == 1 and ndim is not None and not (  # type: ignore[attr-defined]
-        newshape.type.shape[0] is not None  # type: ignore[attr-defined]
+    if isinstance(newshape, Variable) and newshape.type.ndim == 1 and ndim is not None and not (
+        newshape.type.shape[0] is not None
     ):
         lengths = [newshape[i] for i in range(ndim)]  # type: ignore[index]
     elif isinstance(newshape, Variable):

@@ -70,13 +70,13 @@ class Subtensor(Indexing):
         from symgraph.tensor.shape import ShapeI
 
         lengths = input_shapes[0]
-        arrays = [(v, shape) for v, shape in zip(node.inputs[1:], input_shapes[1:], strict=True) if v.type.ndim]  # type: ignore[attr-defined]
+        arrays = [(v, shape) for v, shape in zip(node.inputs[1:], input_shapes[1:], strict=True) if v.type.ndim]
         bounds = self.slices(node.inputs[1:])
         found = result_lengths(self.spec, lengths, _broadcast_lengths(arrays),
                                lambda axis: slice_length(bounds[axis], lengths[axis]))
         return [tuple(
             known if known is not None else ShapeI(axis)(node.outputs[0]) if length is None else length
-            for axis, (length, known) in enumerate(zip(found, node.outputs[0].type.shape, strict=True)))]  # type: ignore[attr-defined]
+            for axis, (length, known) in enumerate(zip(found, node.outputs[0].type.shape, strict=True)))]
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:

@@ -134,7 +134,7 @@ class TensorType(Type):
         if isinstance(kind, TensorType) and kind.dtype == self.dtype and kind.ndim == self.ndim and all(
             a is None or b is None or a == b for a, b in zip(self.shape, kind.shape, strict=True)
         ):
-            return specify_shape(variable, self.shape)  # type: ignore[no-any-return]
+            return specify_shape(variable, self.shape)
         raise TypeError(f"cannot use a variable of type {kind} where {self} is wanted")
 
     # ---- values ---------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class TensorType(Type):
     def zeros_like(self, variable: Variable) -> Variable:
         from symgraph.tensor.basic import zeros_like
 
-        return zeros_like(variable, dtype=self.gradient_type().dtype)  # type: ignore[no-any-return]
+        return zeros_like(variable, dtype=self.gradient_type().dtype)
 
     def add_terms(self, terms: list[Variable]) -> Variable:
         from symgraph.tensor.elemwise import chosen
@@ -277,7 +277,7 @@ class TensorType(Type):
         if self.is_discrete:
             raise TypeError(f"the cost must be a floating-point scalar, but {variable} is {self}: nothing is "
                             "differentiable in steps")
-        return constant(np.ones((), self.numpy_dtype))  # type: ignore[no-any-return]
+        return constant(np.ones((), self.numpy_dtype))
 
     def check_gradient(self, variable: Variable, gradient: Variable) -> Variable:
         from symgraph.tensor.elemwise import cast
@@ -302,7 +302,7 @@ class TensorType(Type):
         wanted = self.gradient_type().dtype
         if kind.dtype == wanted or (self.is_discrete and not kind.is_discrete):
             return gradient
-        return cast(gradient, wanted)  # type: ignore[no-any-return]
+        return cast(gradient, wanted)
 
 
 def _length(length: int | bool | None) -> int | None:
