@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 import symgraph as sg
 from symgraph.graph.rewrite import brief
 from tests.rewrites.programs import MOVES, Program, Value
-from tests.rewrites.reference import assert_agrees, by_perform
+from tests.rewrites.reference import assert_agrees, by_perform, tolerances
 
 Choose = Callable[[int], int]
 
@@ -62,10 +63,29 @@ def outputs_of(program: Program, choose: Choose) -> list[Value]:
     return [program.one_of(program.pool) for _ in range(1 + choose(4))] + program.pool[-1:]
 
 
-def updates_of(program: Program, choose: Choose) -> list[tuple[Any, Value]]:
-    """Shared variables that take the values of some results."""
+@dataclass
+class Kept:
+    """A shared variable that takes the value of a result, or sums it up from call to call."""
+
+    target: Any
+    value: Value
+    sums: bool
+
+    @property
+    def expression(self) -> Any:
+        return self.target + self.value.symbol if self.sums else self.value.symbol
+
+    def after(self, calls: int) -> Any:
+        total = np.zeros_like(self.value.array)
+        for _ in range(calls if self.sums else 0):
+            total = total + self.value.array
+        return total if self.sums else self.value.array
+
+
+def updates_of(program: Program, choose: Choose) -> list[Kept]:
     chosen = [program.one_of(program.pool) for _ in range(choose(3))]
-    return [(sg.shared(np.zeros_like(v.array), shape=v.static), v) for v in chosen]
+    targets = [sg.shared(np.zeros_like(v.array), shape=v.static) for v in chosen]
+    return [Kept(target, v, v.kind == "f" and choose(2) == 1) for target, v in zip(targets, chosen, strict=True)]
 
 
 def compare(program: Program, choose: Choose, threads: int) -> None:
@@ -75,25 +95,24 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
     layouts = [choose(2 * len(LAYOUTS)) % len(LAYOUTS) for _ in program.inputs]
     f = sg.function(
         [sg.In(v.symbol, mutable=mine) for v, mine in zip(program.inputs, mutable, strict=True)],
-        [v.symbol for v in results], updates=[(target, v.symbol) for target, v in updates],
+        [v.symbol for v in results], updates=[(kept.target, kept.expression) for kept in updates],
         mode=program.one_of(("FAST_RUN", "None")), on_unused_input="ignore",
     )
-    given = {v.symbol: v.array for v in program.inputs}
-    wanted = by_perform(f.fgraph.outputs, given)
-    for mine, right in zip([*results, *(v for _, v in updates)], wanted, strict=True):
-        assert (mine.array.dtype, mine.array.shape) == (right.dtype, right.shape)
+    given = {v.symbol: v.array for v in program.inputs} | {k.target: k.target.get_value() for k in updates}
+    wanted = by_perform(f.fgraph.outputs, given)[:len(results)]
+    lends = choose(2) == 1  # values of shared variables are held by others, or by nobody
+    borrowed: list[tuple[Any, Any]] = []
 
-    borrowed: list[tuple[Any, Any]] = []  # values of shared variables as they were when they were taken
-
-    def call(_: int) -> tuple[list[Any], list[Any]]:
+    def call(_: int) -> Any:
         arguments = [LAYOUTS[layout](v.array) for v, layout in zip(program.inputs, layouts, strict=True)]
         with np.errstate(all="ignore"):
             found = f(*arguments)
         for value, argument, may_change in zip(program.inputs, arguments, mutable, strict=True):
             if not may_change:
                 np.testing.assert_array_equal(argument, value.array)
-        borrowed.extend((a, a.copy()) for target, _ in updates for a in [target.get_value(borrow=True)])
-        return found, arguments
+        if lends:
+            borrowed.extend((a, a.copy()) for kept in updates for a in [kept.target.get_value(borrow=True)])
+        return found
 
     calls = list(map(call, range(3)))  # the second call uses the scratch of the first, the third what updates left
     if threads:
@@ -101,13 +120,15 @@ def compare(program: Program, choose: Choose, threads: int) -> None:
             calls += pool.map(call, range(8 * threads))
     for array, copy in borrowed:
         np.testing.assert_array_equal(array, copy)
-    held = [target.get_value(borrow=True) for target, _ in updates]
-    for found, _ in calls:
-        for k, (got, right) in enumerate(zip(found, wanted, strict=False)):
+    for found in calls:
+        for k, (got, right) in enumerate(zip(found, wanted, strict=True)):
             assert_agrees(got, right, np.zeros(right.shape), f"output {k}, {brief(f.fgraph.outputs[k], 4)}")
-    for got, right in zip(held, wanted[len(results):], strict=True):
-        assert_agrees(got, right, np.zeros(right.shape), "a new shared value")
-    assert_apart([*(a for found, _ in calls for a in found), *held])
+    held = [kept.target.get_value(borrow=True) for kept in updates]
+    for got, kept in zip(held, updates, strict=True):
+        (moved,) = tolerances(list(given), [kept.value.symbol], list(given.values()))
+        right = kept.after(len(calls))
+        assert_agrees(got, right, moved * len(calls), f"a shared value after {len(calls)} calls")
+    assert_apart([*(a for found in calls for a in found), *held])
 
 
 def assert_apart(arrays: list[Any]) -> None:
