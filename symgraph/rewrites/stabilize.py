@@ -255,6 +255,19 @@ def _positive(variable: Variable) -> bool:
     return is_elemwise(variable, scalar.exp, scalar.sigmoid, scalar.cosh) or made_by(variable, Softmax) is not None
 
 
+def _holds_positive(variable: Variable, depth: int = 16) -> bool:
+    """Whether a product may have a positive factor. Asked from the bottom up, it looks one node deep and remembers."""
+    known: bool | None = variable.__dict__.get("_holds_positive")
+    if known is None:
+        node = variable.owner
+        if node is None or depth == 0:
+            return node is not None
+        inside = isinstance(node.op, DimShuffle) or is_elemwise(variable, scalar.mul, scalar.true_div, scalar.neg)
+        known = _positive(variable) or (inside and any(_holds_positive(v, depth - 1) for v in node.inputs))
+        variable.__dict__["_holds_positive"] = known
+    return known
+
+
 #: Laws on two factors, of which the first is positive: what they give together (True for 1), or None.
 FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, _exp_over_sum, _cancel)
 
@@ -262,6 +275,8 @@ FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, 
 @rewrite_rule(mul, true_div)
 def factors(node: Apply) -> Variable | None:
     """Two factors of a product, wherever they stand in it, that are something simpler together."""
+    if not _holds_positive(node.outputs[0]):
+        return None
     parts, negative = _factors(node.outputs[0])
     for i, a in enumerate(parts):
         if not _positive(a.variable):
@@ -281,9 +296,9 @@ def factors(node: Apply) -> Variable | None:
 @rewrite_rule(mul)
 def distribute_to_cancel(node: Apply) -> Variable | None:
     """(a / f + b) * f -> a / f * f + b * f, where f cancels: the gradient of a sum of logarithms of f."""
-    parts, negative = _factors(node.outputs[0])
-    if not any(_positive(f.variable) for f in parts):
+    if not _holds_positive(node.outputs[0]):
         return None
+    parts, negative = _factors(node.outputs[0])
     for i, part in enumerate(parts):
         if part.power != 1 or part.order is not None or not is_elemwise(part.variable, scalar.add, scalar.sub):
             continue
