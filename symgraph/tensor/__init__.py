@@ -59,6 +59,7 @@ from symgraph.tensor.reduce import (
     var,
 )
 from symgraph.tensor.shape import flatten, reshape, shape, size
+from symgraph.tensor.sort import argsort, argtopk, sort, take_along_axis, topk, topk_and_argtopk
 from symgraph.tensor.specify import addbroadcast, broadcast_to, patternbroadcast, specify_shape
 from symgraph.tensor.specify import unbroadcast_axes as unbroadcast
 from symgraph.tensor.subtensor import inc_subtensor, nonzero, set_subtensor, take
@@ -66,15 +67,16 @@ from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorConstant, TensorVariable
 
 __all__ = [
-    "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType",
-    "TensorVariable", "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "as_tensor",
-    "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot", "broadcast_to", "cast",
-    "concatenate", "constant", "dimshuffle", "dot", "empty", "expand_dims", "eye", "flatten", "full", "full_like",
-    "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp", "matmul",
-    "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like", "outer",
-    "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
-    "shape_padright", "size", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
-    "tensordot", "transpose", "unbroadcast", "var", "zeros", "zeros_like",
+    "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType", "TensorVariable",
+    "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort", "argtopk",
+    "as_tensor", "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot", "broadcast_to",
+    "cast", "concatenate", "constant", "dimshuffle", "dot", "empty", "expand_dims", "eye", "flatten", "full",
+    "full_like", "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp",
+    "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like",
+    "outer", "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
+    "shape_padright", "size", "sort", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
+    "take_along_axis", "tensordot", "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros",
+    "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
 __all__ += extra_ops.__all__

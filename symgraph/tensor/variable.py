@@ -315,6 +315,18 @@ class TensorVariable(TensorOperators, Variable):
 
         return nonzero(self, return_matrix)
 
+    def sort(self, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
+        """The elements along an axis in ascending order."""
+        from symgraph.tensor.sort import sort
+
+        return sort(self, axis, kind, order)
+
+    def argsort(self, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
+        """The places of the elements along an axis, in the order that sorts them."""
+        from symgraph.tensor.sort import argsort
+
+        return argsort(self, axis, kind, order)
+
     def dot(self, other: Any) -> Any:
         """The matrix product."""
         from symgraph.tensor.linalg import dot
