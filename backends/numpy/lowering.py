@@ -127,6 +127,8 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
         options += f", dtype={r.dtype(accumulate.name)}"
     if op.keepdims:
         options += ", keepdims=True"
+    if op.reduction.initial is not None:
+        options += f", initial={'-' * (op.reduction.initial < 0)}np.inf"
     text = f"np.{ufunc.__name__}.reduce({args[0]}{options}"
     if accumulate != result and op.kind not in ("all", "any"):
         return f"{text}).astype({r.dtype(result.name)})"

@@ -46,6 +46,7 @@ class Reduction:
     dtype: Callable[[np.dtype[Any]], np.dtype[Any]]
     pullback: Callable[..., Any] | None
     has_identity: bool = True
+    initial: float | None = None  # the value of an empty reduction, where the ufunc has none of its own
 
     def __reduce__(self) -> Any:
         return REDUCTIONS.__getitem__, (self.name,)
@@ -81,6 +82,7 @@ REDUCTIONS: dict[str, Reduction] = {
         Reduction("prod", np.multiply, _sum_dtype, _pull_prod),
         Reduction("max", np.maximum, lambda d: d, _pull_extreme, has_identity=False),
         Reduction("min", np.minimum, lambda d: d, _pull_extreme, has_identity=False),
+        Reduction("top", np.maximum, lambda d: d, _pull_extreme, initial=float("-inf")),  # what softmax shifts by
         Reduction("all", np.logical_and, lambda d: np.dtype(bool), None),
         Reduction("any", np.logical_or, lambda d: np.dtype(bool), None),
     )
@@ -173,7 +175,8 @@ class Reduce(TensorOp):
         (x,) = inputs
         out = node.outputs[0].type.numpy_dtype
         accumulate = None if self.kind in ("all", "any") else np.dtype(self.acc_dtype or out)
-        value = self.reduction.ufunc.reduce(x, axis=self.axes, dtype=accumulate, keepdims=self.keepdims)
+        start = {} if self.reduction.initial is None else {"initial": self.reduction.initial}
+        value = self.reduction.ufunc.reduce(x, axis=self.axes, dtype=accumulate, keepdims=self.keepdims, **start)
         output_storage[0][0] = np.asarray(value, out)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:

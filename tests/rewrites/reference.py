@@ -73,7 +73,7 @@ def _disturber(rng: Any, units: float) -> Callable[[Any, Sequence[Array], Array]
         op = node.op
         if isinstance(op, Elemwise) and op.scalar.name in COMPARISONS and all(a.dtype.kind == "f" for a in arguments):
             return np.asarray(array ^ (_nearly_equal(*arguments) & (rng.random(array.shape) < 0.5)))
-        exact = (isinstance(op, Elemwise) and op.scalar.name in EXACT) or getattr(op, "kind", "") in ("max", "min")
+        exact = (isinstance(op, Elemwise) and op.scalar.name in EXACT) or getattr(op, "kind", "") in ("max", "min", "top")
         if array.dtype.kind in "biu" or op.view_map or exact:
             return array
         noise = 1 + units * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)

@@ -410,3 +410,21 @@ def test_lengths_of_long_programs_of_pieces_are_found(grow: Build, wanted: int) 
     for _ in range(500):
         y = grow(y, x)
     assert sg.function([x], y.shape[0])(np.zeros(600)) == wanted
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", "None"])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("build", [
+    T.nnet.softmax, lambda x: T.nnet.softmax(x, axis=0), lambda x: T.log(T.nnet.softmax(x)),
+    lambda x: T.exp(x) / T.exp(x).sum(axis=0, keepdims=True), lambda x: T.log(T.exp(x).sum(axis=1)),
+    T.nnet.logsumexp, lambda x: sg.grad(T.log(T.nnet.softmax(x)).sum(), x),
+], ids=["softmax", "down", "log", "naive", "log-sum-exp", "all", "gradient"])
+def test_nothing_is_lost_on_empty_arrays(build: Build, shape: tuple[int, int], mode: str) -> None:
+    """What the expression gives of an empty array, its rewritten form gives too."""
+    x = T.dmatrix("x")
+    expression = build(x)
+    (wanted,) = by_perform([expression], {x: np.zeros(shape)})
+    with np.errstate(all="ignore"):
+        got = sg.function([x], expression, mode=mode)(np.zeros(shape))
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)

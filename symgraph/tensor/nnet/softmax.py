@@ -13,8 +13,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import TensorOp, elemwise
-from symgraph.tensor.reduce import max as tensor_max
-from symgraph.tensor.reduce import normalize_axes
+from symgraph.tensor.reduce import Reduce, normalize_axes
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.type import TensorType
 
@@ -69,7 +68,7 @@ class Softmax(_OverAxes):
 
     def expand(self, x: Any) -> Any:
         """The same in terms of simpler operations."""
-        e = elemwise(scalar.exp)(x - tensor_max(x, self.axes, keepdims=True))
+        e = elemwise(scalar.exp)(x - Reduce("top", self.axes, keepdims=True)(x))
         return e / self.over(e)
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
@@ -111,7 +110,7 @@ class LogSoftmax(_OverAxes):
 
     def parts(self, x: Any) -> tuple[Any, Any]:
         """x less its largest element, and the logarithm to subtract from that."""
-        shifted = x - tensor_max(x, self.axes, keepdims=True)
+        shifted = x - Reduce("top", self.axes, keepdims=True)(x)
         return shifted, elemwise(scalar.log)(self.over(elemwise(scalar.exp)(shifted)))
 
     def expand(self, x: Any) -> Any:
@@ -149,7 +148,7 @@ class LogSumExp(_OverAxes):
 
     def expand(self, x: Any) -> Any:
         """The same in terms of simpler operations."""
-        top = tensor_max(x, self.axes, keepdims=True)
+        top = Reduce("top", self.axes, keepdims=True)(x)
         top = elemwise(scalar.switch)(elemwise(scalar.isfinite)(top), top, 0)
         return elemwise(scalar.log)(self.over(elemwise(scalar.exp)(x - top))) + top
 
