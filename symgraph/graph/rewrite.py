@@ -181,7 +181,8 @@ class Fired:
     origin: Origin
 
     def __str__(self) -> str:
-        return f"{self.phase}/{self.rule}: {brief(self.before)} -> {brief(self.after)}    {self.origin}"
+        before, after = (brief(v, 3, by_name=False) for v in (self.before, self.after))
+        return f"{self.phase}/{self.rule}: {before} -> {after}    {self.origin}"
 
 
 @dataclass
@@ -411,9 +412,12 @@ def _is_interchangeable(old: Type, new: Type) -> bool:
     return bool(fits(new)) if fits is not None else old == new
 
 
-def brief(variable: Variable, depth: int = 3) -> str:
-    """An expression as short text: names where there are names, dots below `depth` and after many arguments."""
-    if variable.owner is None or variable.name:
+def brief(variable: Variable, depth: int = 3, by_name: bool = True) -> str:
+    """An expression as short text: names where there are names, dots below `depth` and after many arguments.
+
+    Without `by_name`, the expression itself is written out even if it has a name; its parts still go by theirs.
+    """
+    if variable.owner is None or (variable.name and by_name):
         return str(variable)
     if depth == 0:
         return "..."
