@@ -9,7 +9,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.gradient import GradientGate
 from symgraph.graph.rewrite import Rule, rewrite_rule
 from symgraph.rewrites.patterns import Hole, is_elemwise, is_real, made_by
-from symgraph.tensor.basic import Alloc
+from symgraph.tensor.basic import Alloc, alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import DimShuffle
@@ -103,7 +103,7 @@ def second_is_stretching(node: Apply) -> Variable | None:
     lengths = [shape_i(a, i) if a.type.shape[i] != 1 else out.shape[i] for i in range(out.ndim)]
     if None in lengths or out.ndim == 0:
         return b if out.ndim == 0 else None
-    return Alloc()(b, *lengths)
+    return alloc(b, *lengths)
 
 
 @rewrite_rule(Elemwise)

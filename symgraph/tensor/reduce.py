@@ -175,7 +175,7 @@ class Reduce(TensorOp):
         (x,) = inputs
         out = node.outputs[0].type.numpy_dtype
         accumulate = None if self.kind in ("all", "any") else np.dtype(self.acc_dtype or out)
-        start = {} if self.reduction.initial is None else {"initial": self.reduction.initial}
+        start: Any = {} if self.reduction.initial is None else {"initial": self.reduction.initial}
         value = self.reduction.ufunc.reduce(x, axis=self.axes, dtype=accumulate, keepdims=self.keepdims, **start)
         output_storage[0][0] = np.asarray(value, out)
 

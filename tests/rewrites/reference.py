@@ -35,7 +35,7 @@ def by_perform(outputs: Sequence[Variable], values: Mapping[Any, Any], disturb: 
     return [value(v) for v in outputs]
 
 
-EXACT = {"neg", "abs", "second", "identity", "switch", "maximum", "minimum", "floor", "sgn", "clip"}
+EXACT = {"neg", "abs", "second", "identity", "switch", "maximum", "minimum", "floor", "sgn", "clip", "max", "min", "top"}
 
 
 def tolerances(inputs: Sequence[Any], outputs: Sequence[Any], values: Sequence[Any]) -> list[Array]:
@@ -71,9 +71,11 @@ COMPARISONS = {"lt", "le", "gt", "ge", "eq", "neq"}
 def _disturber(rng: Any, units: float) -> Callable[[Any, Sequence[Array], Array], Array]:
     def disturb(node: Any, arguments: Sequence[Array], array: Array) -> Array:
         op = node.op
-        if isinstance(op, Elemwise) and op.scalar.name in COMPARISONS and all(a.dtype.kind == "f" for a in arguments):
+        compares = isinstance(op, Elemwise) and op.scalar.name in COMPARISONS
+        if compares and all(a.dtype.kind == "f" for a in arguments):
             return np.asarray(array ^ (_nearly_equal(*arguments) & (rng.random(array.shape) < 0.5)))
-        exact = (isinstance(op, Elemwise) and op.scalar.name in EXACT) or getattr(op, "kind", "") in ("max", "min", "top")
+        name = op.scalar.name if isinstance(op, Elemwise) else getattr(op, "kind", "")
+        exact = name in EXACT
         if array.dtype.kind in "biu" or op.view_map or exact:
             return array
         noise = 1 + units * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)

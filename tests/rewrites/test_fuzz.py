@@ -66,6 +66,37 @@ def slopes(program: Program, results: Sequence[Value]) -> list[Any]:
     return list(sg.grad(cost, wrt, disconnected_inputs="ignore"))
 
 
+def outcome(f: Any, values: Sequence[Any]) -> Any:
+    """The kinds of the results, or of the failure."""
+    try:
+        with np.errstate(all="ignore"):
+            return [(a.dtype, a.shape) for a in f(*values)]
+    except (ValueError, IndexError) as error:
+        return error
+
+
+def compare_failures(choose: Callable[[int], int]) -> None:
+    """On arrays of other lengths than it was built with, a rewritten program fails only where it would anyway."""
+    program = random_program(choose)
+    outputs = [v.symbol for v in program.pool[len(program.inputs):][-6:]]
+    if not outputs:
+        return
+    f, plain = compiled(program, outputs, "FAST_RUN"), compiled(program, outputs, "None")
+    for _ in range(3):
+        shapes = [tuple(choose(6) if n is None else n for n in v.static) for v in program.inputs]
+        values = [np.resize(v.array, shape) if v.array.size else np.zeros(shape, v.array.dtype)
+                  for v, shape in zip(program.inputs, shapes, strict=True)]
+        right, got = outcome(plain, values), outcome(f, values)
+        if not isinstance(right, Exception):
+            assert got == right, f"shapes {shapes}\n{program.describe()}"
+
+
+@settings(RELAXED, max_examples=100)
+@given(st.binary(min_size=40, max_size=1200))
+def test_rewriting_makes_no_program_fail(numbers: bytes) -> None:
+    compare_failures(choices(numbers))
+
+
 @settings(RELAXED, max_examples=150)
 @given(st.binary(min_size=40, max_size=1200))
 def test_random_programs(numbers: bytes) -> None:
