@@ -91,12 +91,6 @@ class TensorOperators:
         return elemwise(function)(*args)
 
 
-def _ufunc_functions() -> dict[Any, ScalarFunction]:
-    return {
-        row.impl: row for row in scalar.TABLE.values() if isinstance(row._impl, np.ufunc) and row.name != "identity"
-    }
-
-
 class TensorVariable(TensorOperators, Variable):
     """A symbolic tensor: arithmetic, indexing and NumPy's methods build larger expressions."""
 
@@ -184,16 +178,17 @@ class TensorVariable(TensorOperators, Variable):
             f"{self} ({self.type}) is symbolic and has no number: use T.cast, or .eval({{...}}) for its value"
         )
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            what = f"method {method!r}" if method != "__call__" else f"arguments {', '.join(kwargs)}"
-            raise TypeError(f"np.{ufunc.__name__} on a symbolic tensor does not take the {what}")
-        if ufunc is np.matmul:
-            from symgraph.tensor.linalg import matmul
+    # ---- NumPy's functions ----------------------------------------------------------------------------------
 
-            return matmul(*inputs)
-        function = _ufunc_functions().get(ufunc)
-        return NotImplemented if function is None else elemwise(function)(*inputs)
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from symgraph.tensor.protocols import array_ufunc
+
+        return array_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from symgraph.tensor.protocols import array_function
+
+        return array_function(function, types, args, kwargs)
 
     # ---- indexing -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,420 @@
+"""NumPy's protocols: what ``np.exp(x)``, ``np.sum(x, axis=0)`` and ``np.add.reduce(x)`` mean for a symbolic `x`.
+
+A row of `FUNCTIONS` names a function of NumPy, ours, and NumPy's parameters in their order. ``a>input`` is passed on
+under another name, ``!out`` is refused unless it has its default, ``*arrays`` takes the arguments that are left.
+Rows are looked up by name when first used: importing the package costs nothing for them, and a row whose counterpart
+is not there counts as no row.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgraph import scalar
+from symgraph.scalar import ScalarFunction
+from symgraph.tensor.elemwise import elemwise
+
+__all__ = ["FUNCTIONS", "array_function", "array_ufunc", "refuse_arguments"]
+
+#: NumPy's name: ours, and NumPy's parameters.
+FUNCTIONS: dict[str, tuple[str, str]] = {
+    # ---- reductions
+    "sum": ("sum", "a>input axis dtype !out keepdims !initial !where"),
+    "prod": ("prod", "a>input axis dtype !out keepdims !initial !where"),
+    "mean": ("mean", "a>input axis dtype !out keepdims !where"),
+    "var": ("var", "a>input axis !dtype !out ddof keepdims !where !mean correction>ddof"),
+    "std": ("std", "a>input axis !dtype !out ddof keepdims !where !mean correction>ddof"),
+    "max": ("max", "a>x axis !out keepdims !initial !where"),
+    "min": ("min", "a>x axis !out keepdims !initial !where"),
+    "amax": ("max", "a>x axis !out keepdims !initial !where"),
+    "amin": ("min", "a>x axis !out keepdims !initial !where"),
+    "all": ("all", "a>x axis !out keepdims !where"),
+    "any": ("any", "a>x axis !out keepdims !where"),
+    "argmax": ("argmax", "a>x axis !out keepdims"),
+    "argmin": ("argmin", "a>x axis !out keepdims"),
+    "ptp": ("ptp", "a axis !out !keepdims"),
+    "count_nonzero": ("count_nonzero", "a axis keepdims"),
+    "average": ("average", "a axis weights !returned keepdims"),
+    "nansum": ("nansum", "a axis !dtype !out keepdims !initial !where"),
+    "nanprod": ("nanprod", "a axis !dtype !out keepdims !initial !where"),
+    "nanmean": ("nanmean", "a axis !dtype !out keepdims !where"),
+    "nanmax": ("nanmax", "a axis !out keepdims !initial !where"),
+    "nanmin": ("nanmin", "a axis !out keepdims !initial !where"),
+    "median": ("median", "a axis !out !overwrite_input keepdims"),
+    "cumsum": ("cumsum", "a>x axis !dtype !out"),
+    "cumprod": ("cumprod", "a>x axis !dtype !out"),
+    "diff": ("diff", "a n axis !prepend !append"),
+    # ---- products
+    "dot": ("dot", "a b !out"),
+    "vdot": ("vdot", "a b"),
+    "inner": ("inner", "a b"),
+    "outer": ("outer", "a>x b>y !out"),
+    "tensordot": ("tensordot", "a b axes"),
+    "cross": ("cross", "a b axisa axisb axisc axis"),
+    "kron": ("kron", "a b"),
+    "einsum": ("einsum", "subscripts *operands !out !dtype !order !casting optimize"),
+    "trace": ("trace", "a offset axis1 axis2 !dtype !out"),
+    "convolve": ("convolve", "a v mode"),
+    "correlate": ("correlate", "a v mode"),
+    # ---- shapes
+    "shape": ("shape", "a>x"),
+    "ndim": ("protocols.ndim", "a"),
+    "size": ("protocols.size", "a axis"),
+    "reshape": ("reshape", "a>x shape>newshape !order !copy"),
+    "ravel": ("ravel", "a>x !order"),
+    "transpose": ("transpose", "a>x axes"),
+    "permute_dims": ("transpose", "a>x axes"),
+    "matrix_transpose": ("protocols.matrix_transpose", "x"),
+    "swapaxes": ("swapaxes", "a>x axis1 axis2"),
+    "moveaxis": ("moveaxis", "a>x source destination"),
+    "rollaxis": ("rollaxis", "a axis start"),
+    "squeeze": ("squeeze", "a>x axis"),
+    "expand_dims": ("expand_dims", "a>x axis"),
+    "atleast_1d": ("protocols.atleast_1d", "*arys"),
+    "atleast_2d": ("protocols.atleast_2d", "*arys"),
+    "atleast_3d": ("protocols.atleast_3d", "*arys"),
+    "broadcast_to": ("broadcast_to", "array>x shape !subok"),
+    "broadcast_arrays": ("broadcast_arrays", "*args !subok"),
+    "repeat": ("repeat", "a>x repeats axis"),
+    "tile": ("tile", "A>x reps"),
+    "roll": ("roll", "a>x shift axis"),
+    "flip": ("flip", "m>x axis"),
+    "fliplr": ("fliplr", "m"),
+    "flipud": ("flipud", "m"),
+    "rot90": ("rot90", "m k axes"),
+    "pad": ("pad", "array>x pad_width mode constant_values"),
+    # ---- putting together, taking apart
+    "concatenate": ("concatenate", "arrays>tensor_list axis !out !dtype !casting"),
+    "stack": ("stack", "arrays>tensors axis !out !dtype !casting"),
+    "vstack": ("vstack", "tup !dtype !casting"),
+    "hstack": ("hstack", "tup !dtype !casting"),
+    "dstack": ("dstack", "tup"),
+    "column_stack": ("column_stack", "tup"),
+    "append": ("append", "arr values axis"),
+    "split": ("array_split", "ary indices_or_sections axis"),
+    "array_split": ("array_split", "ary indices_or_sections axis"),
+    "hsplit": ("hsplit", "ary indices_or_sections"),
+    "vsplit": ("vsplit", "ary indices_or_sections"),
+    "dsplit": ("dsplit", "ary indices_or_sections"),
+    "unstack": ("protocols.unstack", "x axis"),
+    "meshgrid": ("meshgrid", "*xi !copy sparse indexing"),
+    # ---- indexing and choosing
+    "where": ("protocols.where", "condition x y"),
+    "take": ("take", "a indices axis !out mode"),
+    "take_along_axis": ("take_along_axis", "arr indices axis"),
+    "compress": ("compress", "condition a axis !out"),
+    "extract": ("protocols.extract", "condition arr"),
+    "choose": ("choose", "a choices !out mode"),
+    "select": ("select", "condlist choicelist default"),
+    "nonzero": ("nonzero", "a"),
+    "flatnonzero": ("flatnonzero", "a"),
+    "argwhere": ("argwhere", "a"),
+    "diagonal": ("diagonal", "a offset axis1 axis2"),
+    "diag": ("diag", "v k"),
+    "tril": ("tril", "m k"),
+    "triu": ("triu", "m k"),
+    "searchsorted": ("searchsorted", "a>x v side sorter"),
+    "sort": ("sort", "a axis !kind !order !stable"),
+    "argsort": ("argsort", "a axis !kind !order !stable"),
+    "unique": ("unique", "ar return_index return_inverse return_counts axis !equal_nan"),
+    "bincount": ("bincount", "x weights minlength"),
+    "ravel_multi_index": ("ravel_multi_index", "multi_index dims mode !order"),
+    "unravel_index": ("unravel_index", "indices shape>dims !order"),
+    # ---- creation
+    "zeros_like": ("zeros_like", "a>model dtype !order !subok !shape !device"),
+    "ones_like": ("ones_like", "a>model dtype !order !subok !shape !device"),
+    "empty_like": ("zeros_like", "prototype>model dtype !order !subok !shape !device"),
+    "full_like": ("full_like", "a>x fill_value dtype !order !subok !shape !device"),
+    "copy": ("tensor_copy", "*a !order !subok"),
+    "astype": ("cast", "x dtype !copy !device"),
+    "linspace": ("linspace", "start stop num endpoint !retstep dtype axis !device"),
+    # ---- element by element
+    "clip": ("protocols.clip", "a a_min a_max !out min>a_min max>a_max"),
+    "round": ("protocols.round", "a decimals !out"),
+    "around": ("protocols.round", "a decimals !out"),
+    "fix": ("trunc", "*x !out"),
+    "real": ("protocols.real", "val"),
+    "imag": ("protocols.imag", "val"),
+    "angle": ("protocols.angle", "z deg"),
+    "isreal": ("protocols.isreal", "x"),
+    "iscomplex": ("protocols.iscomplex", "x"),
+    "iscomplexobj": ("protocols.iscomplexobj", "x"),
+    "isrealobj": ("protocols.isrealobj", "x"),
+    "isposinf": ("isposinf", "x !out"),
+    "isneginf": ("isneginf", "x !out"),
+    "nan_to_num": ("nan_to_num", "x !copy nan posinf neginf"),
+    "sinc": ("sinc", "x"),
+    "i0": ("i0", "*x"),
+    "isclose": ("isclose", "a b rtol atol equal_nan"),
+    "allclose": ("allclose", "a b rtol atol equal_nan"),
+    "array_equal": ("array_equal", "a1 a2 !equal_nan"),
+    "result_type": ("protocols.result_type", "*arrays_and_dtypes"),
+    # ---- linear algebra and Fourier transforms
+    "linalg.norm": ("protocols.vector_norm", "x ord axis keepdims"),
+    "linalg.det": ("nlinalg.det", "*a"),
+    "linalg.slogdet": ("nlinalg.slogdet", "*a"),
+    "linalg.inv": ("nlinalg.matrix_inverse", "*a"),
+    "linalg.pinv": ("nlinalg.pinv", "*a !rcond !hermitian !rtol"),
+    "linalg.svd": ("nlinalg.svd", "a full_matrices compute_uv !hermitian"),
+    "linalg.qr": ("nlinalg.qr", "a mode"),
+    "linalg.eig": ("nlinalg.eig", "*a"),
+    "linalg.eigh": ("nlinalg.eigh", "a UPLO"),
+    "linalg.matrix_power": ("nlinalg.matrix_power", "*a"),
+    "linalg.multi_dot": ("protocols.multi_dot", "arrays !out"),
+    "linalg.cholesky": ("slinalg.cholesky", "*a !upper"),
+    "linalg.solve": ("slinalg.solve", "*a"),
+    "linalg.outer": ("outer", "x1>x x2>y"),
+    "linalg.matmul": ("matmul", "x1>a x2>b"),
+    "linalg.tensordot": ("tensordot", "x1>a x2>b axes"),
+    "linalg.diagonal": ("protocols.matrix_diagonal", "x offset"),
+    "linalg.trace": ("protocols.matrix_trace", "x offset !dtype"),
+    "linalg.matrix_transpose": ("protocols.matrix_transpose", "x"),
+}
+
+#: Arguments that change nothing, wherever they are refused otherwise.
+_HARMLESS: dict[str, tuple[Any, ...]] = {
+    "where": (True,), "order": ("C", "K", "A"), "casting": ("same_kind", "safe", "unsafe"), "subok": (True, False),
+    "copy": (True, False), "returned": (False,), "kind": ("quicksort", "stable", "mergesort", "heapsort"),
+    "keepdims": (False,), "overwrite_input": (False,), "retstep": (False,), "hermitian": (False,),
+    "equal_nan": (False, True), "stable": (False, True), "upper": (False,), "device": ("cpu",),
+    "optimize": (True, False),
+}
+#: What to write in place of an argument that is refused.
+_INSTEAD = {
+    "out": "use what the call returns: symbolic results are not written into arrays",
+    "dtype": "convert the argument or the result with T.cast(..., dtype)",
+    "where": "choose elements with T.switch(condition, x, ...)",
+    "initial": "combine it with the result: T.maximum(result, initial), result + initial, ...",
+    "order": "the compiler chooses the memory layout", "shape": "use T.full(shape, value)",
+    "casting": "convert with T.cast first",
+}
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    name: str
+    ours: str
+    refused: bool
+    rest: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    function: Callable[..., Any]
+    parameters: tuple[_Parameter, ...]
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        positional: list[Any] = []
+        given: list[tuple[_Parameter, Any]] = []
+        left = list(args)
+        for p in self.parameters:
+            if p.rest:
+                positional, left = self._rest(given, left), []
+                given = []
+            elif left:
+                given.append((p, left.pop(0)))
+        if left:
+            raise TypeError(f"np.{self.name} takes at most {len(self.parameters)} arguments")
+        known = {p.name: p for p in self.parameters if not p.rest}
+        options = dict(kwargs)
+        for p in self.parameters:
+            if p.rest and p.name in options:  # the one argument of a function called by its name
+                positional.append(options.pop(p.name))
+        for name, value in options.items():
+            if name not in known:
+                raise TypeError(f"np.{self.name} of a symbolic tensor takes no argument {name!r}")
+            given.append((known[name], value))
+        refuse_arguments(f"np.{self.name}", {p.name: value for p, value in given if p.refused})
+        passed = {p.ours: value for p, value in given if not p.refused and value is not np._NoValue}
+        return self.function(*positional, **passed)
+
+    def _rest(self, before: list[tuple[_Parameter, Any]], left: list[Any]) -> list[Any]:
+        """What is passed by position: all that came before, then as many as a star takes."""
+        return [value for _, value in before] + left
+
+
+def refuse_arguments(who: str, options: Mapping[str, Any]) -> None:
+    """Raise for arguments of NumPy's that mean nothing, or something we do not have, for a symbolic tensor.
+
+    Parameters
+    ----------
+    who : str
+        The function, for the message.
+    options : mapping of str to object
+        What was given; those that have NumPy's default pass.
+
+    Raises
+    ------
+    TypeError
+        Naming the argument and what to write instead.
+    """
+    for name, value in options.items():
+        if value is None or value is np._NoValue or (isinstance(value, tuple) and all(v is None for v in value)):
+            continue
+        if isinstance(value, (bool, str)) and value in _HARMLESS.get(name, ()):
+            continue
+        advice = _INSTEAD.get(name)
+        raise TypeError(f"{who} of a symbolic tensor does not take {name}={_short(value)}"
+                        + (f": {advice}" if advice else ""))
+
+
+def _short(value: Any) -> str:
+    text = type(value).__name__ if isinstance(value, np.ndarray) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _parameters(text: str) -> tuple[_Parameter, ...]:
+    found = []
+    for word in text.split():
+        name, _, ours = word.lstrip("!*").partition(">")
+        found.append(_Parameter(name, ours or name, word.startswith("!"), word.startswith("*")))
+    return tuple(found)
+
+
+def _ours(path: str) -> Any:
+    """What a row names: a helper, a function of `symgraph.tensor` or of a module in it; None if not there."""
+    if path.startswith("protocols."):
+        from symgraph.tensor import numpy_names
+
+        return getattr(numpy_names, path.removeprefix("protocols."))
+    import symgraph.tensor
+
+    value = _at(symgraph.tensor, path)
+    return value if callable(value) else None
+
+
+def _at(place: Any, path: str) -> Any:
+    for part in path.split("."):
+        place = getattr(place, part, None)
+    return place
+
+
+@functools.cache
+def _row(function: Any) -> _Row | None:
+    """The row of a function of NumPy, or None."""
+    module = str(getattr(function, "__module__", ""))
+    name = f"{module.removeprefix('numpy').lstrip('.')}.{function.__name__}".lstrip(".")
+    found = FUNCTIONS.get(name)
+    if found is None and module.startswith("numpy.fft"):
+        found = (name, "*a n axis !norm !out")
+    if found is None or _at(np, name) is not function:
+        return None
+    ours = _ours(found[0])
+    return None if ours is None else _Row(name, ours, _parameters(found[1]))
+
+
+def array_function(function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What ``__array_function__`` answers: our function for one of NumPy's.
+
+    Raises
+    ------
+    TypeError
+        When there is no counterpart, or an argument has no meaning here.
+    """
+    from symgraph.graph.basic import Variable
+
+    for kind in types:
+        if not issubclass(kind, (Variable, np.ndarray)):
+            return NotImplemented
+    row = _row(function)
+    if row is None:
+        module = function.__module__.removeprefix("numpy").lstrip(".")
+        name = f"np.{module}{'.' * bool(module)}{function.__name__}"
+        raise TypeError(f"{name} has no counterpart for symbolic tensors. Compute the value first, with "
+                        ".eval({...}) or a compiled function, or wrap the NumPy code in an operation with as_op")
+    return row(args, kwargs)
+
+
+# ---- ufuncs ------------------------------------------------------------------------------------------------------
+
+#: Ufuncs whose reduce is a reduction of ours, and whose accumulate is a running one.
+_REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
+           "logical_or": "any"}
+_ACCUMULATE = {"add": "cumsum", "multiply": "cumprod"}
+#: Ufuncs that are other names of a row of the scalar table.
+_SAME = {"radians": "deg2rad", "degrees": "rad2deg"}
+
+
+@functools.cache
+def ufunc_functions() -> dict[Any, ScalarFunction]:
+    """The rows of the scalar table by the ufunc of NumPy that computes them."""
+    found = {
+        row.impl: row for row in scalar.TABLE.values() if isinstance(row._impl, np.ufunc) and row.name != "identity"
+    }
+    return found | {getattr(np, name): scalar.TABLE[ours] for name, ours in _SAME.items()}
+
+
+def _foreign_function(ufunc: Any) -> ScalarFunction | None:
+    """The row that a ufunc of another library computes, such as `scipy.special.erf`; it has been imported by now."""
+    for row in scalar.TABLE.values():
+        module, _, name = row.spelling.partition(":")
+        if module != "numpy" and getattr(sys.modules.get(module), name, None) is ufunc:
+            return row
+    special = sys.modules.get("scipy.special")
+    return scalar.TABLE.get(ufunc.__name__) if getattr(special, ufunc.__name__, None) is ufunc else None
+
+
+def array_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What ``__array_ufunc__`` answers: the operation for a ufunc called, or for its reduce, accumulate or outer.
+
+    Raises
+    ------
+    TypeError
+        When there is no counterpart, or an argument has no meaning here.
+    """
+    who = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if method in ("reduce", "accumulate"):
+        table = _REDUCE if method == "reduce" else _ACCUMULATE
+        name = ufunc.__name__
+        ours = _ours(table[name]) if name in table and getattr(np, name, None) is ufunc else None
+        if ours is None:
+            raise TypeError(f"{who} has no counterpart for symbolic tensors")
+        return _run(ours, who, inputs, options, method)
+    refuse_arguments(who, options)
+    if method == "__call__":
+        return _apply(ufunc, inputs)
+    if method == "outer" and ufunc.nin == 2 and ufunc.signature is None:
+        a, b = (_tensor(v) for v in inputs)
+        return _apply(ufunc, (a.dimshuffle(*range(a.type.ndim), *["x"] * b.type.ndim), b))
+    raise TypeError(f"{who} has no counterpart for symbolic tensors")
+
+
+def _run(ours: Callable[..., Any], who: str, inputs: Sequence[Any], options: Mapping[str, Any], method: str) -> Any:
+    """A reduction or a running one: along the first axis unless told otherwise, as NumPy's ufuncs do it."""
+    names = ("axis", "dtype", "out", "keepdims", "initial", "where")[: 6 if method == "reduce" else 3]
+    given = {"axis": 0, **dict(zip(names, inputs[1:], strict=False)), **options}
+    passed = {name: given.pop(name) for name in ("axis", "dtype", "keepdims") if name in given}
+    if ours.__name__ not in ("sum", "prod"):
+        given["dtype"] = passed.pop("dtype", None)
+    refuse_arguments(who, given)
+    return ours(_tensor(inputs[0]), **passed)
+
+
+def _tensor(value: Any) -> Any:
+    from symgraph.tensor.basic import as_tensor_variable
+
+    return as_tensor_variable(value)
+
+
+def _apply(ufunc: Any, inputs: Sequence[Any]) -> Any:
+    """One call of a ufunc."""
+    function = ufunc_functions().get(ufunc)
+    if function is not None:
+        return elemwise(function)(*inputs)
+    from symgraph.tensor import numpy_names
+
+    composed = numpy_names.UFUNCS.get(ufunc)
+    if composed is not None:
+        return composed(*inputs)
+    function = _foreign_function(ufunc)
+    if function is None:
+        raise TypeError(f"the ufunc {ufunc.__name__} has no counterpart for symbolic tensors. Compute the value first, "
+                        "or wrap the NumPy code in an operation with as_op")
+    return elemwise(function)(*inputs)
