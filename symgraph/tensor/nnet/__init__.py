@@ -14,11 +14,27 @@ from symgraph.tensor.nnet.basic import (
     to_one_hot,
     ultra_fast_sigmoid,
 )
+from symgraph.tensor.nnet.conv import (
+    causal_conv1d,
+    conv1d,
+    conv2d,
+    conv2d_grad_wrt_inputs,
+    conv2d_grad_wrt_weights,
+    conv2d_transpose,
+    conv3d,
+    conv3d_grad_wrt_inputs,
+    conv3d_grad_wrt_weights,
+    conv3d_transpose,
+    separable_conv2d,
+    separable_conv3d,
+)
 from symgraph.tensor.nnet.softmax import log_softmax, logsoftmax, logsumexp, softmax
+from symgraph.tensor.nnet.upsampling import bilinear_upsampling
 
 __all__ = [
-    "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "log_softmax", "logsoftmax",
-    "logsumexp", "relu",
-    "selu", "sigmoid", "sigmoid_binary_crossentropy", "softmax", "softplus", "softsign", "to_one_hot",
-    "ultra_fast_sigmoid",
+    "bilinear_upsampling", "binary_crossentropy", "categorical_crossentropy", "causal_conv1d", "conv1d", "conv2d",
+    "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv2d_transpose", "conv3d", "conv3d_grad_wrt_inputs",
+    "conv3d_grad_wrt_weights", "conv3d_transpose", "elu", "hard_sigmoid", "log_softmax", "logsoftmax", "logsumexp",
+    "relu", "selu", "separable_conv2d", "separable_conv3d", "sigmoid", "sigmoid_binary_crossentropy", "softmax",
+    "softplus", "softsign", "to_one_hot", "ultra_fast_sigmoid",
 ]
