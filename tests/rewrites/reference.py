@@ -35,7 +35,9 @@ def by_perform(outputs: Sequence[Variable], values: Mapping[Any, Any], disturb: 
     return [value(v) for v in outputs]
 
 
-EXACT = {"neg", "abs", "second", "identity", "switch", "maximum", "minimum", "floor", "sgn", "clip", "max", "min", "top"}
+EXACT = {
+    "neg", "abs", "second", "identity", "switch", "maximum", "minimum", "floor", "sgn", "clip", "max", "min", "top"
+}
 
 
 def tolerances(inputs: Sequence[Any], outputs: Sequence[Any], values: Sequence[Any]) -> list[Array]:
