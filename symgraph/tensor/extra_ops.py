@@ -10,13 +10,31 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Variable
 from symgraph.tensor.basic import alloc, arange, as_lengths, as_tensor_variable, static_length
-from symgraph.tensor.dimshuffle import dimshuffle, expand_dims, normalize_axis, shape_padleft
+from symgraph.tensor.choosing import (
+    choose,
+    compress,
+    fill_diagonal,
+    fill_diagonal_offset,
+    ravel_multi_index,
+    unravel_index,
+)
+from symgraph.tensor.counting import RepeatPlaces, bincount, searchsorted, unique
+from symgraph.tensor.cumulative import cumprod, cumsum, diff
+from symgraph.tensor.dimshuffle import dimshuffle, expand_dims, normalize_axis, shape_padleft, squeeze
 from symgraph.tensor.elemwise import cast, elemwise
+from symgraph.tensor.grids import geomspace, linspace, logspace, meshgrid, mgrid, ogrid
 from symgraph.tensor.join import concatenate
+from symgraph.tensor.nnet.basic import to_one_hot
+from symgraph.tensor.padding import pad
 from symgraph.tensor.reduce import normalize_axes
 from symgraph.tensor.shape import flatten, reshape, shape_i
 
-__all__ = ["diagonal", "flip", "ravel", "repeat", "roll", "tile", "trace", "tri", "tril", "triu"]
+__all__ = [
+    "bincount", "choose", "compress", "cumprod", "cumsum", "diagonal", "diff", "fill_diagonal", "fill_diagonal_offset",
+    "flip", "geomspace", "linspace", "logspace", "meshgrid", "mgrid", "ogrid", "pad", "ravel", "ravel_multi_index",
+    "repeat", "roll", "searchsorted", "squeeze", "tile", "to_one_hot", "trace", "tri", "tril", "triu", "unique",
+    "unravel_index",
+]
 
 
 def ravel(x: Any) -> Any:
@@ -30,28 +48,34 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     Parameters
     ----------
     x : tensor-like
-    repeats : int or scalar integer variable
-        How often; the same for all.
+    repeats : int, or integer scalar or vector
+        How often; the same for all, or one number for each.
     axis : int, optional
         None flattens first.
 
     Raises
     ------
     TypeError
-        When `repeats` is not a scalar.
+        When `repeats` are not integers, or have more than one dimension.
+    ValueError
+        When their number is not that of the elements; at run time where it is only known then.
 
     Examples
     --------
     >>> repeat([1, 2], 2).eval()
     array([1, 1, 2, 2])
+    >>> repeat([1, 2], [3, 0]).eval()
+    array([1, 1, 1])
     """
     variable = as_tensor_variable(x)
     if axis is None:
         variable, axis = flatten(variable), 0
     axis = normalize_axis(axis, variable.type.ndim)
-    if as_tensor_variable(repeats).type.ndim != 0:
-        raise TypeError("repeat takes one number of repeats for all elements; for one each, index with x[indices]")
     lengths = _lengths(variable)
+    counts = as_tensor_variable(repeats)
+    if counts.type.ndim != 0 and counts.type.shape != (1,):
+        return variable[(slice(None),) * axis + (RepeatPlaces()(counts, lengths[axis]),)]
+    repeats = counts[0] if counts.type.ndim else repeats
     times = _known(as_lengths([repeats])[0])
     spread = alloc(expand_dims(variable, axis + 1), *lengths[: axis + 1], times, *lengths[axis + 1:])
     return reshape(spread, [*lengths[:axis], lengths[axis] * times, *lengths[axis + 1:]])

@@ -82,7 +82,7 @@ class ArgSort(TensorOp):
         return (tensor_type("int64", x.shape),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        order = np.argsort(inputs[0], axis=self.axis, kind=self.kind)  # type: ignore[call-overload]
+        order = np.argsort(inputs[0], axis=self.axis, kind=self.kind)  # type: ignore[arg-type]
         output_storage[0][0] = np.asarray(order, "int64")
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:

@@ -322,6 +322,54 @@ class TensorVariable(TensorOperators, Variable):
 
         return argsort(self, axis, kind, order)
 
+    def cumsum(self, axis: Any = None) -> Any:
+        """The sums of each element and those before it."""
+        from symgraph.tensor.cumulative import cumsum
+
+        return cumsum(self, axis)
+
+    def cumprod(self, axis: Any = None) -> Any:
+        """The products of each element and those before it."""
+        from symgraph.tensor.cumulative import cumprod
+
+        return cumprod(self, axis)
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        """Each element (or slice along `axis`) several times in a row."""
+        from symgraph.tensor.extra_ops import repeat
+
+        return repeat(self, repeats, axis)
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """The elements (or slices along `axis`) where a condition holds."""
+        from symgraph.tensor.choosing import compress
+
+        return compress(condition, self, axis)
+
+    def choose(self, choices: Any, mode: str = "raise") -> Any:
+        """At each place, the element of the one of several tensors that this one says."""
+        from symgraph.tensor.choosing import choose
+
+        return choose(self, choices, mode)
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        """The places where elements of `v` belong in this ascending vector."""
+        from symgraph.tensor.counting import searchsorted
+
+        return searchsorted(self, v, side, sorter)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """The diagonal of the matrices in two axes, in a new last axis."""
+        from symgraph.tensor.extra_ops import diagonal
+
+        return diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """The sum of the diagonal."""
+        from symgraph.tensor.extra_ops import trace
+
+        return trace(self, offset, axis1, axis2)
+
     def dot(self, other: Any) -> Any:
         """The matrix product."""
         from symgraph.tensor.linalg import dot

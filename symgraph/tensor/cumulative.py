@@ -1,0 +1,153 @@
+"""Running sums and products along an axis, and differences of neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgraph import scalar
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import Type
+from symgraph.tensor.basic import as_tensor_variable
+from symgraph.tensor.dimshuffle import normalize_axis
+from symgraph.tensor.elemwise import TensorOp, elemwise
+from symgraph.tensor.reduce import REDUCTIONS
+from symgraph.tensor.shape import flatten
+from symgraph.tensor.type import TensorType, tensor_type
+
+__all__ = ["cumprod", "cumsum", "diff"]
+
+
+@dataclass(frozen=True, repr=False)
+class Accumulate(TensorOp):
+    """The sum or the product of each element and those before it, along one axis.
+
+    Parameters
+    ----------
+    kind : {'sum', 'prod'}
+        A row of the table of reductions.
+    axis : int
+    """
+
+    kind: str
+    axis: int
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        (x,) = types
+        assert isinstance(x, TensorType)
+        return (tensor_type(REDUCTIONS[self.kind].dtype(x.numpy_dtype).name, x.shape),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        out = node.outputs[0].type.numpy_dtype
+        output_storage[0][0] = REDUCTIONS[self.kind].ufunc.accumulate(inputs[0], axis=self.axis, dtype=out)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (x,), (z,), (g,) = inputs, outputs, output_gradients
+        if z.type.is_discrete:
+            return [x.type.zeros_like(x)]
+        if self.kind == "sum":
+            return [self._backward_sum(g)]
+        # A product loses sight of its factors after the first zero. Before it, each factor's share is the product
+        # over the factor; at it, the product of all others; after it, nothing.
+        equal, switch = elemwise(scalar.eq), elemwise(scalar.switch)
+        zero = equal(x, 0)
+        first = zero & equal(Accumulate("sum", self.axis)(zero), 1)
+        others = self(switch(first, 1, x))
+        return [switch(first, self._backward_sum(g * others), self._backward_sum(g * z) / switch(zero, 1, x))]
+
+    def _backward_sum(self, g: Any) -> Any:
+        """The sums of each element and those after it."""
+        turn = (slice(None),) * self.axis + (slice(None, None, -1),)
+        return Accumulate("sum", self.axis)(g[turn])[turn]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        if eval_points[0] is None:
+            return [None]
+        if self.kind == "sum" and not inputs[0].type.is_discrete:
+            return [self(eval_points[0])]
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"cum{self.kind}{{axis={self.axis}}}"
+
+
+def _accumulate(kind: str, x: Any, axis: int | None) -> Any:
+    variable = as_tensor_variable(x)
+    if axis is None:
+        variable, axis = flatten(variable), 0
+    return Accumulate(kind, normalize_axis(axis, variable.type.ndim))(variable)
+
+
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """The sums of each element and those before it along an axis, as `numpy.cumsum`.
+
+    Parameters
+    ----------
+    x : tensor-like
+        Integers smaller than 64 bits are summed as int64 or uint64.
+    axis : int or None
+        None runs over all elements, flattened.
+
+    Raises
+    ------
+    ValueError
+        For an axis out of range.
+
+    Examples
+    --------
+    >>> cumsum([1, 2, 3]).eval()
+    array([1, 3, 6])
+    """
+    return _accumulate("sum", x, axis)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Any:
+    """The products of each element and those before it along an axis, as `numpy.cumprod`; arguments as for `cumsum`.
+
+    Its gradient is right where elements are zero; the second derivative is so only where none is.
+
+    Examples
+    --------
+    >>> cumprod([1, 2, 3]).eval()
+    array([1, 2, 6])
+    """
+    return _accumulate("prod", x, axis)
+
+
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    """The differences of neighbours along an axis, taken `n` times, as `numpy.diff`.
+
+    Parameters
+    ----------
+    x : tensor-like
+        Of booleans, whether neighbours differ.
+    n : int
+    axis : int
+
+    Raises
+    ------
+    ValueError
+        For a scalar, a negative `n`, or an axis out of range.
+
+    Examples
+    --------
+    >>> diff([1, 2, 4, 7]).eval()
+    array([1, 2, 3])
+    """
+    variable = as_tensor_variable(x)
+    if not isinstance(n, (int, np.integer)) or n < 0:
+        raise ValueError(f"diff: how often to take differences is an integer and not negative, not {n!r}")
+    if variable.type.ndim == 0:
+        raise ValueError("diff takes at least one dimension, not a scalar")
+    before = (slice(None),) * normalize_axis(axis, variable.type.ndim)
+    minus = elemwise(scalar.neq if variable.type.dtype == "bool" else scalar.sub)
+    for _ in range(n):
+        variable = minus(variable[(*before, slice(1, None))], variable[(*before, slice(None, -1))])
+    return variable
