@@ -1,13 +1,17 @@
 """Records of the public operations, which drive the generic tests."""
 
+from tests.records.convolution import CONVOLUTIONS
+from tests.records.counting import COUNTING
 from tests.records.elementwise import ELEMENTWISE
 from tests.records.extra import EXTRA
+from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
 from tests.records.nnet import NNET
 from tests.records.reductions import REDUCTIONS
 from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
 from tests.records.sorting import SORTING
 
-RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *EXTRA, *SORTING)
+RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *EXTRA,
+           *SORTING, *COUNTING, *GRIDS)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]
