@@ -282,7 +282,10 @@ tanh: Row = _row("tanh", np.tanh, (lambda z, x: 1 - z * z,))
 arcsinh: Row = _row("arcsinh", np.arcsinh, (lambda z, x: 1 / sqrt(x * x + 1),))
 arccosh: Row = _row("arccosh", np.arccosh, (lambda z, x: 1 / sqrt(x * x - 1),))
 arctanh: Row = _row("arctanh", np.arctanh, (lambda z, x: 1 / (1 - x * x),))
-hypot: Row = _row("hypot", np.hypot, (lambda z, x, y: x / z, lambda z, x, y: y / z), commutative=True)
+hypot: Row = _row("hypot", np.hypot, (
+    lambda z, x, y: x / switch(eq(z, 0), 1, z),                # 0 at the origin, the subgradient of least norm
+    lambda z, x, y: y / switch(eq(z, 0), 1, z),
+), commutative=True)
 deg2rad: Row = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
 rad2deg: Row = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
 

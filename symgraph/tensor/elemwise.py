@@ -22,7 +22,7 @@ from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
-__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "meeting_axes", "unbroadcast"]
+__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "float_policy", "meeting_axes", "unbroadcast"]
 
 _PYTHON_NUMBERS = (bool, int, float, complex)
 _COMPARISONS = {"lt", "gt", "le", "ge", "eq", "neq"}
@@ -117,10 +117,11 @@ class Elemwise(TensorOp):
         strong = [value if w else as_tensor_variable(value) for value, w in zip(inputs, weak, strict=True)]
         kinds = tuple([type(v) if w else v.type.numpy_dtype for v, w in zip(strong, weak, strict=True)])
         resolved = self._resolve(tuple(np.dtype(bool) if kind is bool else kind for kind in kinds))
-        if resolved[-1] == np.float64 and config.floatX != "float64" and config.cast_policy == "floatX" and all(
-            w or v.type.is_discrete for v, w in zip(strong, weak, strict=True)
-        ):
-            resolved = tuple(np.dtype(config.floatX) if d == np.float64 else d for d in resolved)  # see _cap
+        if resolved[-1] in (np.float64, np.complex128):  # a Python number is no reason for it
+            tensors = [v for v, w in zip(strong, weak, strict=True) if not w]
+            dtype = float_policy(str(self), tensors, tensor_type(resolved[-1].name, ()))
+            if dtype is not None and resolved[-1] == np.float64 and all(v.type.is_discrete for v in tensors):
+                resolved = tuple(np.dtype(dtype) if d == np.float64 else d for d in resolved)
         return [number_constant(self._fit(v, dtype)) if w else v
                 for v, w, dtype in zip(strong, weak, resolved, strict=False)]
 
@@ -144,23 +145,14 @@ class Elemwise(TensorOp):
 
     def _cap(self, inputs: Sequence[Variable], out: TensorType) -> tuple[Sequence[Variable], Sequence[Type]] | None:
         """Keep floats that arise from integers at floatX: the float policy, applied where the user builds."""
-        if config.floatX == "float64" and config.warn_float64 == "ignore":
+        if self.scalar.name.startswith("cast{"):
+            return None  # asked for
+        dtype = float_policy(str(self), inputs, out)
+        if dtype is None:
             return None
-        if any(v.type.dtype in ("float64", "complex128") for v in inputs):
-            return None
-        if config.cast_policy == "floatX" and config.floatX != "float64":
-            capped = [cast(v, config.floatX) if v.type.is_discrete and not (
-                self.scalar.name == "switch" and i == 0) else v for i, v in enumerate(inputs)]
-            return capped, self._cached_types(tuple([v.type for v in capped]))
-        if config.warn_float64 != "ignore":
-            message = (
-                f"{self} of {' and '.join(str(v.type) for v in inputs)} gives {out.dtype}; cast its inputs, or set "
-                "cast_policy=floatX"
-            )
-            if config.warn_float64 == "raise":
-                raise TypeError(message)
-            warnings.warn(message, stacklevel=4)
-        return None
+        capped = [cast(v, dtype) if v.type.is_discrete and not (self.scalar.name == "switch" and i == 0) else v
+                  for i, v in enumerate(inputs)]
+        return capped, self._cached_types(tuple([v.type for v in capped]))
 
     def infer_type(self, *types: Type) -> Sequence[TensorType]:
         if len(types) != self.scalar.nin:
@@ -316,6 +308,43 @@ def unbroadcast(term: Any, x: Any) -> Any:
     if stretched:
         term = tensor_sum(term, axis=stretched, keepdims=True)
     return tensor_sum(term, axis=list(range(extra))) if extra else term
+
+
+def float_policy(who: str, inputs: Sequence[Variable], out: TensorType) -> str | None:
+    """The dtype that discrete inputs are cast to first, where the float policy keeps a result from being float64.
+
+    Parameters
+    ----------
+    who : str
+        The operation, for messages.
+    inputs : sequence of TensorVariable
+    out : TensorType
+        What NumPy's promotion would give.
+
+    Returns
+    -------
+    str or None
+        None where promotion stands: no float64 arises, an input brought it, or the flags let it.
+
+    Raises
+    ------
+    TypeError
+        When ``warn_float64`` is ``raise`` and a float64 arises that no input brought.
+    """
+    if out.dtype not in ("float64", "complex128") or (config.floatX == "float64" and config.warn_float64 == "ignore"):
+        return None
+    if any(v.type.dtype in ("float64", "complex128") for v in inputs):
+        return None
+    if config.cast_policy == "floatX" and config.floatX != "float64":
+        return config.floatX
+    if config.warn_float64 != "ignore":
+        origin = current_origin()
+        message = (f"{who} of {' and '.join(str(v.type) for v in inputs)} gives {out.dtype}, at {origin}; cast its "
+                   "inputs, or set cast_policy=floatX and a floatX other than float64")
+        if config.warn_float64 == "raise":
+            raise TypeError(message)
+        warnings.warn_explicit(message, UserWarning, origin.filename, origin.lineno)
+    return None
 
 
 _instances: dict[ScalarFunction, Elemwise] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
-from symgraph.tensor.elemwise import TensorOp, cast
+from symgraph.tensor.elemwise import TensorOp, cast, float_policy
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = ["Join", "Split", "concatenate", "join", "split", "stack"]
@@ -134,6 +134,10 @@ def _common(tensors: Sequence[Any], who: str) -> list[Any]:
     if not variables:
         raise ValueError(f"{who} needs at least one tensor")
     dtype = np.result_type(*(v.type.numpy_dtype for v in variables)).name
+    capped = float_policy(who, variables, tensor_type(dtype, ()))
+    if capped is not None:
+        variables = [cast(v, capped) if v.type.is_discrete else v for v in variables]
+        dtype = np.result_type(*(v.type.numpy_dtype for v in variables)).name
     return [cast(v, dtype) for v in variables]
 
 

@@ -12,7 +12,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
-from symgraph.tensor.elemwise import TensorOp, cast, meeting_axes, unbroadcast
+from symgraph.tensor.elemwise import TensorOp, cast, float_policy, meeting_axes, unbroadcast
 from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
@@ -129,14 +129,9 @@ def _unbroadcast_batch(term: Any, x: Any) -> Any:
 def _operands(a: Any, b: Any) -> tuple[Any, Any]:
     """Both as tensors of one floating dtype policy: an integer beside a float takes the float's dtype."""
     a, b = as_tensor_variable(a), as_tensor_variable(b)
-    from symgraph.config import config
-
-    if config.cast_policy == "floatX" and a.type.is_discrete != b.type.is_discrete:
-        wide = np.result_type(a.type.numpy_dtype, b.type.numpy_dtype)
-        given = b.type.dtype if a.type.is_discrete else a.type.dtype
-        if wide.name == "float64" and given != "float64" and config.floatX != "float64":
-            a, b = cast(a, given), cast(b, given)
-    return a, b
+    wide = np.result_type(a.type.numpy_dtype, b.type.numpy_dtype).name
+    dtype = float_policy("dot", (a, b), tensor_type(wide, ()))
+    return (a, b) if dtype is None else tuple(cast(v, dtype) if v.type.is_discrete else v for v in (a, b))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -161,11 +156,11 @@ def dot(a: Any, b: Any) -> Any:
     array([[10, 10],
            [18, 18]])
     """
-    a, b = _operands(a, b)
+    a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.type.ndim == 0 or b.type.ndim == 0:
         return a * b
     if a.type.ndim <= 2 and b.type.ndim <= 2:
-        return Dot()(a, b)
+        return Dot()(*_operands(a, b))
     return tensordot(a, b, [[a.type.ndim - 1], [max(b.type.ndim - 2, 0)]])
 
 
@@ -217,13 +212,13 @@ def batched_dot(a: Any, b: Any) -> Any:
 
 def outer(x: Any, y: Any) -> Any:
     """All products of an element of `x` and one of `y`, both flattened: a matrix."""
-    x, y = (v if v.type.ndim == 1 else reshape(v, [-1]) for v in _operands(x, y))
+    x, y = (v if v.type.ndim == 1 else reshape(v, [-1]) for v in (as_tensor_variable(x), as_tensor_variable(y)))
     return x.dimshuffle(0, "x") * y.dimshuffle("x", 0)
 
 
 def inner(a: Any, b: Any) -> Any:
     """The sum over the last axes of both, as `numpy.inner`."""
-    a, b = _operands(a, b)
+    a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.type.ndim == 0 or b.type.ndim == 0:
         return a * b
     return tensordot(a, b, [[a.type.ndim - 1], [b.type.ndim - 1]])

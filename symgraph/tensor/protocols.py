@@ -357,8 +357,8 @@ def _foreign_function(ufunc: Any) -> ScalarFunction | None:
         module, _, name = row.spelling.partition(":")
         if module != "numpy" and getattr(sys.modules.get(module), name, None) is ufunc:
             return row
-    special = sys.modules.get("scipy.special")
-    return scalar.TABLE.get(ufunc.__name__) if getattr(special, ufunc.__name__, None) is ufunc else None
+    name = str(ufunc.__name__)
+    return scalar.TABLE.get(name) if getattr(sys.modules.get("scipy.special"), name, None) is ufunc else None
 
 
 def array_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:

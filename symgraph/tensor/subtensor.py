@@ -15,7 +15,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.type import DisconnectedType, Type
-from symgraph.tensor.basic import ARange, as_tensor_variable, number_constant, zeros, zeros_like
+from symgraph.tensor.basic import ARange, _only_python_floats, as_tensor_variable, number_constant, zeros, zeros_like
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
 from symgraph.tensor.index import (
     ARRAY,
@@ -349,6 +349,11 @@ def _write(x: Any, y: Any, set_instead: bool, who: str) -> Any:
     kind: Any = source.type
     if value.type.dtype != kind.dtype and np.can_cast(value.type.numpy_dtype, kind.numpy_dtype, "safe"):
         value = cast(value, kind.dtype)
+    elif value.type.numpy_dtype.kind in "fc" and value.type.dtype != kind.dtype and np.can_cast(
+        value.type.numpy_dtype, kind.numpy_dtype, "same_kind"
+    ):
+        raise TypeError(f"{who}: {value}, of type {value.type}, loses precision in {source}, of type {kind}. Write "
+                        f"T.cast(value, {kind.dtype!r}), or cast the tensor to {value.type.dtype!r} first")
     return IncSubtensor(x.owner.op.spec, set_instead)(source, _fitted(value, x), *indices)
 
 
@@ -368,7 +373,8 @@ def _fitted(value: Any, part: Any) -> Any:
 def _like(y: Any, source: Any) -> Any:
     if isinstance(y, (float, complex)) and source.type.is_discrete:
         raise TypeError(f"the number {y} does not fit into {source}, of type {source.type}; cast one of them")
-    return np.asarray(y, source.type.numpy_dtype) if isinstance(y, (bool, int, float, complex)) else y
+    weak = isinstance(y, (bool, int, float, complex)) or (not source.type.is_discrete and _only_python_floats(y))
+    return np.asarray(y, source.type.numpy_dtype) if weak else y
 
 
 def set_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False) -> Any:

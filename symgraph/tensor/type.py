@@ -277,6 +277,9 @@ class TensorType(Type):
         if self.is_discrete:
             raise TypeError(f"the cost must be a floating-point scalar, but {variable} is {self}: nothing is "
                             "differentiable in steps")
+        if self.numpy_dtype.kind == "c":
+            raise TypeError(f"the cost must be a real scalar, but {variable} is {self}: a complex number has no least "
+                            "value. Take its real(), imag() or abs()")
         return constant(np.ones((), self.numpy_dtype))
 
     def check_gradient(self, variable: Variable, gradient: Variable) -> Variable:
