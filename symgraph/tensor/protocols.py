@@ -49,7 +49,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "median": ("median", "a axis !out !overwrite_input keepdims"),
     "cumsum": ("cumsum", "a>x axis !dtype !out"),
     "cumprod": ("cumprod", "a>x axis !dtype !out"),
-    "diff": ("diff", "a n axis !prepend !append"),
+    "diff": ("diff", "a>x n axis !prepend !append"),
     # ---- products
     "dot": ("dot", "a b !out"),
     "vdot": ("vdot", "a b"),
@@ -108,7 +108,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "where": ("protocols.where", "condition x y"),
     "take": ("take", "a indices axis !out mode"),
     "take_along_axis": ("take_along_axis", "arr indices axis"),
-    "compress": ("compress", "condition a axis !out"),
+    "compress": ("compress", "condition a>x axis !out"),
     "extract": ("protocols.extract", "condition arr"),
     "choose": ("choose", "a choices !out mode"),
     "select": ("select", "condlist choicelist default"),
@@ -124,8 +124,8 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "argsort": ("argsort", "a axis !kind !order !stable"),
     "unique": ("unique", "ar return_index return_inverse return_counts axis !equal_nan"),
     "bincount": ("bincount", "x weights minlength"),
-    "ravel_multi_index": ("ravel_multi_index", "multi_index dims mode !order"),
-    "unravel_index": ("unravel_index", "indices shape>dims !order"),
+    "ravel_multi_index": ("ravel_multi_index", "multi_index dims mode order"),
+    "unravel_index": ("unravel_index", "indices shape>dims order"),
     # ---- creation
     "zeros_like": ("zeros_like", "a>model dtype !order !subok !shape !device"),
     "ones_like": ("ones_like", "a>model dtype !order !subok !shape !device"),
@@ -240,7 +240,7 @@ class _Row:
         return [value for _, value in before] + left
 
 
-def refuse_arguments(who: str, options: Mapping[str, Any]) -> None:
+def refuse_arguments(who: str, options: Mapping[str, Any], known_only: bool = False) -> None:
     """Raise for arguments of NumPy's that mean nothing, or something we do not have, for a symbolic tensor.
 
     Parameters
@@ -249,6 +249,8 @@ def refuse_arguments(who: str, options: Mapping[str, Any]) -> None:
         The function, for the message.
     options : mapping of str to object
         What was given; those that have NumPy's default pass.
+    known_only : bool
+        Refuse names that are no argument of any function of NumPy's whatever their value.
 
     Raises
     ------
@@ -256,6 +258,8 @@ def refuse_arguments(who: str, options: Mapping[str, Any]) -> None:
         Naming the argument and what to write instead.
     """
     for name, value in options.items():
+        if known_only and name not in _INSTEAD and name not in _HARMLESS:
+            raise TypeError(f"{who} takes no argument {name!r}")
         if value is None or value is np._NoValue or (isinstance(value, tuple) and all(v is None for v in value)):
             continue
         if isinstance(value, (bool, str)) and value in _HARMLESS.get(name, ()):

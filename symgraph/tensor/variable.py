@@ -32,6 +32,14 @@ def _binary(function: ScalarFunction) -> tuple[Callable[[Any, Any], Any], Callab
     return forward, reflected
 
 
+def _refuse(method: str, options: dict[str, Any]) -> None:
+    """Raise for arguments of NumPy's methods that mean nothing for symbolic tensors, and for unknown ones."""
+    if options:
+        from symgraph.tensor.protocols import refuse_arguments
+
+        refuse_arguments(f"the method {method}", options, known_only=True)
+
+
 def _unary(function: ScalarFunction) -> Callable[[Any], Any]:
     op = elemwise(function)
     return lambda self: op(self)
@@ -197,8 +205,9 @@ class TensorVariable(TensorOperators, Variable):
 
         return subtensor(self, key)
 
-    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    def take(self, indices: Any, axis: int | None = None, mode: str = "raise", **numpy: Any) -> Any:
         """The elements (or slices along `axis`) at `indices`."""
+        _refuse("take", numpy)
         from symgraph.tensor.subtensor import take
 
         return take(self, indices, axis, mode)
@@ -222,20 +231,24 @@ class TensorVariable(TensorOperators, Variable):
 
         return dimshuffle(self, pattern[0] if len(pattern) == 1 and isinstance(pattern[0], (list, tuple)) else pattern)
 
-    def reshape(self, *shape: Any, ndim: int | None = None) -> Any:
+    def reshape(self, *shape: Any, ndim: int | None = None, **numpy: Any) -> Any:
         """The same elements in another shape; one length may be -1."""
+        _refuse("reshape", numpy)
         from symgraph.tensor.shape import reshape
 
         return reshape(self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
 
-    def flatten(self, ndim: int = 1) -> Any:
-        """Join trailing axes until `ndim` are left."""
+    def flatten(self, ndim: int | str = 1, *, outdim: int | None = None, order: str = "C") -> Any:
+        """Join trailing axes until `ndim` are left. `outdim` is its older name; NumPy's `order` is ``"C"``."""
+        _refuse("flatten", {"order": ndim if isinstance(ndim, str) else order})
+        ndim = outdim or (1 if isinstance(ndim, str) else ndim)
         from symgraph.tensor.shape import flatten
 
         return flatten(self, ndim)
 
-    def ravel(self) -> Any:
+    def ravel(self, order: str = "C") -> Any:
         """All elements in one axis."""
+        _refuse("ravel", {"order": order})
         return self.flatten()
 
     def squeeze(self, axis: Any = None) -> Any:
@@ -252,17 +265,22 @@ class TensorVariable(TensorOperators, Variable):
 
     # ---- elements -------------------------------------------------------------------------------------------
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any, **numpy: Any) -> Any:
         """Convert to another dtype."""
+        _refuse("astype", numpy)
         return cast(self, dtype)
 
-    def copy(self, name: str | None = None) -> Any:
+    def copy(self, name: str | None = None, **numpy: Any) -> Any:
         """A variable of its own with the same value."""
+        _refuse("copy", numpy)
         return elemwise(scalar.identity)(self, name=name)
 
-    def clip(self, a_min: Any, a_max: Any) -> Any:
-        """Limit every element to ``[a_min, a_max]``."""
-        return elemwise(scalar.clip)(self, a_min, a_max)
+    def clip(self, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **numpy: Any) -> Any:
+        """Limit every element to ``[a_min, a_max]``; a bound of None is none."""
+        from symgraph.tensor import numpy_names
+
+        _refuse("clip", numpy)
+        return numpy_names.clip(self, min if a_min is None else a_min, max if a_max is None else a_max)
 
     def fill(self, value: Any) -> Any:
         """`value` in the shape of this tensor."""
@@ -270,11 +288,17 @@ class TensorVariable(TensorOperators, Variable):
 
         return full_like(self, value)
 
-    def round(self, mode: str | None = None) -> Any:
-        """The nearest integer; halves to even unless ``mode='half_away_from_zero'``."""
-        from symgraph.tensor.math import round
+    def round(self, mode: str | int | None = None, *, decimals: int | None = None, **numpy: Any) -> Any:
+        """The nearest integer; halves to even unless ``mode='half_away_from_zero'``. A number of decimals as NumPy."""
+        from symgraph.tensor import math, numpy_names
 
-        return round(self, mode)
+        _refuse("round", numpy)
+        if isinstance(mode, int):
+            mode, decimals = None, mode
+        return math.round(self, mode) if decimals is None else numpy_names.round(self, decimals)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.round(decimals=ndigits) if ndigits is not None else cast(self.round(), "int64")
 
     def conj(self) -> Any:
         """The complex conjugate."""
@@ -322,14 +346,16 @@ class TensorVariable(TensorOperators, Variable):
 
         return argsort(self, axis, kind, order)
 
-    def cumsum(self, axis: Any = None) -> Any:
+    def cumsum(self, axis: Any = None, **numpy: Any) -> Any:
         """The sums of each element and those before it."""
+        _refuse("cumsum", numpy)
         from symgraph.tensor.cumulative import cumsum
 
         return cumsum(self, axis)
 
-    def cumprod(self, axis: Any = None) -> Any:
+    def cumprod(self, axis: Any = None, **numpy: Any) -> Any:
         """The products of each element and those before it."""
+        _refuse("cumprod", numpy)
         from symgraph.tensor.cumulative import cumprod
 
         return cumprod(self, axis)
@@ -340,14 +366,16 @@ class TensorVariable(TensorOperators, Variable):
 
         return repeat(self, repeats, axis)
 
-    def compress(self, condition: Any, axis: Any = None) -> Any:
+    def compress(self, condition: Any, axis: Any = None, **numpy: Any) -> Any:
         """The elements (or slices along `axis`) where a condition holds."""
+        _refuse("compress", numpy)
         from symgraph.tensor.choosing import compress
 
         return compress(condition, self, axis)
 
-    def choose(self, choices: Any, mode: str = "raise") -> Any:
+    def choose(self, choices: Any, mode: str = "raise", **numpy: Any) -> Any:
         """At each place, the element of the one of several tensors that this one says."""
+        _refuse("choose", numpy)
         from symgraph.tensor.choosing import choose
 
         return choose(self, choices, mode)
@@ -364,82 +392,100 @@ class TensorVariable(TensorOperators, Variable):
 
         return diagonal(self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, **numpy: Any) -> Any:
         """The sum of the diagonal."""
+        _refuse("trace", numpy)
         from symgraph.tensor.extra_ops import trace
 
         return trace(self, offset, axis1, axis2)
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any, **numpy: Any) -> Any:
         """The matrix product."""
+        _refuse("dot", numpy)
         from symgraph.tensor.linalg import dot
 
         return dot(self, other)
 
     # ---- reductions -----------------------------------------------------------------------------------------
 
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
+            **numpy: Any) -> Any:
         """The sum over axes."""
+        _refuse("sum", numpy)
         from symgraph.tensor import reduce
 
         return reduce.sum(self, axis, dtype, keepdims, acc_dtype)
 
-    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
+             **numpy: Any) -> Any:
         """The product over axes."""
+        _refuse("prod", numpy)
         from symgraph.tensor import reduce
 
         return reduce.prod(self, axis, dtype, keepdims, acc_dtype)
 
-    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
+    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None,
+             **numpy: Any) -> Any:
         """The mean over axes."""
+        _refuse("mean", numpy)
         from symgraph.tensor import reduce
 
         return reduce.mean(self, axis, dtype, keepdims=keepdims, acc_dtype=acc_dtype)
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False,
+            **numpy: Any) -> Any:
         """The variance over axes."""
+        _refuse("var", numpy)
         from symgraph.tensor import reduce
 
         return reduce.var(self, axis, ddof, keepdims)
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False,
+            **numpy: Any) -> Any:
         """The standard deviation over axes."""
+        _refuse("std", numpy)
         from symgraph.tensor import reduce
 
         return reduce.std(self, axis, ddof, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """The largest element over axes."""
+        _refuse("max", numpy)
         from symgraph.tensor import reduce
 
         return reduce.max(self, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """The smallest element over axes."""
+        _refuse("min", numpy)
         from symgraph.tensor import reduce
 
         return reduce.min(self, axis, keepdims)
 
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def argmax(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """The index of the first largest element."""
+        _refuse("argmax", numpy)
         from symgraph.tensor import reduce
 
         return reduce.argmax(self, axis, keepdims)
 
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def argmin(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """The index of the first smallest element."""
+        _refuse("argmin", numpy)
         from symgraph.tensor import reduce
 
         return reduce.argmin(self, axis, keepdims)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def all(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """Whether all elements are true."""
+        _refuse("all", numpy)
         from symgraph.tensor import reduce
 
         return reduce.all(self, axis, keepdims)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def any(self, axis: Any = None, keepdims: bool = False, **numpy: Any) -> Any:
         """Whether any element is true."""
+        _refuse("any", numpy)
         from symgraph.tensor import reduce
 
         return reduce.any(self, axis, keepdims)
@@ -449,6 +495,24 @@ class TensorVariable(TensorOperators, Variable):
         from symgraph.tensor import reduce
 
         return reduce.norm(self, L, axis, keepdims)
+
+    def ptp(self, axis: Any = None, **numpy: Any) -> Any:
+        """The largest element minus the smallest, over axes."""
+        from symgraph.tensor import reduce
+
+        _refuse("ptp", numpy)
+        return reduce.ptp(self, axis)
+
+    @property
+    def mT(self) -> Any:
+        """The tensor with its last two axes exchanged."""
+        return self.swapaxes(-1, -2)
+
+    def item(self, *args: Any) -> Any:
+        """Refused: a symbolic tensor has no value to give."""
+        return self._no_number()
+
+    tolist = item
 
 
 class TensorConstant(TensorVariable, Constant):
