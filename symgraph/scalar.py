@@ -44,6 +44,8 @@ class ScalarFunction:
         The ufunc whose result type this function shares; `impl` itself when that is a ufunc.
     types : callable, optional
         Operand dtypes to the resolved ones, output last, for functions no ufunc is like.
+    unknown : tuple of int
+        The inputs by which no formula for the derivative is known; their partials are not read.
     commutative, associative : bool
     symbol : str, optional
         The infix or prefix sign it prints with.
@@ -51,8 +53,8 @@ class ScalarFunction:
 
     def __init__(
         self, name: str, impl: Any, partials: Sequence[Any] | None = (), *, nin: int = 1, pullback: Any = None,
-        like: Any = None, types: Callable[..., tuple[DType, ...]] | None = None, commutative: bool = False,
-        associative: bool = False, symbol: str | None = None,
+        like: Any = None, types: Callable[..., tuple[DType, ...]] | None = None, unknown: tuple[int, ...] = (),
+        commutative: bool = False, associative: bool = False, symbol: str | None = None,
     ) -> None:
         self.name = name
         self._impl = impl
@@ -61,6 +63,7 @@ class ScalarFunction:
         self.nin = len(self.partials) or nin
         self._like = like
         self._types = types
+        self.unknown = unknown
         self.commutative = commutative
         self.associative = associative
         self.symbol = symbol
@@ -159,20 +162,21 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(x, low), high)
 
 
-def _floating(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _floating(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of single and double floats, on all dtypes that have a float: half precision is computed in single."""
 
-    def compute(x: Any) -> Any:
-        array = np.asarray(x)
-        result = _float_types(array.dtype)[-1]
-        return np.asarray(function(array.astype(np.promote_types(result, np.float32), copy=False)), result)
+    def compute(*xs: Any) -> Any:
+        arrays = [np.asarray(x) for x in xs]
+        result = _float_types(*(a.dtype for a in arrays))[-1]
+        wide = np.promote_types(result, np.float32)
+        return np.asarray(function(*(a.astype(wide, copy=False) for a in arrays)), result)
 
     return compute
 
 
-def _float_types(x: DType) -> tuple[DType, ...]:
-    """The float that holds a dtype, as `numpy.exp` chooses it; complex numbers are refused."""
-    resolved = np.exp.resolve_dtypes((x, None))
+def _float_types(*xs: DType) -> tuple[DType, ...]:
+    """The float that holds dtypes, as `numpy.exp` or `numpy.hypot` chooses it; complex numbers are refused."""
+    resolved = (np.exp if len(xs) == 1 else np.hypot).resolve_dtypes((*xs, None))
     if resolved[-1].kind == "c":
         raise TypeError("complex")
     return resolved
@@ -189,6 +193,26 @@ def _second(a: Any, b: Any) -> Any:
 @_floating
 def _softplus(x: Any) -> Any:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@_floating
+def _xlogx(x: Any) -> Any:
+    from scipy.special import xlogy
+
+    return xlogy(x, x)
+
+
+@_floating
+def _chi2sf(x: Any, k: Any) -> Any:
+    from scipy.special import chdtrc
+
+    return chdtrc(k, x)
+
+
+@_floating
+def _log1mexp(x: Any) -> Any:
+    near = x > -0.6931471805599453  # on either side of -log(2), the form that loses nothing
+    return np.where(near, np.log(-np.expm1(np.where(near, x, -1))), np.log1p(-np.exp(np.where(near, -1, x))))
 
 
 @_floating
@@ -351,6 +375,47 @@ def _polygamma_types(n: DType, x: DType) -> tuple[DType, ...]:
 
 polygamma: Row = _row("polygamma", _polygamma, nin=2, types=_polygamma_types,  # for n >= 1; psi is that of n = 0
                  pullback=lambda g, z, n, x: (None, g * polygamma(n + 1, x)))
+
+_HALF_SQRT_PI = float(np.sqrt(np.pi) / 2)
+
+
+def _special(name: str, partials: Any, scipy_name: str | None = None, **more: Any) -> ScalarFunction:
+    """A row that is a real function of SciPy."""
+    return _row(name, f"scipy.special:{scipy_name or name}", partials, types=_float_types, **more)
+
+
+erfinv: Row = _special("erfinv", (lambda z, x: _HALF_SQRT_PI * exp(z * z),))
+erfcinv: Row = _special("erfcinv", (lambda z, x: -_HALF_SQRT_PI * exp(z * z),))
+erfcx: Row = _special("erfcx", (lambda z, x: 2 * x * z - 1 / _HALF_SQRT_PI,))
+logit: Row = _special("logit", (lambda z, x: 1 / (x * (1 - x)),))
+gammainc: Row = _special("gammainc", (0, lambda z, k, x: _gamma_density(k, x)), unknown=(0,))
+gammaincc: Row = _special("gammaincc", (0, lambda z, k, x: -_gamma_density(k, x)), unknown=(0,))
+chi2sf: Row = _row("chi2sf", _chi2sf, (lambda z, x, k: -0.5 * _gamma_density(k / 2, x / 2), 0), unknown=(1,),
+                   types=_float_types)  # the probability that a chi-squared variable of k degrees of freedom exceeds x
+betaln: Row = _special("betaln", (lambda z, a, b: psi(a) - psi(a + b), lambda z, a, b: psi(b) - psi(a + b)),
+                       commutative=True)
+beta: Row = _special("beta", (lambda z, a, b: z * (psi(a) - psi(a + b)), lambda z, a, b: z * (psi(b) - psi(a + b))),
+                     commutative=True)
+j0: Row = _special("j0", (lambda z, x: -j1(x),))
+j1: Row = _special("j1", (lambda z, x: 0.5 * (j0(x) - jv(2, x)),))
+jv: Row = _special("jv", (0, lambda z, v, x: 0.5 * (jv(v - 1, x) - jv(v + 1, x))), unknown=(0,))
+i0: Row = _special("i0", (lambda z, x: i1(x),))
+i1: Row = _special("i1", (lambda z, x: 0.5 * (i0(x) + iv(2, x)),))
+iv: Row = _special("iv", (0, lambda z, v, x: 0.5 * (iv(v - 1, x) + iv(v + 1, x))), unknown=(0,))
+xlogy0: Row = _special("xlogy0", (
+    lambda z, x, y: log(y),
+    lambda z, x, y: switch(eq(x, 0), 0, x / switch(eq(x, 0), 1, y)),  # 0 at x = 0, where the function is 0 for any y
+), "xlogy")
+xlogx: Row = _row("xlogx", _xlogx, (lambda z, x: log(x) + 1,), types=_float_types)
+log1mexp: Row = _row("log1mexp", _log1mexp, (lambda z, x: -1 / expm1(-x),), types=_float_types)
+sinc: Row = _row("sinc", _floating(np.sinc), (
+    lambda z, x: switch(eq(x, 0), 0, (cos(float(np.pi) * x) - z) / switch(eq(x, 0), 1, x)),
+), types=_float_types)
+
+
+def _gamma_density(k: Any, x: Any) -> Any:
+    return exp((k - 1) * log(x) - x - gammaln(k))
+
 
 # ---- complex numbers (forward) ---------------------------------------------------------------------------------
 

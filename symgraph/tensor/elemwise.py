@@ -193,8 +193,10 @@ class Elemwise(TensorOp):
             return [x.type.zeros_like(x) for x in inputs]
         if self.scalar.pullback is None and not self.scalar.partials:
             return [NullType(f"the derivative of {self} is not known")() for _ in inputs]
-        return [_disconnected_or_zero(x) if term is None else term
-                for x, term in zip(inputs, self._back(g, z, inputs), strict=True)]
+        unknown = self.scalar.unknown
+        return [NullType(f"the derivative of {self} by its argument {i} is not known")() if i in unknown
+                and not isinstance(x, Constant) else _disconnected_or_zero(x) if term is None else term
+                for i, (x, term) in enumerate(zip(inputs, self._back(g, z, inputs), strict=True))]
 
     def _back(self, g: Any, z: Any, inputs: Sequence[Any]) -> list[Any]:
         """The gradients by each input, in its shape; None where zero."""
@@ -217,7 +219,9 @@ class Elemwise(TensorOp):
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         function = self.scalar
-        if function.pullback is not None or not function.partials:
+        if function.pullback is not None or not function.partials or any(
+            eval_points[i] is not None for i in function.unknown
+        ):
             raise NotImplementedError
         z = self(*inputs)
         if z.type.is_discrete:

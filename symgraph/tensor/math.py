@@ -17,17 +17,18 @@ from symgraph.tensor.elemwise import Elemwise, cast, elemwise
 
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acosh", "add", "allclose", "and_", "angle", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "conj", "conjugate", "cos", "cosh",
-    "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "exp", "exp2", "expm1", "fill", "floor",
-    "floor_divide", "fmod", "gamma", "gammaln", "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "imag",
-    "int_div", "inv", "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "le", "left_shift", "less",
-    "less_equal", "log", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative", "neq", "not_",
-    "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder",
-    "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign",
-    "signbit", "sin", "sinh", "softplus", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan", "tanh",
-    "tensor_copy", "true_div", "true_divide", "trunc", "where", "xor",
+    "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "betaln",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "chi2sf", "clip", "conj", "conjugate",
+    "cos", "cosh", "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp",
+    "exp2", "expit", "expm1", "fill", "floor", "floor_divide", "fmod", "gamma", "gammainc", "gammaincc", "gammaln",
+    "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "i0", "i1", "imag", "int_div", "inv", "invert", "iround",
+    "isclose", "isfinite", "isinf", "isnan", "iv", "j0", "j1", "jv", "le", "left_shift", "less", "less_equal", "log",
+    "log1mexp", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative", "neq", "not_", "not_equal",
+    "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder", "right_shift", "round",
+    "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
+    "sinh", "softplus", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan", "tanh", "tensor_copy",
+    "trigamma", "true_div", "true_divide", "trunc", "where", "xlogx", "xlogy0", "xor",
 ]
 
 # ---- arithmetic ------------------------------------------------------------------------------------------
@@ -122,6 +123,25 @@ gammaln = elemwise(scalar.gammaln)
 gamma = elemwise(scalar.gamma)
 psi = elemwise(scalar.psi)
 polygamma = elemwise(scalar.polygamma)
+erfinv = elemwise(scalar.erfinv)
+erfcinv = elemwise(scalar.erfcinv)
+erfcx = elemwise(scalar.erfcx)
+gammainc = elemwise(scalar.gammainc)
+gammaincc = elemwise(scalar.gammaincc)
+beta = elemwise(scalar.beta)
+betaln = elemwise(scalar.betaln)
+chi2sf = elemwise(scalar.chi2sf)
+logit = elemwise(scalar.logit)
+j0 = elemwise(scalar.j0)
+j1 = elemwise(scalar.j1)
+jv = elemwise(scalar.jv)
+i0 = elemwise(scalar.i0)
+i1 = elemwise(scalar.i1)
+iv = elemwise(scalar.iv)
+xlogx = elemwise(scalar.xlogx)
+xlogy0 = elemwise(scalar.xlogy0)
+log1mexp = elemwise(scalar.log1mexp)
+sinc = elemwise(scalar.sinc)
 
 # ---- complex numbers -------------------------------------------------------------------------------------
 
@@ -162,7 +182,12 @@ power, negative, absolute, abs_, sign, square, inv = pow, neg, abs, abs, sgn, sq
 acos, asin, atan, atan2, acosh, asinh, atanh = arccos, arcsin, arctan, arctan2, arccosh, arcsinh, arctanh
 less, greater, less_equal, greater_equal, equal, not_equal = lt, gt, le, ge, eq, neq
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not, not_ = and_, or_, xor, invert, invert
-where, digamma, conjugate = switch, psi, conj
+where, digamma, conjugate, expit = switch, psi, conj, sigmoid
+
+
+def trigamma(x: Any) -> Any:
+    """The derivative of `psi`."""
+    return polygamma(1, x)
 
 
 def round(a: Any, mode: str | None = None) -> Any:

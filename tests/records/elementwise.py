@@ -88,12 +88,14 @@ class Elementwise:
 
 #: Kinds of dtype an operation refuses although its reference has some meaning for them.
 REFUSED: dict[str, str] = dict.fromkeys(
-    ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma"), "c")
+    ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma",
+     "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "j0", "j1", "jv", "i0",
+     "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf"), "c")
 
 
 def like_exp(*dtypes: Any) -> Any:
     """What `numpy.exp` makes of a dtype: the rule for functions that come from SciPy, which has no half precision."""
-    return np.exp.resolve_dtypes((*dtypes, None))[-1]
+    return (np.exp if len(dtypes) == 1 else np.hypot).resolve_dtypes((*dtypes, None))[-1]
 
 
 def _half_away(x: Array) -> Any:
@@ -215,4 +217,36 @@ _MORE = (
     Elementwise("isclose", T.isclose, np.isclose, (ANY, ANY), ((-3, 3), (-3, 3)), gradient=DISCRETE),
 )
 
-ELEMENTWISE: tuple[Elementwise, ...] = (*_UNARY, *_BINARY, *_MORE)
+UNIT: Interval = (0.1, 0.9)
+ORDERS: Interval = (0.5, 3.0)
+_BY_ORDER: dict[str, Any] = {"integers": ((1, 4), NATURAL), "dtype_of": like_exp, "wrt": (1,), "special": False}
+
+
+def _log1mexp(x: Array) -> Any:
+    return np.where(x > -0.69, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+_SPECIAL = (
+    unary("erfinv", _wide(special.erfinv), (-0.8, 0.8), (0, 0), dtype_of=like_exp),
+    unary("erfcinv", _wide(special.erfcinv), (0.2, 1.8), (1, 1), dtype_of=like_exp),
+    unary("erfcx", _wide(special.erfcx), dtype_of=like_exp),
+    unary("logit", _wide(special.logit), UNIT, (0, 1), dtype_of=like_exp),
+    unary("j0", _wide(special.j0), dtype_of=like_exp, special=False),
+    unary("j1", _wide(special.j1), dtype_of=like_exp, special=False),
+    unary("i0", _wide(special.i0), dtype_of=like_exp, special=False),
+    unary("i1", _wide(special.i1), dtype_of=like_exp, special=False),
+    unary("xlogx", _wide(lambda x: special.xlogy(x, x)), POSITIVE, (0, 5), dtype_of=like_exp),
+    unary("log1mexp", _wide(_log1mexp), (-2.0, -0.1), (-5, -1), dtype_of=like_exp, special=False),
+    unary("sinc", _wide(np.sinc), (0.2, 1.8), dtype_of=like_exp, special=False),
+    unary("trigamma", _wide(lambda x: special.polygamma(1, x)), POSITIVE, NATURAL, dtype_of=like_exp, special=False),
+    binary("beta", _wide(special.beta), POSITIVE, integers=(NATURAL, NATURAL), dtype_of=like_exp, special=False),
+    binary("betaln", _wide(special.betaln), POSITIVE, integers=(NATURAL, NATURAL), dtype_of=like_exp, special=False),
+    binary("xlogy0", _wide(special.xlogy), ANY, POSITIVE, integers=((-5, 5), NATURAL), dtype_of=like_exp),
+    binary("gammainc", _wide(special.gammainc), ORDERS, POSITIVE, **_BY_ORDER),
+    binary("gammaincc", _wide(special.gammaincc), ORDERS, POSITIVE, **_BY_ORDER),
+    binary("jv", _wide(special.jv), ORDERS, POSITIVE, **_BY_ORDER),
+    binary("iv", _wide(special.iv), ORDERS, POSITIVE, **_BY_ORDER),
+    binary("chi2sf", _wide(lambda x, k: special.chdtrc(k, x)), POSITIVE, ORDERS, **{**_BY_ORDER, "wrt": (0,)}),
+)
+
+ELEMENTWISE: tuple[Elementwise, ...] = (*_UNARY, *_BINARY, *_MORE, *_SPECIAL)

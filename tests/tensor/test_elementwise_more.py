@@ -151,3 +151,34 @@ def test_weak_numbers_do_not_widen() -> None:
     assert (T.bvector() + 1).type.dtype == "int8"
     assert (T.bvector() + 1.0).type.dtype == "float64"
     assert (x + np.float64(1)).type.dtype == "float64"
+
+
+SPECIAL_ORDERS = {"gammainc": 0, "gammaincc": 0, "jv": 0, "iv": 0, "chi2sf": 1}
+
+
+@pytest.mark.parametrize("name", SPECIAL_ORDERS)
+def test_an_unknown_derivative_is_refused_and_the_known_one_is_not(name: str) -> None:
+    """By the order nothing is known; that is said when it is asked for, and stands in nobody's way otherwise."""
+    a, b = T.dvectors("a", "b")
+    place = SPECIAL_ORDERS[name]
+    cost = getattr(T, name)(a, b).sum()
+    assert np.isfinite(sg.grad(cost, (a, b)[1 - place]).eval({a: np.ones(2), b: np.ones(2)})).all()
+    with pytest.raises(Exception, match=f"the derivative of {name} by its argument {place} is not known"):
+        sg.grad(cost, (a, b)[place])
+
+
+@pytest.mark.parametrize("name", ["j1", "i1", "sinc", "xlogy0"])
+def test_special_functions_are_smooth_at_zero(name: str) -> None:
+    x = T.dscalar("x")
+    out = T.xlogy0(2.0, x + 1) if name == "xlogy0" else getattr(T, name)(x)
+    value, slope = (e.eval({x: 0.0}) for e in (out, sg.grad(out, x)))
+    assert [float(value), float(slope)] == {"j1": [0, 0.5], "i1": [0, 0.5], "sinc": [1, 0], "xlogy0": [0, 2]}[name]
+
+
+def test_logarithms_of_what_is_left_lose_nothing() -> None:
+    x = T.dvector("x")
+    tiny = np.array([-1e-300, -1e-20, -0.5, -0.6931, -0.6932, -800.0])
+    with np.errstate(all="ignore"):
+        found = T.log1mexp(x).eval({x: tiny})
+    np.testing.assert_allclose(found[:2], np.log([1e-300, 1e-20]), rtol=1e-14)
+    np.testing.assert_allclose(found[2:], [np.log1p(-np.exp(v)) for v in tiny[2:]], rtol=1e-12)
