@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import constructors, extra_ops, math, nnet
+from symgraph.tensor import constructors, extra_ops, math, nnet, signal
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -74,8 +74,8 @@ __all__ = [
     "full_like", "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp",
     "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like",
     "outer", "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
-    "shape_padright", "size", "sort", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take",
-    "take_along_axis", "tensordot", "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros",
+    "shape_padright", "signal", "size", "sort", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes",
+    "take", "take_along_axis", "tensordot", "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros",
     "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix

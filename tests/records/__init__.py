@@ -7,11 +7,12 @@ from tests.records.extra import EXTRA
 from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
 from tests.records.nnet import NNET
+from tests.records.pooling import POOLING
 from tests.records.reductions import REDUCTIONS
 from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
 from tests.records.sorting import SORTING
 
-RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *EXTRA,
-           *SORTING, *COUNTING, *GRIDS)
+RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING,
+           *EXTRA, *SORTING, *COUNTING, *GRIDS)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]
