@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import constructors, extra_ops, math, nnet, signal
+from symgraph.tensor import constructors, extra_ops, math, nlinalg, nnet, signal, slinalg
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -41,6 +41,7 @@ from symgraph.tensor.extra_ops import *  # noqa: F403
 from symgraph.tensor.join import concatenate, join, split, stack
 from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.math import *  # noqa: F403
+from symgraph.tensor.nlinalg import alloc_diag, diag, extract_diag
 from symgraph.tensor.nnet import logsumexp
 from symgraph.tensor.reduce import (
     all,
@@ -81,3 +82,4 @@ __all__ = [
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
 __all__ += extra_ops.__all__
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
+__all__ += ["alloc_diag", "diag", "extract_diag", "nlinalg", "slinalg"]

@@ -6,6 +6,7 @@ from tests.records.elementwise import ELEMENTWISE
 from tests.records.extra import EXTRA
 from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
+from tests.records.linalg import LINALG
 from tests.records.nnet import NNET
 from tests.records.pooling import POOLING
 from tests.records.reductions import REDUCTIONS
@@ -13,6 +14,6 @@ from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
 from tests.records.sorting import SORTING
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING,
-           *EXTRA, *SORTING, *COUNTING, *GRIDS)
+           *EXTRA, *SORTING, *COUNTING, *GRIDS, *LINALG)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]

@@ -1,0 +1,439 @@
+"""Decompositions of matrices, in the last two axes: eigenvalues, singular values, QR; what all such operations share.
+
+An operation that reads only one triangle of a symmetric matrix has a gradient in that triangle only: the exact
+derivative by the elements that are read. Derivatives are those of real matrices; of complex ones they are given where
+the function is holomorphic, and refused elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from symgraph import scalar
+from symgraph.config import config
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import DisconnectedType, NullType, Type
+from symgraph.tensor.basic import as_tensor_variable, eye, zeros_like
+from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
+from symgraph.tensor.elemwise import TensorOp, cast, elemwise
+from symgraph.tensor.extra_ops import tril, triu
+from symgraph.tensor.join import concatenate
+from symgraph.tensor.linalg import matmul
+from symgraph.tensor.shape import shape_i
+from symgraph.tensor.specify import require_lengths
+from symgraph.tensor.type import TensorType, tensor_type
+
+__all__ = [
+    "QR", "SVD", "Eig", "Eigh", "Eigvalsh", "MatrixOp", "as_floating", "check_matrix", "connected", "fold_triangle",
+    "is_complex", "null", "transposed",
+]
+
+_linalg: Any = np.linalg  # whose types tell results apart by literal arguments only
+
+
+def as_floating(x: Any) -> Any:
+    """`x` as a tensor of a dtype that LAPACK computes in; integers and booleans become floats.
+
+    Raises
+    ------
+    TypeError
+        For float16, as in NumPy.
+    """
+    variable = as_tensor_variable(x)
+    if variable.type.is_discrete:
+        capped = config.cast_policy == "floatX" and config.floatX == "float32"
+        return cast(variable, "float32" if capped else "float64")
+    if variable.type.dtype == "float16":
+        raise TypeError(f"linear algebra is not defined on float16 ({variable}): cast to float32 first")
+    return variable
+
+
+def check_matrix(kind: Any, who: str, square: bool = False) -> TensorType:
+    """The type of a matrix, or batch of them.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        For fewer than two dimensions, or when a matrix that must be square is known not to be.
+    """
+    if not isinstance(kind, TensorType):
+        raise TypeError(f"{who} takes tensors, not {kind}")
+    if kind.ndim < 2:
+        raise LinAlgError(f"{who} takes a matrix, or several in the last two axes; {kind} has {kind.ndim} dimensions")
+    rows, columns = kind.shape[-2:]
+    if square and None not in (rows, columns) and rows != columns:
+        raise LinAlgError(f"{who} takes square matrices, not {rows} by {columns} ({kind})")
+    return kind
+
+
+class MatrixOp(TensorOp):
+    """The base of operations on matrices: its inputs are floating."""
+
+    def make_node(self, *inputs: Any) -> Apply:
+        variables = [as_floating(x) for x in inputs]
+        return Apply(self, variables, self._cached_types(tuple([v.type for v in variables])))
+
+
+def transposed(x: Any) -> Any:
+    """`x` with its last two axes exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+def connected(gradient: Variable) -> bool:
+    """Whether a gradient given to an `L_op` is one (the cost may depend on some outputs only)."""
+    return not isinstance(gradient.type, DisconnectedType)
+
+
+def null(count: int, reason: str) -> list[Variable]:
+    """Gradients that are not defined, saying why."""
+    return [NullType(reason)() for _ in range(count)]
+
+
+def is_complex(x: Any) -> bool:
+    """Whether the dtype is complex."""
+    return bool(x.type.numpy_dtype.kind == "c")
+
+
+def fold_triangle(gradient: Any, lower: bool) -> Any:
+    """The gradient by the triangle that is read, from that by the whole of a symmetric matrix."""
+    if lower:
+        return tril(gradient) + transposed(triu(gradient, 1))
+    return triu(gradient) + transposed(tril(gradient, -1))
+
+
+def _identity(x: Any, axis: int) -> Any:
+    return eye(shape_i(x, axis), dtype=x.type.dtype)
+
+
+def _columns_times(matrix: Any, vector: Any) -> Any:
+    """``matrix @ diag(vector)``."""
+    return matrix * _row(vector)
+
+
+def _row(vector: Any) -> Any:
+    axes = list(range(vector.type.ndim))
+    return dimshuffle(vector, [*axes[:-1], "x", axes[-1]])
+
+
+def _column(vector: Any) -> Any:
+    return dimshuffle(vector, [*range(vector.type.ndim), "x"])
+
+
+def _inverse_gaps(values: Any) -> Any:
+    """``F[i, j] = 1 / (values[j] - values[i])``, and 0 on the diagonal."""
+    one = _identity(values, -1)
+    return (1 - one) / (_row(values) - _column(values) + one)
+
+
+def _least(a: Any) -> Any:
+    return elemwise(scalar.minimum)(shape_i(a, -2), shape_i(a, -1))
+
+
+def _smaller(shape: Sequence[Any]) -> int | None:
+    """The known lesser of two lengths, where it is known."""
+    return None if None in shape else min(shape)
+
+
+def _square_only(a: Any, what: str) -> Any:
+    """`a`, checked to be square: at once where its shape is known, else at run time. None when it is not."""
+    rows, columns = a.type.shape[-2:]
+    if rows is not None and columns is not None:
+        return a if rows == columns else None
+    return require_lengths(a, [None] * (a.type.ndim - 1) + [shape_i(a, -2)])
+
+
+# ---- eigenvalues ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Eig(MatrixOp):
+    """Eigenvalues and right eigenvectors of square matrices; see `symgraph.tensor.nlinalg.eig`."""
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "eig", square=True)
+        dtype = np.result_type(kind.numpy_dtype, np.complex64).name
+        return tensor_type(dtype, kind.shape[:-1]), tensor_type(dtype, kind.shape)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        dtype = node.outputs[0].type.numpy_dtype
+        values, vectors = np.linalg.eig(inputs[0])
+        output_storage[0][0], output_storage[1][0] = values.astype(dtype), vectors.astype(dtype)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0][:-1], input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return null(1, "eig gives complex numbers and has no gradient; eigh has, of symmetric matrices")
+
+
+@dataclass(frozen=True)
+class Eigh(MatrixOp):
+    """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigh`.
+
+    Parameters
+    ----------
+    UPLO : {'L', 'U'}
+        The triangle that is read.
+    """
+
+    UPLO: str = "L"
+
+    def __post_init__(self) -> None:
+        if self.UPLO not in ("L", "U"):
+            raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "eigh", square=True)
+        real = np.empty(0, kind.numpy_dtype).real.dtype.name
+        return tensor_type(real, kind.shape[:-1]), tensor_type(kind.dtype, kind.shape)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0], output_storage[1][0] = _linalg.eigh(inputs[0], self.UPLO)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0][:-1], input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Giles (2008), "An extended collection of matrix derivative results", section 3.1."""
+        (values, vectors), (g_values, g_vectors) = outputs, output_gradients
+        if is_complex(vectors):
+            return null(1, "eigh has no gradient by complex matrices")
+        terms = []
+        if connected(g_values):
+            terms.append(_identity(values, -1) * _row(g_values))
+        if connected(g_vectors):
+            terms.append(_inverse_gaps(values) * matmul(transposed(vectors), g_vectors))
+        if not terms:
+            return [DisconnectedType()()]
+        middle = terms[0] + terms[1] if len(terms) == 2 else terms[0]
+        full = matmul(matmul(vectors, middle), transposed(vectors))
+        return [fold_triangle((full + transposed(full)) / 2, self.UPLO == "L")]
+
+
+@dataclass(frozen=True)
+class Eigvalsh(MatrixOp):
+    """Eigenvalues of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigvalsh`.
+
+    Parameters
+    ----------
+    UPLO : {'L', 'U'}
+        The triangle that is read.
+    """
+
+    UPLO: str = "L"
+
+    def __post_init__(self) -> None:
+        if self.UPLO not in ("L", "U"):
+            raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "eigvalsh", square=True)
+        return (tensor_type(np.empty(0, kind.numpy_dtype).real.dtype.name, kind.shape[:-1]),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0] = _linalg.eigvalsh(inputs[0], self.UPLO)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0][:-1]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """As for `Eigh`, whose eigenvectors it takes."""
+        eigh = Eigh(self.UPLO)
+        return eigh.L_op(inputs, eigh(*inputs), [output_gradients[0], DisconnectedType()()])
+
+
+# ---- singular values -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SVD(MatrixOp):
+    """The singular value decomposition; see `symgraph.tensor.nlinalg.svd`.
+
+    Parameters
+    ----------
+    full_matrices : bool
+    compute_uv : bool
+    """
+
+    full_matrices: bool = True
+    compute_uv: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("full_matrices", "compute_uv"):  # Theano's programs say 0 and 1
+            object.__setattr__(self, name, bool(getattr(self, name)))
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "svd")
+        real = np.empty(0, kind.numpy_dtype).real.dtype.name
+        *batch, rows, columns = kind.shape
+        least = _smaller((rows, columns))
+        values = tensor_type(real, (*batch, least))
+        if not self.compute_uv:
+            return (values,)
+        left, right = (rows, columns) if self.full_matrices else (least, least)
+        return (tensor_type(kind.dtype, (*batch, rows, left)), values,
+                tensor_type(kind.dtype, (*batch, right, columns)))
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        found = _linalg.svd(inputs[0], self.full_matrices, self.compute_uv)
+        for storage, value in zip(output_storage, found if self.compute_uv else [found], strict=True):
+            storage[0] = value
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        *batch, rows, columns = input_shapes[0]
+        known = _smaller(node.inputs[0].type.shape[-2:])
+        least = elemwise(scalar.minimum)(rows, columns) if known is None else known
+        if not self.compute_uv:
+            return [(*batch, least)]
+        left, right = (rows, columns) if self.full_matrices else (least, least)
+        return [(*batch, rows, left), (*batch, least), (*batch, right, columns)]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Townsend (2016), "Differentiating the singular value decomposition"; for the values, Giles (2008), 3.2."""
+        (a,) = inputs
+        if is_complex(a):
+            return null(1, "svd has no gradient by complex matrices")
+        if not self.compute_uv:
+            none = DisconnectedType()()
+            return [_pull_svd(a, SVD(False)(a), (none, output_gradients[0], none))]
+        g_left, _, g_right = output_gradients
+        if self.full_matrices and (connected(g_left) or connected(g_right)):
+            a = _square_only(a, "svd")
+            if a is None:
+                return null(1, "the square factors of a matrix that is not square are not unique and have no "
+                               "gradient: use svd(a, full_matrices=False)")
+        thin = SVD(False)(a) if self.full_matrices else outputs
+        return [_pull_svd(a, thin, output_gradients)]
+
+
+def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any]) -> Any:
+    """The gradient by `a`, from those by the thin factors."""
+    (u, s, vh), (g_u, g_s, g_vh) = factors, gradients
+    v, ut = transposed(vh), transposed(u)
+    middle: list[Any] = []  # between u and vh
+    outside: list[Any] = []  # from beyond the spans of u and v
+    gaps = None
+    if connected(g_u) or connected(g_vh):
+        gaps = _inverse_gaps(s * s)
+    if connected(g_s):
+        middle.append(_identity(s, -1) * _row(g_s))
+    if connected(g_u):
+        turned = matmul(ut, g_u)
+        middle.append(_columns_times(gaps * (turned - transposed(turned)), s))
+        outside.append(matmul(_columns_times(g_u - matmul(u, turned), 1 / s), vh))
+    if connected(g_vh):
+        g_v = transposed(g_vh)
+        turned = matmul(vh, g_v)
+        middle.append(_column(s) * (gaps * (turned - transposed(turned))))
+        outside.append(matmul(u, _column(1 / s) * transposed(g_v - matmul(v, turned))))
+    if not middle:
+        return DisconnectedType()()
+    total = middle[0]
+    for term in middle[1:]:
+        total = total + term
+    result = matmul(matmul(u, total), vh)
+    for term in outside:
+        result = result + term
+    return result
+
+
+# ---- QR ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class QR(MatrixOp):
+    """The QR decomposition; see `symgraph.tensor.nlinalg.qr`.
+
+    Parameters
+    ----------
+    mode : {'reduced', 'complete', 'r'}
+    """
+
+    mode: str = "reduced"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("reduced", "complete", "r"):
+            raise ValueError(f"qr: mode must be 'reduced', 'complete' or 'r', not {self.mode!r}")
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "qr")
+        *batch, rows, columns = kind.shape
+        inner = rows if self.mode == "complete" else _smaller((rows, columns))
+        upper = tensor_type(kind.dtype, (*batch, inner, columns))
+        return (upper,) if self.mode == "r" else (tensor_type(kind.dtype, (*batch, rows, inner)), upper)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        found = _linalg.qr(inputs[0], self.mode)
+        for storage, value in zip(output_storage, [found] if self.mode == "r" else found, strict=True):
+            storage[0] = value
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        *batch, rows, columns = input_shapes[0]
+        known = _smaller(node.inputs[0].type.shape[-2:])
+        inner = elemwise(scalar.minimum)(rows, columns) if known is None else known
+        if self.mode == "complete":
+            inner = rows
+        return [(*batch, inner, columns)] if self.mode == "r" else [(*batch, rows, inner), (*batch, inner, columns)]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Walter and Lehmann (2018), "Algorithmic differentiation of linear algebra functions"; `a` of full rank.
+
+        For matrices wider than tall, the columns beyond the square part are products by Q: Roberts and Roberts
+        (2020), "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices".
+        """
+        (a,) = inputs
+        if is_complex(a):
+            return null(1, "qr has no gradient by complex matrices")
+        g_q = DisconnectedType()() if self.mode == "r" else output_gradients[0]
+        g_r = output_gradients[-1]
+        if self.mode == "complete":
+            rows, columns = a.type.shape[-2:]
+            if connected(g_q) and (rows is None or columns is None):
+                a = require_lengths(a, [None] * (a.type.ndim - 2) + [_least(a), None])
+            elif connected(g_q) and rows > columns:
+                return null(1, "the last columns of a complete Q are not unique and have no gradient: use "
+                               "mode='reduced'")
+            if connected(g_r):
+                g_r = g_r[(..., slice(None, _least(a)), slice(None))]
+        return [_pull_qr(a, outputs if self.mode == "reduced" else QR()(a), g_q, g_r)]
+
+
+def _pull_qr(a: Any, factors: Sequence[Any], g_q: Any, g_r: Any) -> Any:
+    from symgraph.tensor.slinalg import SolveTriangular
+
+    q, r = factors
+    if not connected(g_q) and not connected(g_r):
+        return DisconnectedType()()
+    rows, columns = a.type.shape[-2:]
+    beyond = None
+    if rows is None or columns is None or rows < columns:
+        first, rest = (..., slice(None, _least(a))), (..., slice(_least(a), None))
+        r = r[first]
+        if connected(g_r):
+            beyond, g_r = g_r[rest], g_r[first]
+            through = matmul(a[rest], transposed(beyond))
+            g_q = g_q + through if connected(g_q) else through
+    parts = [matmul(r, transposed(g_r))] if connected(g_r) else []
+    if connected(g_q):
+        parts.append(-matmul(transposed(g_q), q))
+    inner = parts[0] + parts[1] if len(parts) == 2 else parts[0]
+    symmetric = tril(inner) + transposed(tril(inner, -1))
+    pulled = matmul(q, symmetric)
+    if connected(g_q):
+        pulled = pulled + g_q
+    result = transposed(SolveTriangular(lower=False)(r, transposed(pulled)))
+    if beyond is None:
+        if rows is None or columns is None or rows < columns:  # nothing came through R: only Q's own columns count
+            return concatenate([result, zeros_like(a[(..., slice(_least(a), None))])], -1)
+        return result
+    return concatenate([result, matmul(q, beyond)], -1)

@@ -1,0 +1,225 @@
+"""Inverses, determinants and least squares: the operations behind functions of `symgraph.tensor.nlinalg`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.linalg import LinAlgError
+
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import Type
+from symgraph.tensor import reduce as reductions
+from symgraph.tensor.decompositions import SVD, MatrixOp, check_matrix, connected, is_complex, null, transposed
+from symgraph.tensor.dimshuffle import dimshuffle
+from symgraph.tensor.linalg import dot, matmul
+from symgraph.tensor.type import tensor_type
+
+__all__ = ["Cofactors", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]
+
+
+@dataclass(frozen=True)
+class MatrixInverse(MatrixOp):
+    """The inverse of square matrices; see `matrix_inverse`."""
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        return (check_matrix(types[0], "inv", square=True),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0] = np.linalg.inv(inputs[0])
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Giles (2008), section 2.2.3."""
+        back = transposed(outputs[0])
+        return [-matmul(matmul(back, output_gradients[0]), back)]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        if eval_points[0] is None:
+            return [None]
+        inverse = self(*inputs)
+        return [-matmul(matmul(inverse, eval_points[0]), inverse)]
+
+
+@dataclass(frozen=True)
+class MatrixPinv(MatrixOp):
+    """The Moore-Penrose inverse; see `pinv`.
+
+    Parameters
+    ----------
+    rcond : float or None
+        None stands for the rounding error of the larger of the two lengths.
+    """
+
+    rcond: float | None = None
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "pinv")
+        return (tensor_type(kind.dtype, (*kind.shape[:-2], kind.shape[-1], kind.shape[-2])),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        (a,) = inputs
+        rcond = max(a.shape[-2:]) * np.finfo(a.dtype).eps if self.rcond is None else self.rcond
+        output_storage[0][0] = np.linalg.pinv(a, rcond)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        *batch, rows, columns = input_shapes[0]
+        return [(*batch, columns, rows)]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Golub and Pereyra (1973), "The differentiation of pseudo-inverses", where the rank does not change."""
+        (a,), (p,), (g,) = inputs, outputs, output_gradients
+        if is_complex(a):
+            return null(1, "pinv has no gradient by complex matrices")
+        pt, gt = transposed(p), transposed(g)
+        # (1 - a p) x and x (1 - p a), without the identities
+        left = matmul(matmul(gt, p), pt)
+        right = matmul(matmul(pt, p), gt)
+        return [
+            left - matmul(a, matmul(p, left)) + right - matmul(matmul(right, p), a) - matmul(matmul(pt, g), pt)
+        ]
+
+
+@dataclass(frozen=True)
+class Det(MatrixOp):
+    """The determinant of square matrices; see `det`."""
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "det", square=True)
+        return (tensor_type(kind.dtype, kind.shape[:-2]),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0] = np.asarray(np.linalg.det(inputs[0]))
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0][:-2]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Jacobi's formula: the cofactors."""
+        return [_spread(output_gradients[0]) * Cofactors()(inputs[0])]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        if eval_points[0] is None:
+            return [None]
+        return [reductions.sum(Cofactors()(inputs[0]) * eval_points[0], axis=(-2, -1))]
+
+
+@dataclass(frozen=True)
+class Cofactors(MatrixOp):
+    """The matrix of cofactors, ``det(a) * inv(a).T``, of singular matrices as well.
+
+    From the singular value decomposition, where the product of the other singular values stands for det / value
+    (G. W. Stewart, "On the adjugate matrix", 1998). Its own gradient is that of ``det(a) * inv(a).T``, and so
+    needs an inverse.
+    """
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        return (check_matrix(types[0], "det", square=True),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        (a,) = inputs
+        u, s, vh = np.linalg.svd(a)
+        others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+        turn = np.asarray(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+        result = turn * ((u.conj() * others[..., None, :]) @ vh.conj())
+        output_storage[0][0] = np.asarray(result, a.dtype)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (g,) = output_gradients
+        back = transposed(MatrixInverse()(inputs[0]))
+        total = reductions.sum(outputs[0] * g, axis=(-2, -1))
+        return [_spread(total) * back - matmul(matmul(outputs[0], transposed(g)), back)]
+
+
+def _spread(x: Any) -> Any:
+    """A number for each matrix, to be multiplied with the matrices."""
+    return dimshuffle(x, [*range(x.type.ndim), "x", "x"])
+
+
+@dataclass(frozen=True)
+class SLogDet(MatrixOp):
+    """Sign and logarithm of the determinant; see `slogdet`."""
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind = check_matrix(types[0], "slogdet", square=True)
+        real = np.empty(0, kind.numpy_dtype).real.dtype.name
+        return tensor_type(kind.dtype, kind.shape[:-2]), tensor_type(real, kind.shape[:-2])
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        sign, size = np.linalg.slogdet(inputs[0])
+        output_storage[0][0], output_storage[1][0] = np.asarray(sign), np.asarray(size)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0][:-2]] * 2
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """Giles (2008), section 2.2.4. The sign does not change where the matrix is regular."""
+        (a,), g = inputs, output_gradients[1]
+        if is_complex(a):
+            return null(1, "slogdet has no gradient by complex matrices")
+        if not connected(g):
+            return [a.type.zeros_like(a)]
+        return [_spread(g) * transposed(MatrixInverse()(a))]
+
+
+@dataclass(frozen=True)
+class Lstsq(MatrixOp):
+    """Least squares; see `lstsq`.
+
+    Parameters
+    ----------
+    rcond : float or None
+    """
+
+    rcond: float | None = None
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        a, b = check_matrix(types[0], "lstsq"), types[1]
+        if a.ndim != 2 or getattr(b, "ndim", 0) not in (1, 2):
+            raise LinAlgError(f"lstsq takes a matrix and a vector or matrix, not {types[0]} and {b}")
+        rows, right = a.shape[0], b.shape  # type: ignore[attr-defined]
+        if None not in (rows, right[0]) and rows != right[0]:
+            raise LinAlgError(f"lstsq: {rows} equations, but right sides of length {right[0]}: {a} and {b}")
+        dtype = np.result_type(a.numpy_dtype, b.numpy_dtype)  # type: ignore[attr-defined]
+        real = np.empty(0, dtype).real.dtype.name
+        least = None if None in a.shape else min(a.shape)  # type: ignore[type-var]
+        return (tensor_type(dtype.name, (a.shape[1], *right[1:])), tensor_type(real, (None,)),
+                tensor_type("int64", ()), tensor_type(real, (least,)))
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        solver: Any = np.linalg.lstsq
+        for storage, output, value in zip(output_storage, node.outputs, solver(*inputs, self.rcond), strict=True):
+            storage[0] = np.asarray(value, output.type.numpy_dtype)
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """That of ``pinv(a) @ b`` (Golub and Pereyra 1973) and, for the singular values, of `svd`."""
+        (a, b), (x, *_), (g, g_rest, _, g_values) = inputs, outputs, output_gradients
+        if is_complex(x):
+            return null(2, "lstsq has no gradient by complex matrices")
+        if connected(g_rest):
+            return null(2, "the residuals of lstsq have no gradient (their number depends on values): sum "
+                           "(a @ x - b) ** 2 instead")
+        g_a = a.type.zeros_like(a)
+        g_b = b.type.zeros_like(b)
+        if connected(g_values):
+            g_a = g_a + SVD(False, False).L_op([a], [outputs[3]], [g_values])[0]
+        if connected(g):
+            p = MatrixPinv(self.rcond)(a)
+            g_b = dot(transposed(p), g)
+            x, b, g, back = (v if v.type.ndim == 2 else dimshuffle(v, (0, "x")) for v in (x, b, g, g_b))
+            bent = g - matmul(a.T, back)
+            g_a = g_a - dot(back, x.T) + dot(b - dot(a, x), dot(p, back).T) + dot(dot(p.T, x), bent.T)
+        return [g_a, g_b]
