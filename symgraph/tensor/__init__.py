@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import constructors, extra_ops, math, nlinalg, nnet, signal, slinalg
+from symgraph.tensor import constructors, extra_ops, fft, math, nlinalg, nnet, signal, slinalg
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -71,7 +71,7 @@ __all__ = [
     "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType", "TensorVariable",
     "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort", "argtopk",
     "as_tensor", "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot", "broadcast_to",
-    "cast", "concatenate", "constant", "dimshuffle", "dot", "empty", "expand_dims", "eye", "flatten", "full",
+    "cast", "concatenate", "constant", "dimshuffle", "dot", "empty", "expand_dims", "eye", "fft", "flatten", "full",
     "full_like", "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp",
     "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like",
     "outer", "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",

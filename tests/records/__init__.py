@@ -12,8 +12,9 @@ from tests.records.pooling import POOLING
 from tests.records.reductions import REDUCTIONS
 from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
 from tests.records.sorting import SORTING
+from tests.records.transforms import TRANSFORMS
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING,
-           *EXTRA, *SORTING, *COUNTING, *GRIDS, *LINALG)
+           *EXTRA, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]

@@ -1,0 +1,41 @@
+"""Records of Fourier transforms and of Einstein's sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgraph.tensor import fft
+from tests.records.base import Record, arrays, each
+
+ROUNDINGS = {"float16": 2e-2, "float32": 2e-5, "float64": 1e-12, "complex64": 2e-5, "complex128": 1e-12}
+_NORM = {None: "backward", "ortho": "ortho"}
+
+
+def _rfft(x: Any, norm: str | None = None) -> Any:
+    wide = x.astype("float64")
+    found = np.fft.rfftn(wide, axes=range(1, x.ndim), norm="backward" if norm == "no_norm" else _NORM[norm])
+    return np.stack([found.real, found.imag], -1).astype(x.dtype if x.dtype.kind == "f" else "float64")
+
+
+def _irfft(x: Any, norm: str | None = None, is_odd: bool = False) -> Any:
+    pairs = x[..., 0].astype("float64") + 1j * x[..., 1]
+    lengths = (*x.shape[1:-2], 2 * x.shape[-2] - (1 if is_odd else 2))
+    found = np.fft.irfftn(pairs, lengths, range(1, x.ndim - 1), "forward" if norm == "no_norm" else _NORM[norm])
+    return found.astype(x.dtype if x.dtype.kind == "f" else "float64")
+
+
+_FLOATING = ("float16", "float32", "float64", "int64")
+
+TRANSFORMS: tuple[Record, ...] = (
+    Record("fft.rfft", fft.rfft, _rfft, each(
+        arrays((2, 6)), arrays((2, 5), norm="ortho"), arrays((1, 4, 3)), arrays((2, 3, 4), norm="ortho"),
+        arrays((3, 1)), arrays((2, 4), norm="no_norm"), arrays((1, 2, 3, 4)), arrays((0, 4))), _FLOATING,
+        tolerance=ROUNDINGS),
+    Record("fft.irfft", fft.irfft, _irfft, each(
+        arrays((2, 4, 2)), arrays((2, 3, 2), is_odd=True), arrays((2, 3, 3, 2), norm="ortho"),
+        arrays((2, 4, 3, 2), is_odd=True), arrays((2, 3, 2), norm="no_norm"), arrays((2, 2, 2), norm="ortho",
+                                                                                    is_odd=True)), _FLOATING,
+        tolerance=ROUNDINGS),
+)
