@@ -139,7 +139,7 @@ def _smaller(shape: Sequence[Any]) -> int | None:
     return None if None in shape else min(shape)
 
 
-def _square_only(a: Any, what: str) -> Any:
+def _square_only(a: Any) -> Any:
     """`a`, checked to be square: at once where its shape is known, else at run time. None when it is not."""
     rows, columns = a.type.shape[-2:]
     if rows is not None and columns is not None:
@@ -307,16 +307,20 @@ class SVD(MatrixOp):
             return [_pull_svd(a, SVD(False)(a), (none, output_gradients[0], none))]
         g_left, _, g_right = output_gradients
         if self.full_matrices and (connected(g_left) or connected(g_right)):
-            a = _square_only(a, "svd")
-            if a is None:
+            square = _square_only(a)
+            if square is None:
                 return null(1, "the square factors of a matrix that is not square are not unique and have no "
                                "gradient: use svd(a, full_matrices=False)")
-        thin = SVD(False)(a) if self.full_matrices else outputs
-        return [_pull_svd(a, thin, output_gradients)]
+            return [_pull_svd(square, SVD(False)(square), output_gradients, square=True)]
+        return [_pull_svd(a, SVD(False)(a) if self.full_matrices else outputs, output_gradients)]
 
 
-def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any]) -> Any:
-    """The gradient by `a`, from those by the thin factors."""
+def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: bool = False) -> Any:
+    """The gradient by `a`, from those by the thin factors; what lies beyond a factor's span is left out if nothing."""
+    rows, columns = a.type.shape[-2:]
+    unknown = rows is None or columns is None
+    tall = not square and (unknown or rows > columns)
+    wide = not square and (unknown or rows < columns)
     (u, s, vh), (g_u, g_s, g_vh) = factors, gradients
     v, ut = transposed(vh), transposed(u)
     middle: list[Any] = []  # between u and vh
@@ -329,12 +333,14 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any]) -> Any:
     if connected(g_u):
         turned = matmul(ut, g_u)
         middle.append(_columns_times(gaps * (turned - transposed(turned)), s))
-        outside.append(matmul(_columns_times(g_u - matmul(u, turned), 1 / s), vh))
+        if tall:
+            outside.append(matmul(_columns_times(g_u - matmul(u, turned), 1 / s), vh))
     if connected(g_vh):
         g_v = transposed(g_vh)
         turned = matmul(vh, g_v)
         middle.append(_column(s) * (gaps * (turned - transposed(turned))))
-        outside.append(matmul(u, _column(1 / s) * transposed(g_v - matmul(v, turned))))
+        if wide:
+            outside.append(matmul(u, _column(1 / s) * transposed(g_v - matmul(v, turned))))
     if not middle:
         return DisconnectedType()()
     total = middle[0]
@@ -409,7 +415,7 @@ class QR(MatrixOp):
 
 
 def _pull_qr(a: Any, factors: Sequence[Any], g_q: Any, g_r: Any) -> Any:
-    from symgraph.tensor.slinalg import SolveTriangular
+    from symgraph.tensor.systems import SolveTriangular
 
     q, r = factors
     if not connected(g_q) and not connected(g_r):

@@ -119,6 +119,7 @@ def _tall_system(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
 def _norm_samples(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
     for ord in (None, "fro", "nuc", 2, -2, 1, -1, np.inf, -np.inf):
         yield (regular(rng, dtype, (3, 4)),), {"ord": ord}
+    for ord in (None, "nuc", 1, -np.inf):
         yield (regular(rng, dtype, (2, 3, 3)),), {"ord": ord, "axis": (2, 1), "keepdims": True}
     for ord in (None, 2, 1, 3, 0.5, np.inf, -np.inf):
         yield (regular(rng, dtype, (3, 4)) + np.ones((), dtype),), {"ord": ord, "axis": 1}
@@ -225,7 +226,7 @@ SLINALG: tuple[Record, ...] = (
            lambda c, b, lower: scipy.linalg.cho_solve((c, lower), b),
            each(*(matrices(regular, (3, 3), right=(3, 2), lower=lower) for lower in (True, False)))),
     linear("slinalg.expm", slinalg.expm, scipy.linalg.expm,
-           each(arrays((3, 3)), arrays((2, 2, 2)), arrays((1, 1)), arrays((0, 0))),
+           each(arrays((3, 3)), arrays((2, 2, 2)), arrays((0, 0))),
            tolerance={"float32": 1e-3, "float64": 1e-9, "complex64": 1e-3, "complex128": 1e-9}),
     Record("slinalg.kron", slinalg.kron, np.kron,
            each(arrays((2, 3), (3, 2)), arrays((2,), (3, 2)), arrays((2, 1, 3), (2, 2)), arrays((2,), ()),

@@ -174,6 +174,21 @@ def test_several_outputs_of_one_decomposition_are_differentiated_together() -> N
     verify_grad(eigh, [definite(rng, "float64", (3, 3))], 1, eps=1e-5, order=2)
 
 
+def test_a_singular_square_matrix_has_a_gradient_by_its_singular_vectors() -> None:
+    value = np.array([[1.0, 2.0], [2.0, 4.0]])
+    gradient = compute([M], sg.grad((nlinalg.svd(M)[0] ** 3).sum(), M), [value])
+    assert np.isfinite(gradient).all()
+
+
+def test_only_axes_known_to_be_1_are_stretched() -> None:
+    a, b = T.dtensor3("a"), T.dtensor3("b")
+    one, two = np.eye(3)[None], np.ones((2, 3, 1))
+    with pytest.raises(ValueError, match="length"):
+        compute([a, b], slinalg.solve(a, b), [one, two])
+    known = TensorType("float64", (1, None, None))("known")
+    np.testing.assert_array_equal(compute([known, b], slinalg.solve(known, b), [one, two]), two)
+
+
 def test_lstsq_of_deficient_rank_is_of_least_norm() -> None:
     a, b = np.array([[1.0, 1.0], [1.0, 1.0], [2.0, 2.0]]), np.array([1.0, 2.0, 3.0])
     x, residuals, rank, values = compute([M, V], nlinalg.lstsq(M, V), [a, b])
