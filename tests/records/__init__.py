@@ -8,13 +8,14 @@ from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
 from tests.records.linalg import LINALG
 from tests.records.nnet import NNET
+from tests.records.normalization import NORMALIZATION
 from tests.records.pooling import POOLING
 from tests.records.reductions import REDUCTIONS
 from tests.records.shapes import CREATION, JOINS, PRODUCTS, SHAPES
 from tests.records.sorting import SORTING
 from tests.records.transforms import TRANSFORMS
 
-RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING,
-           *EXTRA, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG)
+RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING, *EXTRA,
+           *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NORMALIZATION)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]

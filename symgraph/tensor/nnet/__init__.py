@@ -14,6 +14,7 @@ from symgraph.tensor.nnet.basic import (
     to_one_hot,
     ultra_fast_sigmoid,
 )
+from symgraph.tensor.nnet.bn import batch_normalization, batch_normalization_test, batch_normalization_train
 from symgraph.tensor.nnet.conv import (
     causal_conv1d,
     conv1d,
@@ -32,7 +33,8 @@ from symgraph.tensor.nnet.softmax import log_softmax, logsoftmax, logsumexp, sof
 from symgraph.tensor.nnet.upsampling import bilinear_upsampling
 
 __all__ = [
-    "bilinear_upsampling", "binary_crossentropy", "categorical_crossentropy", "causal_conv1d", "conv1d", "conv2d",
+    "batch_normalization", "batch_normalization_test", "batch_normalization_train", "bilinear_upsampling",
+    "binary_crossentropy", "categorical_crossentropy", "causal_conv1d", "conv1d", "conv2d",
     "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv2d_transpose", "conv3d", "conv3d_grad_wrt_inputs",
     "conv3d_grad_wrt_weights", "conv3d_transpose", "elu", "hard_sigmoid", "log_softmax", "logsoftmax", "logsumexp",
     "relu", "selu", "separable_conv2d", "separable_conv3d", "sigmoid", "sigmoid_binary_crossentropy", "softmax",
