@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, grad
-from symgraph.tensor import constructors, extra_ops, fft, math, nlinalg, nnet, signal, slinalg
+from symgraph.tensor import compose, constructors, extra_ops, fft, math, nlinalg, nnet, signal, slinalg
 from symgraph.tensor.basic import (
     alloc,
     arange,
@@ -21,6 +21,7 @@ from symgraph.tensor.basic import (
     zeros,
     zeros_like,
 )
+from symgraph.tensor.compose import *  # noqa: F403
 from symgraph.tensor.constructors import *  # noqa: F403
 from symgraph.tensor.dimshuffle import (
     atleast_1d,
@@ -80,6 +81,7 @@ __all__ = [
     "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
+__all__ += compose.__all__
 __all__ += extra_ops.__all__
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
 __all__ += ["alloc_diag", "diag", "extract_diag", "nlinalg", "slinalg"]

@@ -1,5 +1,6 @@
 """Records of the public operations, which drive the generic tests."""
 
+from tests.records.compose import COMPOSED
 from tests.records.convolution import CONVOLUTIONS
 from tests.records.counting import COUNTING
 from tests.records.elementwise import ELEMENTWISE
@@ -16,6 +17,6 @@ from tests.records.sorting import SORTING
 from tests.records.transforms import TRANSFORMS
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING, *EXTRA,
-           *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NORMALIZATION)
+           *COMPOSED, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NORMALIZATION)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]

@@ -89,6 +89,20 @@ CALLS: dict[str, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {
                       (lambda a: np.unravel_index(a, shape=(2, 3))[0], (U,))],
     "linspace": [(lambda a: np.linspace(a, 3.0, num=5), (V[0],))],
     "sinc": [(np.sinc, (M,))], "i0": [(np.i0, (M,))],
+    "vstack": [(lambda a, b: np.vstack([a, b]), (M, N))], "hstack": [(lambda a, b: np.hstack((a, b)), (M, N))],
+    "dstack": [(lambda a, b: np.dstack((a, b)), (M, N))], "column_stack": [(lambda a: np.column_stack((a, a)), (V,))],
+    "append": [(lambda a: np.append(a, [1.0, 2.0]), (M,)), (lambda a, b: np.append(a, b, axis=0), (M, N))],
+    "split": [(lambda a: np.split(a, 2)[1], (V,)), (lambda a: np.split(a, [1, 2], axis=1)[2], (M,))],
+    "array_split": [(lambda a: np.array_split(a, 3)[0], (V,))], "hsplit": [(lambda a: np.hsplit(a, 3)[1], (M,))],
+    "vsplit": [(lambda a: np.vsplit(a, 2)[1], (M,))], "dsplit": [(lambda a: np.dsplit(a, 2)[1], (D,))],
+    "broadcast_arrays": [(lambda a: np.broadcast_arrays(a, N)[0], (M[:1],))],
+    "fliplr": [(np.fliplr, (M,))], "flipud": [(np.flipud, (M,))],
+    "count_nonzero": [(lambda a: np.count_nonzero(a, axis=1), (M,))], "vdot": [(np.vdot, (C, C))],
+    "average": [(np.average, (M,)), (lambda a: np.average(a, axis=1, weights=[1.0, 2.0, 0.5]), (M,))],
+    "select": [(lambda a: np.select([a > 1, a > 0], [a, -a], default=9.0), (M,))],
+    "flatnonzero": [(np.flatnonzero, (M,))], "argwhere": [(np.argwhere, (M,))],
+    "isposinf": [(np.isposinf, (E,))], "isneginf": [(np.isneginf, (E,))],
+    "nan_to_num": [(np.nan_to_num, (E,)), (lambda a: np.nan_to_num(a, nan=1.0, posinf=2.0), (E,))],
     "zeros_like": [(np.zeros_like, (I,)), (lambda a: np.zeros_like(a, dtype="float32"), (I,))],
     "ones_like": [(np.ones_like, (M,))], "full_like": [(lambda a: np.full_like(a, 7), (M,))],
     "empty_like": [(lambda a: np.empty_like(a) * 0, (M,))],
@@ -120,6 +134,7 @@ CALLS: dict[str, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "linalg.matrix_power": [(lambda a: np.linalg.matrix_power(a, 3), (S,))],
     "linalg.eigh": [(lambda a: np.linalg.eigh(a)[0], (S,))],
     "linalg.svd": [(lambda a: np.linalg.svd(a, full_matrices=False)[1], (S,))],
+    "linalg.eig": [(lambda a: np.sort(np.real(np.linalg.eig(a)[0])), (S,))],
     "linalg.qr": [(lambda a: np.abs(np.linalg.qr(a)[1]), (S,))],
 }
 
@@ -229,6 +244,17 @@ def test_scalars_beside_tensors_are_weak_and_arrays_are_not() -> None:
 def test_what_has_no_counterpart_is_refused(call: Any, words: str) -> None:
     with pytest.raises(TypeError, match=words):
         call(T.dmatrix("x"))
+
+
+def test_parts_are_equal_where_numpy_says_so() -> None:
+    with pytest.raises(ValueError, match="equal parts"):
+        np.split(T.as_tensor_variable(V), 3)
+    x = T.dvector("x")
+    parts: Any = np.split(x, 3)
+    with pytest.raises(ValueError, match="split"):
+        parts[0].eval({x: V})
+    parts = np.array_split(x, 3)
+    assert [len(p.eval({x: V})) for p in parts] == [2, 1, 1]
 
 
 def test_no_object_arrays_arise() -> None:
