@@ -20,7 +20,6 @@ from typing import Any, TextIO
 import numpy as np
 
 import symgraph as sg
-from symgraph.backend import get_backend
 from symgraph.datasets import Dataset, DatasetError, load_mnist
 from tutorials.saving import ModelError, draw_weights, load_model, prepare_directory, save_model
 from tutorials.training import EarlyStopping, Minibatches, Outcome, Program, train
@@ -102,7 +101,10 @@ def _train(lesson: Lesson, options: argparse.Namespace, stream: TextIO) -> tuple
         file=stream,
         flush=True,
     )
-    program = lesson.write_program(dataset, batch_size, options.learning_rate, options.seed)
+    try:
+        program = lesson.write_program(dataset, batch_size, options.learning_rate, options.seed)
+    except RuntimeError as error:  # a device that is not there
+        raise UsageError(str(error)) from None
     stopping = EarlyStopping(patience=lesson.patience)
     best: dict[str, np.ndarray] = {}
 
@@ -207,10 +209,6 @@ def _minibatches(dataset: Dataset, batch_size: int) -> Minibatches:
 @contextmanager
 def _device(name: str | None) -> Iterator[None]:
     with sg.config.change_flags(device=name or sg.config.device):
-        try:
-            get_backend(sg.config.device)
-        except RuntimeError as error:
-            raise UsageError(str(error)) from None
         yield
 
 
