@@ -121,9 +121,7 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     result = np.dtype(_type(node).dtype)
     accumulate = np.dtype(op.acc_dtype) if op.acc_dtype else result
     options = "" if op.axes == (0,) and x.ndim == 1 else f", axis={None if len(op.axes) == x.ndim else _axes(op.axes)}"
-    if op.kind not in ("all", "any") and accumulate != x.numpy_dtype and (
-        accumulate != result or op.reduction.dtype(x.numpy_dtype) != result
-    ):
+    if op.kind not in ("all", "any") and accumulate != op.reduction.dtype(x.numpy_dtype):  # which NumPy chooses itself
         options += f", dtype={r.dtype(accumulate.name)}"
     if op.keepdims:
         options += ", keepdims=True"

@@ -123,6 +123,8 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     *[("Reduce", lambda x, kind=kind: getattr(T, kind)(x, axis=1), (M > 0,)) for kind in ("all", "any", "sum")],
     ("Reduce", lambda x: T.sum(x), (VECTOR,)),
     ("Reduce", lambda x: T.sum(x, axis=0), (WHOLE.astype("int8"),)),
+    ("Reduce", lambda x: T.sum(x, axis=0, dtype="int8"), (WHOLE.astype("int8"),)),
+    ("Reduce", lambda x: T.prod(x, dtype="uint32"), (WHOLE.astype("uint32"),)),
     ("Reduce", lambda x: T.prod(x, axis=0), (WHOLE.astype("uint16"),)),
     ("Reduce", lambda x: T.sum(x, dtype="float64"), (M.astype("float32"),)),
     ("Reduce", lambda x: T.sum(x, axis=0, acc_dtype="float64"), (M.astype("float32"),)),
