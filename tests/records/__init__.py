@@ -1,5 +1,6 @@
 """Records of the public operations, which drive the generic tests."""
 
+from tests.records.classification import CLASSIFICATION
 from tests.records.compose import COMPOSED
 from tests.records.convolution import CONVOLUTIONS
 from tests.records.counting import COUNTING
@@ -17,6 +18,6 @@ from tests.records.sorting import SORTING
 from tests.records.transforms import TRANSFORMS
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING, *EXTRA,
-           *COMPOSED, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NORMALIZATION)
+           *COMPOSED, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NORMALIZATION, *CLASSIFICATION)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]
