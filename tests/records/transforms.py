@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.tensor import fft
+from symgraph.tensor.einsum import einsum
 from tests.records.base import Record, arrays, each
 
 ROUNDINGS = {"float16": 2e-2, "float32": 2e-5, "float64": 1e-12, "complex64": 2e-5, "complex128": 1e-12}
@@ -26,9 +27,28 @@ def _irfft(x: Any, norm: str | None = None, is_odd: bool = False) -> Any:
     return found.astype(x.dtype if x.dtype.kind == "f" else "float64")
 
 
+def _sums(text: str, *shapes: tuple[int, ...]) -> Any:
+    return arrays(*shapes, low=0.2, high=2.0, subscripts=text)
+
+
+_EINSUM = each(
+    _sums("ij,jk->ik", (2, 3), (3, 4)), _sums("ij,jk", (2, 3), (3, 4)), _sums("ij->ji", (2, 3)), _sums("ii", (3, 3)),
+    _sums("ii->i", (3, 3)), _sums("iji->j", (2, 3, 2)), _sums("ij->", (2, 3)), _sums("i,i", (3,), (3,)),
+    _sums("i,j->ji", (2,), (3,)), _sums("bij,bjk->bik", (2, 3, 4), (2, 4, 2)), _sums("bij,jk,bk->bi", (2, 3, 4), (4, 2),
+                                                                                     (2, 2)),
+    _sums("...ij,...jk->...ik", (2, 3, 4), (4, 2)), _sums("...i,...i->...", (2, 3), (3,)), _sums("i...->...", (2, 3)),
+    _sums("b...,b->...", (2, 3, 4), (2,)), _sums("ba,cb", (2, 3), (4, 2)), _sums("ij,ij->ij", (2, 3), (2, 3)),
+    _sums("ij,j->i", (2, 3), (3,)), _sums("ij,kl->jl", (2, 3), (2, 2)), _sums("abc,cd,def,e->afb", (2, 3, 2), (2, 2),
+                                                                             (2, 3, 2), (3,)),
+    _sums("ij,ij->i", (2, 3), (1, 3)), _sums(",i->i", (), (3,)), _sums("ij,jk->ik", (2, 0), (0, 3)),
+    _sums("bhij,bhkj->bhik", (2, 2, 3, 4), (2, 2, 2, 4)), _sums(" i j -> j i ", (2, 3)),
+)
 _FLOATING = ("float16", "float32", "float64", "int64")
 
 TRANSFORMS: tuple[Record, ...] = (
+    Record("einsum", lambda *xs, subscripts: einsum(subscripts, *xs),
+           lambda *xs, subscripts: np.einsum(subscripts, *xs), _EINSUM,
+           ("bool", "int8", "uint32", "int64", "float16", "float32", "float64", "complex128"), tolerance=ROUNDINGS),
     Record("fft.rfft", fft.rfft, _rfft, each(
         arrays((2, 6)), arrays((2, 5), norm="ortho"), arrays((1, 4, 3)), arrays((2, 3, 4), norm="ortho"),
         arrays((3, 1)), arrays((2, 4), norm="no_norm"), arrays((1, 2, 3, 4)), arrays((0, 4))), _FLOATING,

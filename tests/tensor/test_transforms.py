@@ -41,7 +41,35 @@ def test_pairs_are_looked_for_at_run_time() -> None:
         f(np.ones((2, 4, 3)))
 
 
+def test_sums_of_products_of_unknown_lengths() -> None:
+    a, b, c = T.dtensor3("a"), T.dmatrix("b"), T.dvector("c")
+    f = sg.function([a, b, c], T.einsum("ijk,kl,l->ij", a, b, c))
+    values = [np.random.default_rng(2).normal(size=shape) for shape in ((2, 3, 4), (4, 5), (5,))]
+    np.testing.assert_allclose(f(*values), np.einsum("ijk,kl,l->ij", *values))
+
+
+def test_a_trace_of_what_is_not_square_is_refused() -> None:
+    with pytest.raises(ValueError, match="must have length 2"):
+        sg.function([M], T.einsum("ii", M))(np.ones((2, 3)))
+
+
+def test_products_are_taken_in_the_cheaper_order() -> None:
+    """A chain whose first product would be large is multiplied from its end."""
+    chain = [T.TensorType("float64", shape)() for shape in ((100, 2), (2, 100), (100, 1))]
+    lengths = {v.type.shape for v in sg.graph.ancestors([T.einsum("ij,jk,kl->il", *chain)])}
+    assert (100, 100) not in lengths
+
+
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "einsum operands": (lambda: T.einsum("ij,jk", M), ValueError, "names 2 operands, but 1 are given"),
+    "einsum rank": (lambda: T.einsum("ijk", M), ValueError, "names 3 axes of an operand of 2"),
+    "einsum axes left": (lambda: T.einsum("i", M), ValueError, "names 1 axes of an operand of 2"),
+    "einsum result": (lambda: T.einsum("ij->ik", M), ValueError, "axes that no operand has: k"),
+    "einsum twice": (lambda: T.einsum("ij->ii", M), ValueError, "an axis of the result twice"),
+    "einsum letters": (lambda: T.einsum("i1", M), ValueError, "named by letters"),
+    "einsum lengths": (lambda: T.einsum("ij,jk", np.ones((2, 3)), np.ones((4, 2))), ValueError,
+                       "axis 'j' has length 3 in one place and 4 in another"),
+    "einsum text": (lambda: T.einsum(M, [0, 1]), TypeError, "the subscripts are a string"),
     "rfft of complex": (lambda: T.fft.rfft(T.zmatrix()), TypeError, "complex ones as pairs"),
     "rfft of a vector": (lambda: T.fft.rfft(T.dvector()), TypeError, "at least 2 dimensions"),
     "rfft norm": (lambda: T.fft.rfft(M, "forward"), ValueError, "norm must be None, 'ortho' or 'no_norm'"),
