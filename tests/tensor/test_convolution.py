@@ -13,7 +13,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph import toposort
 from symgraph.tensor import TensorType
-from symgraph.tensor.nnet import abstract_conv, conv_kernels, conv_ops
+from symgraph.tensor.nnet import abstract_conv, conv3d2d, conv_kernels, conv_ops
 from symgraph.tensor.nnet.conv import get_conv_output_shape
 from tests.tensor.common import compute, symbol
 
@@ -148,3 +148,17 @@ def test_gradients_refuse_what_no_convolution_gives() -> None:
     assert [f(kernel, made, n).shape[2:] for n in (5, 6)] == [(5, 5), (6, 6)]
     with pytest.raises(ValueError, match=r"give results of \(3, 3\), not \(2, 2\)"):
         f(kernel, made, 7)
+
+
+def test_films() -> None:
+    """Theano's layout has time before the channels."""
+    films, filters = RNG.normal(size=(2, 4, 3, 5, 5)), RNG.normal(size=(2, 2, 3, 2, 3))
+    wanted = [sum(scipy.signal.convolve(film[:, c], kernel[:, c], "valid") for c in range(3))
+              for film in films for kernel in filters]
+    x, w = symbol(films), symbol(filters)
+    made = conv3d2d.conv3d(x, w, signals_shape=films.shape, filters_shape=(None,) * 5)
+    found = compute([x, w], made, [films, filters])
+    assert made.type.shape == (2, None, None, None, None)
+    np.testing.assert_allclose(found, np.reshape(wanted, (2, 2, 3, 4, 3)).swapaxes(1, 2), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="signals of 5 dimensions"):
+        conv3d2d.conv3d(T.dtensor4(), w)

@@ -1,5 +1,6 @@
 """Neural networks: activations, losses, softmax."""
 
+from symgraph.tensor.nnet import abstract_conv, bn, conv, conv3d2d
 from symgraph.tensor.nnet.basic import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -42,10 +43,11 @@ from symgraph.tensor.nnet.softmax import log_softmax, logsoftmax, logsumexp, sof
 from symgraph.tensor.nnet.upsampling import bilinear_upsampling
 
 __all__ = [
-    "batch_normalization", "batch_normalization_test", "batch_normalization_train", "bilinear_upsampling",
-    "binary_crossentropy", "categorical_crossentropy", "causal_conv1d", "confusion_matrix", "conv1d", "conv2d",
-    "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv2d_transpose", "conv3d", "conv3d_grad_wrt_inputs",
-    "conv3d_grad_wrt_weights", "conv3d_transpose", "crossentropy_categorical_1hot", "crossentropy_softmax_1hot",
+    "abstract_conv", "batch_normalization", "batch_normalization_test", "batch_normalization_train",
+    "bilinear_upsampling", "binary_crossentropy", "bn", "categorical_crossentropy", "causal_conv1d",
+    "confusion_matrix", "conv", "conv1d", "conv2d", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights",
+    "conv2d_transpose", "conv3d", "conv3d2d", "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights",
+    "conv3d_transpose", "crossentropy_categorical_1hot", "crossentropy_softmax_1hot",
     "crossentropy_softmax_1hot_with_bias", "crossentropy_softmax_argmax_1hot_with_bias", "elu", "h_softmax",
     "hard_sigmoid", "log_softmax", "logsoftmax", "logsumexp", "relu", "selu", "separable_conv2d",
     "separable_conv3d", "sigmoid", "sigmoid_binary_crossentropy", "softmax", "softmax_with_bias", "softplus",
