@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 import symgraph.tensor as T
-from tests.records.base import ALL, INTEGERS, REAL, Record, Sample, arrays, distinct_array, each, random_array
+from tests.records.base import INTEGERS, REAL, Record, Sample, arrays, distinct_array, each, random_array
 
 DISCRETE = "its result is discrete"
+#: One dtype of each kind and the odd ones, for functions that treat all alike.
+SOME = ("bool", "int8", "uint32", "int64", "float16", "float32", "float64", "complex128")
 ROUNDINGS = {"float16": 1e-2, "float32": 1e-5, "complex64": 1e-5}
 ALONG = ({}, {"axis": 0}, {"axis": -1})
 
@@ -124,22 +126,22 @@ COUNTING: tuple[Record, ...] = (
            tuple(d for d in INTEGERS if d != "uint64"), gradient=DISCRETE, weakly_typed=True),
     Record("bincount_of_weights", T.bincount, _weighed, _weights, REAL, weakly_typed=True, wrt=(1,)),
     Record("unique", T.unique, np.unique, _distinct, ("float32", "float64", "int64", "bool"), weakly_typed=True),
-    Record("unique_of_ties", T.unique, np.unique, each(_UNIQUE, arrays((0,)), arrays((4, 1), axis=0)), ALL,
+    Record("unique_of_ties", T.unique, np.unique, each(_UNIQUE, arrays((0,)), arrays((4, 1), axis=0)), SOME,
            gradient="tied elements have none", weakly_typed=True),
     *(Record(f"unique_{what}", lambda x, w=what, **how: T.unique(x, **{w: True}, **how)[1],
              lambda x, w=what, **how: np.unique(x, **{w: True}, **how)[1].reshape(
                  x.shape if w == "return_inverse" and not how else -1),
              each(_UNIQUE, arrays((4, 1), axis=0)), ("int64", "float64"), gradient=DISCRETE, weakly_typed=True)
       for what in ("return_index", "return_inverse", "return_counts")),
-    Record("searchsorted", T.searchsorted, np.searchsorted, _ordered, ALL, gradient=DISCRETE),
+    Record("searchsorted", T.searchsorted, np.searchsorted, _ordered, SOME, gradient=DISCRETE),
     Record("repeat_each", lambda x, n, axis=None: T.repeat(x, n, axis), lambda x, n, axis=None: np.repeat(x, n, axis),
-           _counts, ALL, wrt=(0,), weakly_typed=True),
-    Record("compress", T.compress, np.compress, _masks, ALL, wrt=(1,), weakly_typed=True),
-    Record("choose", T.choose, lambda a, c, **how: np.choose(a, list(c), **how), _choices, ALL, wrt=(1,)),
-    Record("choose_of_list", lambda a, *c: T.choose(a, list(c)), lambda a, *c: np.choose(a, c), _listed, ALL,
+           _counts, SOME, wrt=(0,), weakly_typed=True),
+    Record("compress", T.compress, np.compress, _masks, SOME, wrt=(1,), weakly_typed=True),
+    Record("choose", T.choose, lambda a, c, **how: np.choose(a, list(c), **how), _choices, SOME, wrt=(1,)),
+    Record("choose_of_list", lambda a, *c: T.choose(a, list(c)), lambda a, *c: np.choose(a, c), _listed, SOME,
            wrt=(1, 2)),
-    Record("fill_diagonal", T.fill_diagonal, _filled, _matrices, ALL),
-    Record("fill_diagonal_offset", T.fill_diagonal_offset, _filled_beside, _matrices_beside, ALL),
+    Record("fill_diagonal", T.fill_diagonal, _filled, _matrices, SOME),
+    Record("fill_diagonal_offset", T.fill_diagonal_offset, _filled_beside, _matrices_beside, SOME),
     Record("unravel_index", lambda i, **how: T.stack(T.unravel_index(i, **how)),
            lambda i, dims, **how: np.stack(np.unravel_index(i, dims, **how)),
            each(arrays((3, 2), low=0, high=11, dims=(3, 4)), arrays((5,), low=0, high=11, dims=(2, 3, 2), order="F"),

@@ -58,5 +58,6 @@ SORTING: tuple[Record, ...] = (
     Record("argtopk", T.argtopk, _largest_places, _PLACES, ("int32", "float32", "float64"), gradient=DISCRETE),
     Record("topk_and_argtopk", lambda x, **how: T.add(*T.topk_and_argtopk(x, **how)),
            lambda x, **how: _largest(x, **how) + _largest_places(x, **how), _TOP, ("int64", "float32", "float64")),
-    Record("take_along_axis", T.take_along_axis, np.take_along_axis, _taken, ALL, wrt=(0,)),
+    Record("take_along_axis", T.take_along_axis, np.take_along_axis, _taken,
+           ("bool", "int8", "uint32", "float16", "float64", "complex128"), wrt=(0,)),
 )
