@@ -7,10 +7,15 @@
 8.0
 """
 
+import sys as _sys
+
+from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
+
+from symgraph import compile, tensor
 from symgraph._version import __version__
 from symgraph.compile import Function, In, Mode, Out, function
 from symgraph.config import config
-from symgraph.graph import Apply, Constant, Op, Variable, as_op, clone_replace, to_networkx
+from symgraph.graph import Apply, Constant, Op, Variable, as_op, clone_replace, gradient, to_networkx
 from symgraph.graph.gradient import (
     Lop,
     Rop,
@@ -22,13 +27,18 @@ from symgraph.graph.gradient import (
     undefined_grad,
     zero_grad,
 )
+from symgraph.graph.traversal import clone
 from symgraph.graph.type import Type
 from symgraph.printing import Print, debugprint, pp, pprint
 from symgraph.shared import SharedVariable, shared
+from symgraph.tensor import dot
 
 __all__ = [
     "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type",
-    "Variable", "__version__", "as_op", "clone_replace", "config", "debugprint", "disconnected_grad", "function",
-    "grad", "grad_clip", "grad_scale", "pp", "pprint", "shared", "subgraph_grad", "to_networkx", "undefined_grad",
-    "zero_grad",
+    "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config", "debugprint",
+    "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale", "gradient", "pp", "pprint",
+    "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "zero_grad",
 ]
+
+# Theano keeps shared variables among the tensors; here they come after them.
+setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010

@@ -4,8 +4,9 @@ from symgraph.compile.function import Function, function
 from symgraph.compile.io import In, Out
 from symgraph.compile.mode import FAST_COMPILE, FAST_RUN, Mode, get_default_mode, get_mode
 from symgraph.compile.nanguard import NanGuardMode
+from symgraph.shared import SharedVariable
 
 __all__ = [
-    "FAST_COMPILE", "FAST_RUN", "Function", "In", "Mode", "NanGuardMode", "Out", "function", "get_default_mode",
-    "get_mode",
+    "FAST_COMPILE", "FAST_RUN", "Function", "In", "Mode", "NanGuardMode", "Out", "SharedVariable", "function",
+    "get_default_mode", "get_mode",
 ]

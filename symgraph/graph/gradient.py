@@ -32,8 +32,9 @@ from symgraph.graph.traversal import clone_replace, toposort, walk_variables
 from symgraph.graph.type import DisconnectedType, NullType
 
 __all__ = [
-    "GradientGate", "Lop", "Rop", "consider_constant", "disconnected_grad", "grad", "grad_clip", "grad_not_implemented",
-    "grad_scale", "grad_undefined", "subgraph_grad", "undefined_grad", "zero_grad",
+    "DisconnectedInputError", "DisconnectedType", "GradientGate", "Lop", "NullTypeGradError", "Rop",
+    "consider_constant", "disconnected_grad", "grad", "grad_clip", "grad_not_implemented", "grad_scale",
+    "grad_undefined", "subgraph_grad", "undefined_grad", "zero_grad",
 ]
 
 _LEVELS = ("raise", "warn", "ignore")

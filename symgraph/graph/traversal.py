@@ -7,7 +7,7 @@ from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
 
-__all__ = ["ancestors", "clone_replace", "graph_inputs", "toposort", "variable_path", "walk_variables"]
+__all__ = ["ancestors", "clone", "clone_replace", "graph_inputs", "toposort", "variable_path", "walk_variables"]
 
 
 def toposort(outputs: Iterable[Variable], blockers: Collection[Variable] = ()) -> list[Apply]:
@@ -112,6 +112,25 @@ def clone_replace(
     copy_nodes(toposort(wanted, pairs), memo, force=copy_inputs)
     result = [memo.get(v, v) for v in wanted]
     return result if several else result[0]
+
+
+def clone(
+    output: Sequence[Variable] | Variable,
+    replace: Mapping[Variable, Any] | Iterable[tuple[Variable, Any]] | None = None,
+    strict: bool = True, share_inputs: bool = True,
+) -> Any:
+    """`clone_replace`, with Theano's arguments.
+
+    Parameters
+    ----------
+    output : Variable or sequence of Variable
+    replace : dict or list of pairs, optional
+    strict : bool
+        Accepted; a replacement is always of the type of what it stands for.
+    share_inputs : bool
+        Keep the input variables; make new ones otherwise.
+    """
+    return clone_replace(output, () if replace is None else replace, copy_inputs=not share_inputs)
 
 
 def copy_nodes(nodes: Iterable[Apply], memo: dict[Variable, Variable], force: bool = False) -> None:

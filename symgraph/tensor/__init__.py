@@ -2,9 +2,11 @@
 
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
-from symgraph.graph.gradient import Lop, Rop, grad
+from symgraph.graph.gradient import Lop, Rop, consider_constant, grad
 from symgraph.tensor import compose, constructors, extra_ops, fft, math, nlinalg, nnet, signal, slinalg
 from symgraph.tensor.basic import (
+    Alloc,
+    ARange,
     alloc,
     arange,
     as_tensor,
@@ -22,8 +24,10 @@ from symgraph.tensor.basic import (
     zeros_like,
 )
 from symgraph.tensor.compose import *  # noqa: F403
+from symgraph.tensor.compose import _allclose as _allclose
 from symgraph.tensor.constructors import *  # noqa: F403
 from symgraph.tensor.dimshuffle import (
+    DimShuffle,
     atleast_1d,
     atleast_2d,
     atleast_3d,
@@ -40,12 +44,13 @@ from symgraph.tensor.dimshuffle import (
 from symgraph.tensor.einsum import einsum
 from symgraph.tensor.elemwise import Elemwise, cast
 from symgraph.tensor.extra_ops import *  # noqa: F403
-from symgraph.tensor.join import concatenate, join, split, stack
-from symgraph.tensor.linalg import batched_dot, dot, inner, matmul, outer, tensordot
+from symgraph.tensor.join import Join, Split, concatenate, join, split, stack
+from symgraph.tensor.linalg import Dot, batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.math import *  # noqa: F403
 from symgraph.tensor.nlinalg import alloc_diag, diag, extract_diag
 from symgraph.tensor.nnet import logsumexp
 from symgraph.tensor.reduce import (
+    Reduce,
     all,
     any,
     argmax,
@@ -61,11 +66,11 @@ from symgraph.tensor.reduce import (
     sum,
     var,
 )
-from symgraph.tensor.shape import flatten, reshape, shape, size
+from symgraph.tensor.shape import Reshape, flatten, reshape, shape, size
 from symgraph.tensor.sort import argsort, argtopk, sort, take_along_axis, topk, topk_and_argtopk
 from symgraph.tensor.specify import addbroadcast, broadcast_to, patternbroadcast, specify_shape
 from symgraph.tensor.specify import unbroadcast_axes as unbroadcast
-from symgraph.tensor.subtensor import inc_subtensor, nonzero, set_subtensor, take
+from symgraph.tensor.subtensor import IncSubtensor, Subtensor, inc_subtensor, nonzero, set_subtensor, take
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorConstant, TensorVariable
 
@@ -86,3 +91,12 @@ __all__ += compose.__all__
 __all__ += extra_ops.__all__
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
 __all__ += ["alloc_diag", "diag", "extract_diag", "nlinalg", "slinalg"]
+# Theano's names: of operations, of functions under a second name, and of its modules.
+copy, intdiv, floor_div = math.tensor_copy, math.int_div, math.int_div
+CAReduce = Reduce
+__all__ += [
+    "ARange", "Alloc", "CAReduce", "DimShuffle", "Dot", "IncSubtensor", "Join", "Reshape", "Split", "Subtensor",
+    "consider_constant", "copy", "floor_div", "intdiv",
+]
+setattr(var, "TensorVariable", TensorVariable)  # noqa: B010  (a module in Theano, hidden by the function)
+setattr(var, "TensorConstant", TensorConstant)  # noqa: B010

@@ -27,7 +27,7 @@ __all__ = [
     "append", "argwhere", "array_split", "average", "batched_tensordot", "broadcast_arrays", "ceil_intdiv",
     "column_stack", "count_nonzero", "default", "dsplit", "dstack", "flatnonzero", "fliplr", "flipud",
     "horizontal_stack", "hsplit", "hstack", "inverse_permutation", "isneginf", "isposinf", "largest", "nan_to_num",
-    "nonzero_values", "select", "smallest", "stacklists", "vdot", "vertical_stack", "vsplit", "vstack",
+    "nonzero_values", "select", "smallest", "stacklists", "tri_gamma", "vdot", "vertical_stack", "vsplit", "vstack",
 ]
 
 # ---- putting together ----------------------------------------------------------------------------------------
@@ -262,6 +262,19 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     high, low = (limit.max if posinf is None else posinf), (limit.min if neginf is None else neginf)
     nan_, high_, low_ = (number_constant(np.asarray(v, a.type.numpy_dtype)) for v in (nan, high, low))
     return math.switch(math.isnan(a), nan_, math.switch(isposinf(a), high_, math.switch(isneginf(a), low_, a)))
+
+
+def tri_gamma(a: Any) -> Any:
+    """The second derivative of the logarithm of the gamma function."""
+    return math.polygamma(1, a)
+
+
+def _allclose(a: Any, b: Any, rtol: float | None = None, atol: float | None = None) -> bool:
+    """Whether two arrays of numbers are close, for the narrowest of their float dtypes; Theano's name."""
+    x, y = np.asarray(a), np.asarray(b)
+    widths = [v.dtype.itemsize // (2 if v.dtype.kind == "c" else 1) for v in (x, y) if v.dtype.kind in "fc"]
+    tolerance = {2: 1e-3, 4: 1e-5}.get(min(widths, default=8), 1e-8)
+    return bool(np.allclose(x, y, tolerance * 10 if rtol is None else rtol, tolerance if atol is None else atol))
 
 
 # ---- sums and products ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 import symgraph.tensor as T
 from tests.records.base import FLOATS, INTEGERS, REAL, Record, arrays, each
@@ -71,6 +72,8 @@ COMPOSED: tuple[Record, ...] = (
     Record("isposinf", T.isposinf, np.isposinf, each(arrays((3,))), dtypes=REAL, gradient="its result is a boolean"),
     Record("isneginf", T.isneginf, np.isneginf, each(arrays((3,))), dtypes=REAL, gradient="its result is a boolean"),
     Record("nan_to_num", T.nan_to_num, np.nan_to_num, each(arrays((3,))), dtypes=REAL),
+    Record("tri_gamma", T.tri_gamma, lambda a: scipy.special.polygamma(1, a), each(arrays((3, 4), low=0.5)),
+           dtypes=("float64",)),
     Record("average", T.average, np.average, each(arrays((3, 4)), arrays((3, 4), axis=1)),
            dtypes=("float32", "float64"), tolerance=SUMMED),
     Record("weighted_average", lambda a, w: T.average(a, 0, w), lambda a, w: np.average(a, 0, w),

@@ -12,7 +12,8 @@ from tests.records import ELEMENTWISE, RECORDS
 
 #: Public names that are no operations, and what tests them instead.
 NOT_OPERATIONS = {
-    "grad": "tests of the chain rule", "Lop": "tests of the chain rule", "Rop": "tests of the chain rule",
+    "grad": "tests of the chain rule", "consider_constant": "tests of the chain rule",
+    "Lop": "tests of the chain rule", "Rop": "tests of the chain rule",
     "as_tensor_variable": "test_constants", "as_tensor": "test_constants", "constant": "test_constants",
     "get_scalar_constant_value": "test_constants", "tensor": "test_constructors",
     "iround": "test_elementwise_more", "allclose": "test_elementwise_more",
