@@ -13,10 +13,12 @@ import symgraph.tensor as T
 from symgraph.graph import toposort
 from symgraph.tensor import TensorType
 from symgraph.tensor.signal import conv, downsample, pool, pool_ops
+from symgraph.testing import verify_grad
 from tests.records import RECORDS
 from tests.tensor.common import compute, symbol
 
 pool_2d: Any = pool.pool_2d
+RNG = np.random.default_rng(4)
 
 
 def gradient(x: Any, **options: Any) -> Any:
@@ -88,6 +90,30 @@ def test_gradients_refuse_what_pooling_does_not_give() -> None:
     f = sg.function([x, z], pool_ops.MaxPoolGrad((2, 2), (2, 2), (0, 0), True)(x, z, z))
     with pytest.raises(ValueError, match=r"are pooled to \(2, 2\), not \(3, 3\)"):
         f(np.ones((5, 5)), np.ones((3, 3)))
+
+
+NETS: dict[str, dict[str, Any]] = {
+    "left out": {"ignore_border": True}, "cut off": {}, "overlapping": {"stride": (1, 2)},
+    "average": {"mode": "average_exc_pad", "ignore_border": True, "pad": 1}, "sum": {"mode": "sum", "stride": 3},
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_layer_of_a_network(name: str) -> None:
+    """A convolution, pooling and a nonlinearity together: each mode gives the same, and the gradient is right."""
+    values = [RNG.normal(size=(2, 2, 7, 6)), RNG.normal(size=(3, 2, 2, 3)), RNG.normal(size=3)]
+
+    def layer(x: Any, w: Any, b: Any) -> Any:
+        return T.tanh(pool_2d(T.nnet.conv2d(x, w), 2, **NETS[name]) + b.dimshuffle("x", 0, "x", "x")) * 2
+
+    inputs = [T.dtensor4("x"), T.dtensor4("w"), T.dvector("b")]
+    made = layer(*inputs)
+    outputs = [made, *sg.grad(T.sum(made ** 2), inputs)]
+    wanted = compute(inputs, outputs, values, "None")
+    for mode in ("FAST_COMPILE", "FAST_RUN", "DebugMode"):
+        for a, b in zip(compute(inputs, outputs, values, mode), wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    verify_grad(layer, values, 1, eps=1e-6)
 
 
 M = T.dmatrix("M")

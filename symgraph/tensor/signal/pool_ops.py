@@ -27,11 +27,12 @@ Array = np.ndarray[Any, Any]
 
 
 def _greater(a: Any, b: Any) -> Any:
-    return elemwise(scalar.maximum)(a, b) if isinstance(a, Variable) or isinstance(b, Variable) else max(a, b)
+    """The greater of two lengths, which may be symbolic or stand for such in a plan."""
+    return max(a, b) if isinstance(a, int) and isinstance(b, int) else elemwise(scalar.maximum)(a, b)
 
 
 def _smaller(a: Any, b: Any) -> Any:
-    return elemwise(scalar.minimum)(a, b) if isinstance(a, Variable) or isinstance(b, Variable) else min(a, b)
+    return min(a, b) if isinstance(a, int) and isinstance(b, int) else elemwise(scalar.minimum)(a, b)
 
 
 @dataclass(frozen=True, repr=False)
