@@ -162,3 +162,18 @@ def test_films() -> None:
     np.testing.assert_allclose(found, np.reshape(wanted, (2, 2, 3, 4, 3)).swapaxes(1, 2), rtol=1e-12, atol=1e-12)
     with pytest.raises(ValueError, match="signals of 5 dimensions"):
         conv3d2d.conv3d(T.dtensor4(), w)
+
+
+@pytest.mark.parametrize("options", [
+    {"border_mode": "half"}, {"border_mode": "full", "subsample": (2, 1)}, {"filter_dilation": (2, 3)},
+    {"border_mode": ((1, 0), (2, 1)), "filter_flip": False}], ids=str)
+def test_a_layer_of_a_network(options: Any) -> None:
+    """Beside other operations, where the plan shares memory and joins lengths, each mode gives the same."""
+    values = [RNG.normal(size=(2, 4, 7, 6)), RNG.normal(size=(4, 2, 3, 2)), RNG.normal(size=4)]
+    x, w, b = inputs = [symbol(v) for v in values]
+    made = T.tanh(T.nnet.conv2d(x, w, num_groups=2, **options) + b.dimshuffle("x", 0, "x", "x")) * 2
+    outputs = [made, *(g * 2 + 1 for g in sg.grad(T.sum(made ** 2), inputs))]
+    wanted = compute(inputs, outputs, values, "None")
+    for mode in ("FAST_COMPILE", "FAST_RUN", "DebugMode"):
+        for found, right in zip(compute(inputs, outputs, values, mode), wanted, strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-10, atol=1e-12)
