@@ -14,7 +14,7 @@ DISCRETE = "its result is discrete"
 #: One dtype of each kind and the odd ones, for functions that treat all alike.
 SOME = ("bool", "int8", "uint32", "int64", "float16", "float32", "float64", "complex128")
 ROUNDINGS = {"float16": 1e-2, "float32": 1e-5, "complex64": 1e-5}
-ALONG = ({}, {"axis": 0}, {"axis": -1})
+ALONG: tuple[dict[str, Any], ...] = ({}, {"axis": 0}, {"axis": -1})
 
 
 def _axes(**how: Any) -> Any:
@@ -108,6 +108,9 @@ def _matrices_beside(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
         yield (random_array(rng, dtype, (4, 3)), val), {"offset": offset}
 
 
+_unique: Any = np.unique
+
+
 def _distinct(rng: np.random.Generator, dtype: str) -> Iterable[Sample]:
     yield (distinct_array(rng, dtype, (2, 3)),), {}
     yield (distinct_array(rng, dtype, (2, 3)),), {"axis": 0}
@@ -129,7 +132,7 @@ COUNTING: tuple[Record, ...] = (
     Record("unique_of_ties", T.unique, np.unique, each(_UNIQUE, arrays((0,)), arrays((4, 1), axis=0)), SOME,
            gradient="tied elements have none", weakly_typed=True),
     *(Record(f"unique_{what}", lambda x, w=what, **how: T.unique(x, **{w: True}, **how)[1],
-             lambda x, w=what, **how: np.unique(x, **{w: True}, **how)[1].reshape(
+             lambda x, w=what, **how: _unique(x, **{w: True}, **how)[1].reshape(
                  x.shape if w == "return_inverse" and not how else -1),
              each(_UNIQUE, arrays((4, 1), axis=0)), ("int64", "float64"), gradient=DISCRETE, weakly_typed=True)
       for what in ("return_index", "return_inverse", "return_counts")),

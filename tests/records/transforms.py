@@ -11,19 +11,19 @@ from symgraph.tensor.einsum import einsum
 from tests.records.base import Record, arrays, each
 
 ROUNDINGS = {"float16": 2e-2, "float32": 2e-5, "float64": 1e-12, "complex64": 2e-5, "complex128": 1e-12}
-_NORM = {None: "backward", "ortho": "ortho"}
+_NORM: dict[str | None, Any] = {None: "backward", "ortho": "ortho", "no_norm": "forward"}
 
 
 def _rfft(x: Any, norm: str | None = None) -> Any:
     wide = x.astype("float64")
-    found = np.fft.rfftn(wide, axes=range(1, x.ndim), norm="backward" if norm == "no_norm" else _NORM[norm])
+    found = np.fft.rfftn(wide, axes=range(1, x.ndim), norm=_NORM[None if norm == "no_norm" else norm])
     return np.stack([found.real, found.imag], -1).astype(x.dtype if x.dtype.kind == "f" else "float64")
 
 
 def _irfft(x: Any, norm: str | None = None, is_odd: bool = False) -> Any:
     pairs = x[..., 0].astype("float64") + 1j * x[..., 1]
     lengths = (*x.shape[1:-2], 2 * x.shape[-2] - (1 if is_odd else 2))
-    found = np.fft.irfftn(pairs, lengths, range(1, x.ndim - 1), "forward" if norm == "no_norm" else _NORM[norm])
+    found = np.fft.irfftn(pairs, lengths, range(1, x.ndim - 1), _NORM[norm])
     return found.astype(x.dtype if x.dtype.kind == "f" else "float64")
 
 
