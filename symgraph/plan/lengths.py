@@ -62,7 +62,7 @@ class Length:
 
     __add__, __sub__, __mul__, __floordiv__ = _binary("add"), _binary("sub"), _binary("mul"), _binary("int_div")
     __radd__, __rmul__ = __add__, __mul__
-    __rsub__, __lt__ = _binary("rsub"), _binary("lt")
+    __rsub__ = _binary("rsub")
 
 
 class Lengths:
