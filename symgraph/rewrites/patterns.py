@@ -12,8 +12,8 @@ from symgraph.graph.rewrite import Pattern, Wild
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.basic import Alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
+from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.shape import DimShuffle, shape_i
-from symgraph.tensor.variable import TensorOperators
 
 __all__ = [
     "Expr", "Hole", "applied", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by", "stretch", "uniform",
