@@ -18,8 +18,8 @@ from symgraph.graph.type import Type
 from symgraph.tensor.basic import Alloc, ARange, as_tensor_variable
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
-from symgraph.tensor.linalg import BatchedMatMul, Dot
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
+from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.reduce import ArgReduce, Reduce
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
 from symgraph.tensor.subtensor import IncSubtensor, Subtensor

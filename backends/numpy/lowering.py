@@ -18,7 +18,7 @@ from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
-from symgraph.tensor.linalg import BatchedMatMul, Dot
+from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.reduce import ArgReduce, Reduce
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
 from symgraph.tensor.subtensor import ARRAY, NEWAXIS, SCALAR, IncSubtensor, SliceSpec, Subtensor

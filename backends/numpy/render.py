@@ -15,7 +15,7 @@ from backends.source import SourceWriter, printable
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Plan, Step, Use
-from symgraph.tensor.linalg import Dot
+from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType
 
 __all__ = ["NumpyBackend", "Renderer"]

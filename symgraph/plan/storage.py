@@ -9,7 +9,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
 from symgraph.tensor.elemwise import TensorOp
-from symgraph.tensor.linalg import BatchedMatMul, Dot
+from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType
 

@@ -45,10 +45,10 @@ from symgraph.tensor.einsum import einsum
 from symgraph.tensor.elemwise import Elemwise, cast
 from symgraph.tensor.extra_ops import *  # noqa: F403
 from symgraph.tensor.join import Join, Split, concatenate, join, split, stack
-from symgraph.tensor.linalg import Dot, batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.math import *  # noqa: F403
 from symgraph.tensor.nlinalg import alloc_diag, diag, extract_diag
 from symgraph.tensor.nnet import logsumexp
+from symgraph.tensor.products import Dot, batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.reduce import (
     Reduce,
     all,

@@ -16,7 +16,7 @@ from symgraph.tensor.dimshuffle import atleast_1d, atleast_2d, dimshuffle, norma
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.extra_ops import flip
 from symgraph.tensor.join import concatenate, join, split, stack
-from symgraph.tensor.linalg import dot, matmul
+from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.reduce import mean
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.shape import flatten, reshape, shape_i

@@ -23,7 +23,7 @@ from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.join import concatenate
-from symgraph.tensor.linalg import matmul
+from symgraph.tensor.products import matmul
 from symgraph.tensor.shape import shape_i
 from symgraph.tensor.specify import require_lengths
 from symgraph.tensor.type import TensorType, tensor_type

@@ -10,7 +10,7 @@ import numpy as np
 from symgraph.tensor.basic import arange, as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast
-from symgraph.tensor.linalg import matmul, tensordot
+from symgraph.tensor.products import matmul, tensordot
 from symgraph.tensor.reduce import any as tensor_any
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.shape import reshape, shape_i

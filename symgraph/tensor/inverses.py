@@ -14,7 +14,7 @@ from symgraph.graph.type import Type
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.decompositions import SVD, MatrixOp, check_matrix, connected, is_complex, null, transposed
 from symgraph.tensor.dimshuffle import dimshuffle
-from symgraph.tensor.linalg import dot, matmul
+from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.type import tensor_type
 
 __all__ = ["Cofactors", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]

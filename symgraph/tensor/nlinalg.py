@@ -19,7 +19,7 @@ from symgraph.tensor.dimshuffle import dimshuffle, moveaxis, normalize_axis
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.extra_ops import diagonal, trace
 from symgraph.tensor.inverses import Det, Lstsq, MatrixInverse, MatrixPinv, SLogDet
-from symgraph.tensor.linalg import dot, matmul
+from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.subtensor import set_subtensor
 

@@ -20,7 +20,7 @@ from symgraph.tensor.dimshuffle import atleast_3d as _atleast_3d
 from symgraph.tensor.dimshuffle import swapaxes
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.extra_ops import diagonal
-from symgraph.tensor.linalg import dot, matmul
+from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.reduce import norm
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.shape import shape_i

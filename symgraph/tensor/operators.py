@@ -69,12 +69,12 @@ class TensorOperators:
         return other // self, other % self
 
     def __matmul__(self, other: Any) -> Any:
-        from symgraph.tensor.linalg import matmul
+        from symgraph.tensor.products import matmul
 
         return matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        from symgraph.tensor.linalg import matmul
+        from symgraph.tensor.products import matmul
 
         return matmul(other, self)
 

@@ -30,8 +30,8 @@ from symgraph.tensor.dimshuffle import dimshuffle, shape_padleft
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.inverses import Lstsq
 from symgraph.tensor.join import concatenate
-from symgraph.tensor.linalg import matmul
 from symgraph.tensor.nlinalg import lstsq
+from symgraph.tensor.products import matmul
 from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.systems import Solve, SolveTriangular, System, one_by_one, scipy_linalg
 

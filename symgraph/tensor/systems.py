@@ -15,7 +15,7 @@ from symgraph.tensor.decompositions import MatrixOp, check_matrix, fold_triangle
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import meeting_axes, unbroadcast
 from symgraph.tensor.extra_ops import tril, triu
-from symgraph.tensor.linalg import matmul
+from symgraph.tensor.products import matmul
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
 __all__ = ["Solve", "SolveTriangular", "System", "one_by_one", "scipy_linalg"]

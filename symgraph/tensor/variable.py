@@ -331,7 +331,7 @@ class TensorVariable(TensorOperators, Variable):
     def dot(self, other: Any, **numpy: Any) -> Any:
         """The matrix product."""
         _refuse("dot", numpy)
-        from symgraph.tensor.linalg import dot
+        from symgraph.tensor.products import dot
 
         return dot(self, other)
 

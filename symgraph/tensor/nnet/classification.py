@@ -12,8 +12,8 @@ from symgraph.tensor.counting import unique
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.join import concatenate
-from symgraph.tensor.linalg import batched_dot, dot, tensordot
 from symgraph.tensor.nnet.softmax import logsoftmax, softmax
+from symgraph.tensor.products import batched_dot, dot, tensordot
 from symgraph.tensor.reduce import argmax
 from symgraph.tensor.shape import reshape, shape_i
 
