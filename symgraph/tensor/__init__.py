@@ -3,7 +3,7 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, consider_constant, grad
-from symgraph.tensor import compose, constructors, extra_ops, fft, math, nlinalg, nnet, signal, slinalg
+from symgraph.tensor import compose, constructors, extra_ops, fft, fourier, math, nlinalg, nnet, signal, slinalg
 from symgraph.tensor.basic import (
     Alloc,
     ARange,

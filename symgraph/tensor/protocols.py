@@ -295,7 +295,8 @@ def _row(function: Any) -> _Row | None:
     name = f"{module.removeprefix('numpy').lstrip('.')}.{function.__name__}".lstrip(".")
     found = FUNCTIONS.get(name)
     if found is None and module.startswith("numpy.fft"):
-        found = (name, "*a n axis !norm !out")
+        some = "x axes" if "shift" in name else "a s axes norm !out" if name[-1] in "2n" else "a n axis norm !out"
+        found = (f"fourier.{function.__name__}", some)
     if found is None or _at(np, name) is not function:
         return None
     ours = _ours(found[0])
