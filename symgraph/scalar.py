@@ -40,6 +40,9 @@ class ScalarFunction:
         None: the derivative is zero wherever it exists.
     pullback : callable, optional
         ``(g, out, *inputs)`` to the gradients, where that is not g times the partials.
+    complex_pullback : callable, optional
+        The same where the output or an input is complex, for functions that are not holomorphic; those that are take
+        g times the conjugated partials (see `symgraph.grad` for what the gradient by a complex number is).
     like : numpy.ufunc, optional
         The ufunc whose result type this function shares; `impl` itself when that is a ufunc.
     types : callable, optional
@@ -53,13 +56,14 @@ class ScalarFunction:
 
     def __init__(
         self, name: str, impl: Any, partials: Sequence[Any] | None = (), *, nin: int = 1, pullback: Any = None,
-        like: Any = None, types: Callable[..., tuple[DType, ...]] | None = None, unknown: tuple[int, ...] = (),
-        commutative: bool = False, associative: bool = False, symbol: str | None = None,
+        complex_pullback: Any = None, like: Any = None, types: Callable[..., tuple[DType, ...]] | None = None,
+        unknown: tuple[int, ...] = (), commutative: bool = False, associative: bool = False, symbol: str | None = None,
     ) -> None:
         self.name = name
         self._impl = impl
         self.partials = tuple(partials or ())
         self.pullback = pullback
+        self.complex_pullback = complex_pullback
         self.nin = len(self.partials) or nin
         self._like = like
         self._types = types
@@ -233,6 +237,19 @@ def _real_types(x: DType) -> tuple[DType, ...]:
     return x, np.empty(0, x).real.dtype
 
 
+def _complex_types(a: DType, b: DType) -> tuple[DType, ...]:
+    part = _float_types(a, b)[-1]
+    part = np.promote_types(part, np.float32)
+    return part, part, np.result_type(part, np.complex64)
+
+
+def _complex(a: Any, b: Any) -> Any:
+    a, b = np.broadcast_arrays(a, b)
+    result = np.empty(a.shape, _complex_types(a.dtype, b.dtype)[-1])
+    result.real, result.imag = a, b  # a + 1j * b would make nan of infinities
+    return result
+
+
 def _angle_types(x: DType) -> tuple[DType, ...]:
     return x, np.arctan2.resolve_dtypes((int, np.empty(0, x).real.dtype, None))[-1]
 
@@ -253,11 +270,14 @@ fmod: Row = _row("fmod", np.fmod, (1, lambda z, x, y: -trunc(x / y)))
 pow: Row = _row("pow", np.power, (
     lambda z, x, y: y * pow(x, switch(eq(y, 0), 1, y - 1)),    # 0 at y = 0, not 0 * inf
     lambda z, x, y: z * log(switch(eq(x, 0), 1, x)),           # 0 at x = 0, the limit for y > 0
-), symbol="**")
+), symbol="**", complex_pullback=lambda g, z, x, y: (
+    g * conj(y * pow(x, switch(eq(y, 0), 1, y - 1))),
+    g * conj(z * log(switch(eq(x, 0), 1, x) + 0j)),            # x may be real and negative
+))
 neg: Row = _row("neg", np.negative, (-1,), symbol="-")
 reciprocal: Row = _row("reciprocal", _reciprocal, (lambda z, x: -z * z,), types=_reciprocal_types)
-abs: Row = _row("abs", np.absolute, (lambda z, x: sgn(x),))
-sgn: Row = _row("sgn", np.sign, (0,))
+abs: Row = _row("abs", np.absolute, (lambda z, x: sgn(x),), complex_pullback=lambda g, z, x: (g * sgn(x),))
+sgn: Row = _row("sgn", np.sign, (0,), complex_pullback=lambda g, z, x: (1j * z * (imag(g * conj(z)) / _size(x)),))
 sqr: Row = _row("sqr", np.square, (lambda z, x: 2 * x,))
 sqrt: Row = _row("sqrt", np.sqrt, (lambda z, x: 0.5 / z,))
 cbrt: Row = _row("cbrt", np.cbrt, (lambda z, x: 1 / (3 * z * z),))
@@ -304,12 +324,14 @@ sinh: Row = _row("sinh", np.sinh, (lambda z, x: cosh(x),))
 cosh: Row = _row("cosh", np.cosh, (lambda z, x: sinh(x),))
 tanh: Row = _row("tanh", np.tanh, (lambda z, x: 1 - z * z,))
 arcsinh: Row = _row("arcsinh", np.arcsinh, (lambda z, x: 1 / sqrt(x * x + 1),))
-arccosh: Row = _row("arccosh", np.arccosh, (lambda z, x: 1 / sqrt(x * x - 1),))
+arccosh: Row = _row("arccosh", np.arccosh, (lambda z, x: 1 / (sqrt(x - 1) * sqrt(x + 1)),))  # one root has a cut more
 arctanh: Row = _row("arctanh", np.arctanh, (lambda z, x: 1 / (1 - x * x),))
 hypot: Row = _row("hypot", np.hypot, (
     lambda z, x, y: x / switch(eq(z, 0), 1, z),                # 0 at the origin, the subgradient of least norm
     lambda z, x, y: y / switch(eq(z, 0), 1, z),
 ), commutative=True)
+copysign: Row = _row("copysign", np.copysign, (lambda z, x, y: sgn(x) * sgn(z), 0))
+nextafter: Row = _row("nextafter", np.nextafter, (1, 0))
 deg2rad: Row = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
 rad2deg: Row = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
 
@@ -345,7 +367,8 @@ left_shift: Row = _row("left_shift", np.left_shift, (0, 0), symbol="<<")
 right_shift: Row = _row("right_shift", np.right_shift, (0, 0), symbol=">>")
 gcd: Row = _row("gcd", np.gcd, (0, 0), commutative=True)
 switch: Row = _row("switch", np.where, nin=3, types=_switch_types,
-              pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)))
+              pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)),
+              complex_pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)))
 
 # ---- special functions (SciPy's; imported when first computed) --------------------------------------------------
 
@@ -417,9 +440,18 @@ def _gamma_density(k: Any, x: Any) -> Any:
     return exp((k - 1) * log(x) - x - gammaln(k))
 
 
-# ---- complex numbers (forward) ---------------------------------------------------------------------------------
+# ---- complex numbers -------------------------------------------------------------------------------------------
+# Their gradients by a complex input z = a + ib are dC/da + i dC/db.
 
-conj: Row = _row("conj", np.conjugate, (1,))
-real: Row = _row("real", np.real, None, nin=1, types=_real_types)
-imag: Row = _row("imag", np.imag, None, nin=1, types=_real_types)
-angle: Row = _row("angle", np.angle, None, nin=1, types=_angle_types)
+conj: Row = _row("conj", np.conjugate, (1,), complex_pullback=lambda g, z, x: (conj(g),))
+real: Row = _row("real", np.real, (1,), types=_real_types, complex_pullback=lambda g, z, x: (g,))
+imag: Row = _row("imag", np.imag, (0,), types=_real_types, complex_pullback=lambda g, z, x: (1j * g,))
+angle: Row = _row("angle", np.angle, (0,), types=_angle_types,
+                  complex_pullback=lambda g, z, x: (1j * sgn(x) * (g / _size(x)),))
+complex: Row = _row("complex", _complex, nin=2, types=_complex_types, pullback=lambda g, z, a, b: (real(g), imag(g)),
+                    complex_pullback=lambda g, z, a, b: (real(g), imag(g)))
+
+
+def _size(x: Any) -> Any:
+    """The absolute value of what is divided by it: 1 at 0, where the direction is 0."""
+    return abs(switch(eq(x, 0), 1, x))

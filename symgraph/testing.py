@@ -18,8 +18,8 @@ from symgraph.tensor.type import TensorType
 __all__ = ["GradientError", "assert_same_graph", "numeric_grad", "verify_grad"]
 
 #: By dtype: the step of a finite difference, and how far (absolutely or relatively) derivatives may differ.
-STEPS = {"float64": 1e-7, "float32": 3e-4, "float16": 1e-1}
-TOLERANCES = {"float64": 1e-4, "float32": 1e-2, "float16": 5e-2}
+STEPS = {"float64": 1e-7, "float32": 3e-4, "float16": 1e-1, "complex128": 1e-7, "complex64": 3e-4}
+TOLERANCES = {"float64": 1e-4, "float32": 1e-2, "float16": 5e-2, "complex128": 1e-4, "complex64": 1e-2}
 
 Array = np.ndarray[Any, Any]
 
@@ -33,11 +33,12 @@ class GradientError(AssertionError):
         Which argument is differentiated by.
     index : tuple of int
         Which element of it.
-    analytic, numeric : float
+    analytic, numeric : float or complex
         The two derivatives.
     """
 
-    def __init__(self, message: str, argument: int, index: tuple[int, ...], analytic: float, numeric: float) -> None:
+    def __init__(self, message: str, argument: int, index: tuple[int, ...], analytic: complex,
+                 numeric: complex) -> None:
         super().__init__(message)
         self.argument, self.index, self.analytic, self.numeric = argument, index, analytic, numeric
 
@@ -50,19 +51,19 @@ def numeric_grad(f: Callable[..., Any], pt: Sequence[Any], eps: float | None = N
     f : callable
         Takes the arrays in `pt`, returns one number.
     pt : sequence of array-like
-        Where; floating-point.
+        Where; floating-point or complex.
     eps : float, optional
         The step; by default 1e-7, 3e-4 or 1e-1 for float64, float32, float16 (the least exact dtype in `pt`).
 
     Returns
     -------
     list of numpy.ndarray
-        float64, of the shapes of `pt`.
+        float64, of the shapes of `pt`; by complex numbers z = a + ib, df/da + i df/db as complex128.
 
     Raises
     ------
     TypeError
-        When an array in `pt` is not of real floats.
+        When an array in `pt` is not of floats.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def numeric_grad(f: Callable[..., Any], pt: Sequence[Any], eps: float | None = N
     points = [np.array(p) for p in pt]  # a copy: the caller's arrays are left alone
     for place, point in enumerate(points):
         if point.dtype.name not in STEPS:
-            raise TypeError(f"numeric_grad: argument {place} must be of real floats, not {point.dtype}")
+            raise TypeError(f"numeric_grad: argument {place} must be of floats, not {point.dtype}")
     step = max((STEPS[p.dtype.name] for p in points), default=STEPS["float64"]) if eps is None else eps
     return _differences(f, points, step, lambda above, below: float(above) - float(below))
 
@@ -83,17 +84,30 @@ def _differences(
     """For each element of each point, the change of f per unit step; the points are moved and put back."""
     gradients = []
     for point in points:
-        gradient = np.zeros(point.shape)
+        gradient = np.zeros(point.shape, _wide(point))
         for index in np.ndindex(point.shape):
-            here = point[index]
-            point[index] = here + step
-            above, forward = f(*points), float(point[index])
-            point[index] = here - step
-            below, backward = f(*points), float(point[index])
-            point[index] = here
-            gradient[index] = change(above, below) / (forward - backward)  # the steps that were taken, after rounding
+            for unit in (1, 1j) if point.dtype.kind == "c" else (1,):
+                gradient[index] += unit * _slope(f, points, point, index, step * unit, change)
         gradients.append(gradient)
     return gradients
+
+
+def _slope(f: Callable[..., Any], points: list[Array], point: Array, index: tuple[int, ...], step: complex,
+           change: Callable[[Any, Any], float]) -> float:
+    """The change of f per unit along a step of one element."""
+    here = point[index]
+    point[index] = here + step
+    above, forward = f(*points), point[index]
+    point[index] = here - step
+    below, backward = f(*points), point[index]
+    point[index] = here
+    taken = abs(np.asarray(forward, _wide(point)) - np.asarray(backward, _wide(point)))  # after rounding
+    return change(above, below) / float(taken)
+
+
+def _wide(array: Array) -> str:
+    """The dtype derivatives are compared in."""
+    return "complex128" if array.dtype.kind == "c" else "float64"
 
 
 def verify_grad(
@@ -111,7 +125,8 @@ def verify_grad(
     fun : callable
         From symbolic tensors to one symbolic tensor.
     pt : sequence of array-like
-        The arguments, of real floats, where `fun` is differentiable.
+        The arguments, of floats or complex numbers, where `fun` is differentiable. By a complex argument
+        z = a + ib, the gradient is that by a plus i times that by b (see `symgraph.grad`).
     n_tests : int
         How many random projections to try.
     rng : numpy.random.Generator or RandomState, optional
@@ -136,7 +151,7 @@ def verify_grad(
     GradientError
         An AssertionError that names the argument, the element and both numbers.
     TypeError
-        When an argument is not of real floats, or `fun` does not return one floating-point tensor.
+        When an argument is not of floats, or `fun` does not return one floating-point tensor.
 
     Examples
     --------
@@ -149,7 +164,7 @@ def verify_grad(
     for place, point in enumerate(points):
         if point.dtype.name not in STEPS:
             raise TypeError(
-                f"verify_grad: argument {place} must be of real floats, not {point.dtype} of shape {point.shape}"
+                f"verify_grad: argument {place} must be of floats, not {point.dtype} of shape {point.shape}"
             )
     rng = np.random.default_rng(20240229) if rng is None else rng
     inputs = [TensorType(p.dtype, [1 if n == 1 else None for n in p.shape])(f"input{i}") for i, p in enumerate(points)]
@@ -163,13 +178,21 @@ def verify_grad(
     compute = function(inputs, output, mode=_without_debugging(mode, no_debug_ref), on_unused_input="ignore")
     shape = np.shape(compute(*points))
     for _ in range(n_tests):
-        direction = np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape), output.type.dtype)
-        cost = tensor_sum(output * as_tensor_variable(direction))
+        direction = _random_direction(rng, shape, output.type.dtype)
+        weighted = output * as_tensor_variable(direction.conj())
+        cost = tensor_sum(weighted.real if direction.dtype.kind == "c" else weighted)
         gradients = grad(cost, inputs, disconnected_inputs="ignore")
         _compare(inputs, points, compute, direction, gradients, mode, settings)
         if order == 2:
             for gradient in gradients:
                 _verify_again(gradient, inputs, points, rng, mode, settings, no_debug_ref)
+
+
+def _random_direction(rng: Any, shape: tuple[int, ...], dtype: str) -> Array:
+    """Elements of neither part near 0."""
+    parts = [rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+             for _ in range(2 if np.dtype(dtype).kind == "c" else 1)]
+    return np.asarray(parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1], dtype)
 
 
 def _verify_again(gradient: Any, inputs: list[Any], points: list[Array], rng: Any, mode: Any, settings: dict[str, Any],
@@ -192,7 +215,7 @@ def _one_output(fun: Callable[..., Any], inputs: list[Any], out_type: str | None
     if out_type is not None:
         output = cast(output, out_type)
     if output.type.dtype not in STEPS:
-        raise TypeError(f"verify_grad: the function returned {output.type}; only real floats have gradients to check")
+        raise TypeError(f"verify_grad: the function returned {output.type}; only floats have gradients to check")
     return output
 
 
@@ -203,16 +226,16 @@ def _without_debugging(mode: Any, no_debug_ref: bool) -> Any:
 
 def _compare(inputs: list[Any], points: list[Array], compute: Any, direction: Array, gradients: list[Any], mode: Any,
              settings: dict[str, Any]) -> None:
-    wide = direction.astype("float64")
+    wide = direction.conj().astype(_wide(direction))
 
     def change(above: Any, below: Any) -> float:
         # Element by element, then summed: what does not change must not drown what does in its rounding.
-        return float(((np.asarray(above, "float64") - np.asarray(below, "float64")) * wide).sum())
+        return float(((np.asarray(above, wide.dtype) - np.asarray(below, wide.dtype)) * wide).real.sum())
 
     analytic = function(inputs, gradients, mode=mode, on_unused_input="ignore")(*points)
     numeric = _differences(compute, [np.array(p) for p in points], settings["eps"], change)
     for place, (found, expected, point) in enumerate(zip(analytic, numeric, points, strict=True)):
-        found = np.asarray(found, "float64")
+        found = np.asarray(found, expected.dtype)
         if found.shape != point.shape:
             raise GradientError(f"the gradient by argument {place} has shape {found.shape}, the argument {point.shape}",
                                 place, (), float("nan"), float("nan"))
@@ -230,8 +253,8 @@ def _compare(inputs: list[Any], points: list[Array], compute: Any, direction: Ar
                 f"{settings['rel_tol']:.3g})",
                 place,
                 index,
-                float(found[index]),
-                float(expected[index]),
+                found[index].item(),
+                expected[index].item(),
             )
 
 

@@ -76,11 +76,11 @@ def test_every_mode_and_out_type() -> None:
 
 
 def test_what_cannot_be_checked_is_refused() -> None:
-    with pytest.raises(TypeError, match="argument 0 must be of real floats, not int64"):
+    with pytest.raises(TypeError, match="argument 0 must be of floats, not int64"):
         verify_grad(T.exp, [np.array([1, 2])])
     with pytest.raises(TypeError, match="one output at a time"):
         verify_grad(lambda x: [x, x], [np.array(1.0)])
-    with pytest.raises(TypeError, match="only real floats"):
+    with pytest.raises(TypeError, match="only floats"):
         verify_grad(lambda x: x > 0, [np.array(1.0)])
     with pytest.raises(ValueError, match="order must be 1 or 2"):
         verify_grad(T.exp, [np.array(1.0)], order=3)
@@ -93,7 +93,7 @@ def test_numeric_grad() -> None:
     np.testing.assert_allclose(ga, [[6, 12]], rtol=1e-6)
     np.testing.assert_allclose(gb, 5, rtol=1e-6)
     np.testing.assert_array_equal(a, before)
-    with pytest.raises(TypeError, match="real floats"):
+    with pytest.raises(TypeError, match="of floats"):
         numeric_grad(lambda x: x, [np.array(1)])
 
 

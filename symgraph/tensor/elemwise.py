@@ -22,9 +22,13 @@ from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
-__all__ = ["Elemwise", "TensorOp", "cast", "elemwise", "float_policy", "meeting_axes", "unbroadcast"]
+__all__ = [
+    "Elemwise", "TensorOp", "cast", "confine", "conjugated", "elemwise", "float_policy", "is_complex", "meeting_axes",
+    "unbroadcast",
+]
 
 _PYTHON_NUMBERS = (bool, int, float, complex)
+_SELECTING = {"switch", "maximum", "minimum", "clip", "complex"}  # their gradients are chosen, not multiplied
 _COMPARISONS = {"lt", "gt", "le", "ge", "eq", "neq"}
 
 
@@ -35,6 +39,18 @@ class TensorOp(Op):
         from symgraph.tensor.basic import as_tensor_variable
 
         return as_tensor_variable(value)
+
+    def pull(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_gradients: Sequence[Variable]) -> Sequence[Variable]:
+        from symgraph.tensor.support import confined
+
+        return confined(self, inputs, outputs, output_gradients, self.L_op(inputs, outputs, output_gradients))
+
+    def reach(self, x: Any, z: Any, mask: Any) -> Any:
+        """Which elements of the input x the elements of the output z in a mask depend on; by default, all or none."""
+        from symgraph.tensor.reduce import any as some
+
+        return some(mask)
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         """Pairs of (input, axis) whose lengths must be equal, since NumPy would stretch one of them if it were 1.
@@ -202,7 +218,8 @@ class Elemwise(TensorOp):
         """The gradients by each input, in its shape; None where zero."""
         choice = chosen(g)
         if choice is None:
-            return [None if term is None else unbroadcast(term, x)
+            mask = self._support(g)
+            return [None if term is None else unbroadcast(confine(term, mask), x)
                     for x, term in zip(inputs, self._pulled(g, z, inputs), strict=True)]
         terms = self._back(choice.gradient, z, inputs) if choice.fits(z, inputs) else None
         if terms is not None:
@@ -210,15 +227,40 @@ class Elemwise(TensorOp):
         return [None if term is None else unbroadcast(choice.restrict(term), x)
                 for x, term in zip(inputs, self._pulled(choice.gradient, z, inputs), strict=True)]
 
+    def _support(self, g: Any) -> Any | None:
+        """Where the gradient can be other than zero, for functions by whose derivative it is multiplied."""
+        if self.scalar.name in _SELECTING or (
+            self.scalar.pullback is None and not any(map(callable, self.scalar.partials))
+        ):
+            return None
+        from symgraph.tensor.support import support
+
+        return support(g)
+
     def _pulled(self, g: Any, z: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """The gradients by each input, in the shape of the output; None where zero."""
+        if is_complex(z) or any(map(is_complex, inputs)):
+            return self._pulled_complex(g, z, inputs)
         if self.scalar.pullback is not None:
             return self.scalar.pullback(g, z, *inputs)
         return [None if isinstance(x, Constant) else _times(g, partial, z, inputs)
                 for x, partial in zip(inputs, self.scalar.partials, strict=True)]
 
+    def _pulled_complex(self, g: Any, z: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        """As `_pulled`: of a holomorphic function, with the partials conjugated."""
+        function = self.scalar
+        if function.complex_pullback is not None:
+            return function.complex_pullback(g, z, *inputs)
+        if function.pullback is not None:
+            return [None if t is None else conjugated(t) for t in function.pullback(conjugated(g), z, *inputs)]
+        return [None if isinstance(x, Constant) else
+                _times(g, conjugated(partial(z, *inputs)), z, inputs) if callable(partial) else
+                _times(g, partial, z, inputs) for x, partial in zip(inputs, function.partials, strict=True)]
+
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         function = self.scalar
+        if function.complex_pullback is not None and any(map(is_complex, inputs)):
+            raise NotImplementedError
         if function.pullback is not None or not function.partials or any(
             eval_points[i] is not None for i in function.unknown
         ):
@@ -226,8 +268,8 @@ class Elemwise(TensorOp):
         z = self(*inputs)
         if z.type.is_discrete:
             return [z.type.zeros_like(z)]
-        terms = [_times(t, partial, z, inputs) for t, partial in zip(eval_points, function.partials, strict=True)
-                 if t is not None]
+        terms = [confine(_times(t, partial, z, inputs), self._support(t))
+                 for t, partial in zip(eval_points, function.partials, strict=True) if t is not None]
         terms = [t for t in terms if t is not None]
         if not terms:
             return [z.type.zeros_like(z)]
@@ -287,13 +329,35 @@ def _is_zero(v: Variable) -> bool:
     return isinstance(v, Constant) and v.type.ndim == 0 and v.data == 0
 
 
+def confine(term: Any, mask: Any) -> Any:
+    """`term` where `mask` holds and zero elsewhere; unchanged where either is None."""
+    return term if mask is None or term is None else elemwise(scalar.switch)(mask, term, 0)
+
+
 def _times(g: Any, partial: Any, z: Any, inputs: Sequence[Any]) -> Any:
     """g * partial, without the multiplications that do nothing; None where it is zero."""
     if callable(partial):
         return g * partial(z, *inputs)
+    if isinstance(partial, Variable):
+        return g * partial
     if partial == 0:
         return None
     return g if partial == 1 else -g if partial == -1 else g * partial
+
+
+def is_complex(x: Any) -> bool:
+    """Whether the dtype is complex."""
+    return bool(x.type.numpy_dtype.kind == "c")
+
+
+def conjugated(x: Any) -> Any:
+    """The complex conjugate of a tensor; a real one itself."""
+    if not is_complex(x):
+        return x
+    if isinstance(x, Constant):
+        return x.type.constant(np.conj(x.data))
+    conj = elemwise(scalar.conj)
+    return x.owner.inputs[0] if x.owner is not None and x.owner.op is conj else conj(x)
 
 
 def _disconnected_or_zero(x: Variable) -> Variable:

@@ -18,17 +18,18 @@ from symgraph.tensor.elemwise import Elemwise, cast, elemwise
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acosh", "add", "allclose", "and_", "angle", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "betaln",
-    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "chi2sf", "clip", "conj", "conjugate",
-    "cos", "cosh", "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp",
-    "exp2", "expit", "expm1", "fill", "floor", "floor_divide", "fmod", "gamma", "gammainc", "gammaincc", "gammaln",
-    "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "i0", "i1", "imag", "int_div", "inv", "invert", "iround",
-    "isclose", "isfinite", "isinf", "isnan", "iv", "j0", "j1", "jv", "le", "left_shift", "less", "less_equal", "log",
-    "log1mexp", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative", "neq", "not_", "not_equal",
-    "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder", "right_shift", "round",
-    "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
-    "sinh", "softplus", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan", "tanh", "tensor_copy",
-    "trigamma", "true_div", "true_divide", "trunc", "where", "xlogx", "xlogy0", "xor",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "chi2sf", "clip", "complex",
+    "complex_from_polar", "conj", "conjugate",
+    "copysign", "cos", "cosh", "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "erfcinv", "erfcx",
+    "erfinv", "exp", "exp2", "expit", "expm1", "fill", "floor", "floor_divide", "fmod", "gamma", "gammainc",
+    "gammaincc", "gammaln", "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "i0", "i1", "imag", "int_div",
+    "inv", "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "iv", "j0", "j1", "jv", "le", "left_shift",
+    "less", "less_equal", "log", "log1mexp", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative",
+    "neq", "nextafter", "not_", "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal",
+    "remainder", "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid",
+    "sign", "signbit", "sin", "sinc", "sinh", "softplus", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan",
+    "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc", "where", "xlogx", "xlogy0", "xor",
 ]
 
 # ---- arithmetic ------------------------------------------------------------------------------------------
@@ -79,6 +80,8 @@ arcsinh = elemwise(scalar.arcsinh)
 arccosh = elemwise(scalar.arccosh)
 arctanh = elemwise(scalar.arctanh)
 hypot = elemwise(scalar.hypot)
+copysign = elemwise(scalar.copysign)
+nextafter = elemwise(scalar.nextafter)
 deg2rad = elemwise(scalar.deg2rad)
 rad2deg = elemwise(scalar.rad2deg)
 
@@ -149,6 +152,7 @@ conj = elemwise(scalar.conj)
 real = elemwise(scalar.real)
 imag = elemwise(scalar.imag)
 angle = elemwise(scalar.angle)
+complex = elemwise(scalar.complex)
 
 # ---- functions of any number of arguments ------------------------------------------------------------------------
 
@@ -204,6 +208,18 @@ def round(a: Any, mode: str | None = None) -> Any:
     if mode == "half_away_from_zero":
         return round_half_away_from_zero(a)
     raise ValueError(f"round: mode must be 'half_to_even' or 'half_away_from_zero', not {mode!r}")
+
+
+def complex_from_polar(abs: Any, angle: Any) -> Any:
+    """The complex numbers of given absolute values and arguments.
+
+    Examples
+    --------
+    >>> complex_from_polar([2.0, 1.0], [0.0, 3.141592653589793]).eval().round(12)
+    array([ 2.+0.j, -1.+0.j])
+    """
+    size, turn = as_tensor_variable(abs), as_tensor_variable(angle)
+    return complex(size * cos(turn), size * sin(turn))
 
 
 def iround(a: Any, mode: str | None = None) -> Any:

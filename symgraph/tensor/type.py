@@ -303,6 +303,9 @@ class TensorType(Type):
             gradient = specify_shape(gradient, [1 if a == 1 else None for a in mine])
         kind: Any = gradient.type
         wanted = self.gradient_type().dtype
+        if kind.numpy_dtype.kind == "c" and self.numpy_dtype.kind != "c":  # a real number moves along one axis only
+            gradient = gradient.real
+            kind = gradient.type
         if kind.dtype == wanted or (self.is_discrete and not kind.is_discrete):
             return gradient
         return cast(gradient, wanted)

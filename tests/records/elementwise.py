@@ -14,7 +14,6 @@ from tests.records.base import Array, random_array
 
 STEPS = "it is constant but for jumps"
 DISCRETE = "its result is discrete"
-HOLOMORPHIC = "derivatives of complex functions are another matter"
 
 Interval = tuple[float, float]
 
@@ -90,12 +89,20 @@ class Elementwise:
 REFUSED: dict[str, str] = dict.fromkeys(
     ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma",
      "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "j0", "j1", "jv", "i0",
-     "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf"), "c")
+     "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex"), "c")
 
 
 def like_exp(*dtypes: Any) -> Any:
     """What `numpy.exp` makes of a dtype: the rule for functions that come from SciPy, which has no half precision."""
     return (np.exp if len(dtypes) == 1 else np.hypot).resolve_dtypes((*dtypes, None))[-1]
+
+
+def _pairs(a: Array, b: Array) -> Any:
+    """The numbers a + ib, infinities kept in their parts."""
+    a, b = np.broadcast_arrays(a, b)
+    result = np.empty(a.shape, np.result_type(like_exp(a.dtype, b.dtype), "complex64"))
+    result.real, result.imag = a, b
+    return result
 
 
 def _half_away(x: Array) -> Any:
@@ -177,9 +184,9 @@ _UNARY = (
     unary("gamma", _wide(special.gamma), POSITIVE, NATURAL, dtype_of=like_exp),
     unary("psi", _wide(special.psi), POSITIVE, NATURAL, dtype_of=like_exp),
     unary("conj", np.conjugate),
-    unary("real", np.real, gradient=HOLOMORPHIC),
-    unary("imag", np.imag, gradient=HOLOMORPHIC),
-    unary("angle", np.angle, gradient=HOLOMORPHIC),
+    unary("real", np.real),
+    unary("imag", np.imag, gradient=STEPS),  # of real numbers it is 0, and the angle 0 or pi
+    unary("angle", np.angle, gradient=STEPS),
     unary("tensor_copy", np.array),
 )
 
@@ -197,6 +204,9 @@ _BINARY = (
     binary("logaddexp", np.logaddexp),
     binary("arctan2", np.arctan2, POSITIVE),
     binary("hypot", np.hypot, POSITIVE),
+    binary("complex", _pairs),
+    binary("copysign", np.copysign, POSITIVE, (-3, -0.1)),
+    binary("nextafter", np.nextafter),
     *(binary(name, reference, gradient=DISCRETE) for name, reference in (
         ("lt", np.less), ("gt", np.greater), ("le", np.less_equal), ("ge", np.greater_equal), ("eq", np.equal),
         ("neq", np.not_equal), ("logical_and", np.logical_and), ("logical_or", np.logical_or),

@@ -9,7 +9,6 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from symgraph.errors import NullTypeGradError
 from symgraph.tensor import TensorType
 from symgraph.testing import verify_grad
 from tests.tensor.common import MODES, compute
@@ -111,12 +110,6 @@ def test_single_precision_stays_single(name: str) -> None:
         out = sg.grad(T.sum(sg.grad(T.sum(getattr(T, name)(x)), x) * x), x)
         kinds: list[Any] = [v.type for node in sg.graph.toposort([out]) for v in node.outputs]
         assert {kind.dtype for kind in kinds if not kind.is_discrete} == {dtype}
-
-
-def test_complex_parts_have_no_gradient_yet_and_say_so() -> None:
-    z = T.zvector("z")
-    with pytest.raises(NullTypeGradError, match="real"):
-        sg.grad(T.sum(T.real(z)), z)
 
 
 def test_a_variable_used_in_many_ways() -> None:
