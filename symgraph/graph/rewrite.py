@@ -69,6 +69,7 @@ class Rule:
     """
 
     descends = False  # see `rewrite_rule`
+    counts = False
 
     def __init__(self, name: str, left: Pattern, right: Any, tags: Iterable[str] = ()) -> None:
         if not isinstance(left, Pattern) or isinstance(left, Wild):
@@ -125,13 +126,14 @@ class Rule:
 class FunctionRule(Rule):
     """A rule whose law is a Python function of the node; made by `rewrite_rule`."""
 
-    def __init__(self, name: str, roots: tuple[Any, ...], function: Callable[[Apply], Replacement],
-                 tags: Iterable[str] = (), descends: bool = False) -> None:
+    def __init__(self, name: str, roots: tuple[Any, ...], function: Callable[..., Replacement],
+                 tags: Iterable[str] = (), descends: bool = False, counts: bool = False) -> None:
         self.name = name
         self._roots = roots
         self.function = function
         self.tags = frozenset(tags)
         self.descends = descends
+        self.counts = counts
 
     @property
     def roots(self) -> tuple[Any, ...]:
@@ -149,7 +151,7 @@ class FunctionRule(Rule):
 
 
 def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = (),
-                 descends: bool = False) -> Callable[..., FunctionRule]:
+                 descends: bool = False, counts: bool = False) -> Callable[..., FunctionRule]:
     """Turn a function from a node to its replacement (or None) into a rule.
 
     Parameters
@@ -162,10 +164,13 @@ def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = (),
     descends : bool
         What it gives asks only about what comes before the node, so that it may fire as often in a row as the graph is
         deep; the budget is for rules that could go on for ever.
+    counts : bool
+        The function takes a second argument, ``uses(variable)``: how often a variable of the graph is read, outputs
+        included. What nothing else reads may be taken apart without being computed twice.
     """
 
-    def decorate(function: Callable[[Apply], Replacement]) -> FunctionRule:
-        return FunctionRule(name or function.__name__, roots, function, tags, descends)
+    def decorate(function: Callable[..., Replacement]) -> FunctionRule:
+        return FunctionRule(name or function.__name__, roots, function, tags, descends, counts)
 
     return decorate
 
@@ -249,11 +254,30 @@ class _Run:
         self.by: dict[Variable, str] = {}  # the rule by which it became that
         self.spent: dict[Apply, tuple[int, str]] = {}  # firings on the way to a node, and the last rule
         self.fired: list[Fired] = []
+        #: How often each variable is read, or None where no rule asks. Never too low: what a firing leaves unread is
+        #: still counted.
+        self.reads: dict[Variable, int] | None = {} if any(rule.counts for rule in rules.rules) else None
+
+    def uses(self, variable: Variable) -> int:
+        """How often a variable of the graph, or what it stands for, is read; outputs of the graph are."""
+        assert self.reads is not None
+        return self.reads.get(variable, 0)
+
+    def _count(self, variables: Iterable[Variable]) -> None:
+        reads = self.reads
+        assert reads is not None
+        for variable in variables:
+            reads[variable] = reads.get(variable, 0) + 1
 
     def normal_forms(self, outputs: Sequence[Variable]) -> list[Variable]:
         """The normal forms of `outputs`: each node is visited after its inputs."""
         normal, becomes = self.normal, self.becomes
-        for node in toposort(outputs):
+        order = toposort(outputs)
+        if self.reads is not None:
+            self._count(outputs)
+            for node in order:
+                self._count(node.inputs)
+        for node in order:
             for variable in node.inputs:
                 if variable.owner is None:
                     normal[variable] = variable
@@ -334,7 +358,12 @@ class _Run:
     def _link(self, old: Iterable[Variable], new: Iterable[Variable]) -> None:
         for before, after in zip(old, new, strict=True):
             if before is not after:
-                self.becomes[before] = after
+                self._becomes(before, after)
+
+    def _becomes(self, before: Variable, after: Variable) -> None:
+        self.becomes[before] = after
+        if self.reads is not None:  # who read the one reads the other
+            self.reads[after] = self.reads.get(after, 0) + self.reads.get(before, 0)
 
     def _fire_one_of(self, rules: Sequence[Rule], node: Apply) -> bool:
         """Try rules at a node whose inputs are in normal form; say whether one changed anything."""
@@ -342,7 +371,7 @@ class _Run:
         try:
             with deriving(node.origin):
                 for rule in rules:
-                    result = rule.apply(node)
+                    result = rule.function(node, self.uses) if rule.counts else rule.apply(node)  # type: ignore[attr-defined]
                     if result is not None and self._fire(rule, node, result):
                         return True
         except NonConvergenceError:
@@ -362,14 +391,18 @@ class _Run:
         changed = [i for i, (old, new) in enumerate(zip(node.outputs, interned, strict=True)) if old is not new]
         if not changed:
             return False
-        self._spend(rule, node, self.fgraph.created[number:])
+        made = self.fgraph.created[number:]
+        self._spend(rule, node, made)
+        if self.reads is not None:
+            for new_node in made:
+                self._count(new_node.inputs)
         first = changed[0]
         self.fired.append(Fired(self.rules.name, rule.name, node.outputs[first], interned[first], node.origin))
         for old, new in zip(node.outputs, interned, strict=True):
             if new is old:
                 self.normal[old] = old  # the rule replaced another output of the node
                 continue
-            self.becomes[old] = new
+            self._becomes(old, new)
             self.by[old] = rule.name
             if new.name is None and new.owner is not None:
                 new.name = old.name

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from symgraph.graph.rewrite import Rule, RuleSet
+from symgraph.rewrites.blas import BLAS
 from symgraph.rewrites.canonicalize import CANONICALIZE
 from symgraph.rewrites.constants import CONSTANTS
 from symgraph.rewrites.shape import SHAPE
@@ -23,6 +24,7 @@ GROUPS: dict[str, Sequence[Rule]] = {
     "stabilize": STABILIZE,
     "specialize": SPECIALIZE,
     "expand": EXPAND,
+    "blas": BLAS,
 }
 
 #: Each phase: its name, the groups applied together to a fixed point, and the least level of optimisation that has it.
@@ -30,6 +32,7 @@ PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("simplify", ("constants", "shape", "canonicalize", "stabilize"), "FAST_COMPILE"),
     ("specialize", ("specialize", "constants", "shape", "canonicalize"), "FAST_RUN"),
     ("expand", ("expand", "constants", "shape"), "FAST_RUN"),
+    ("blas", ("blas", "constants"), "FAST_RUN"),
 )
 
 _LEVELS = {None: 0, "FAST_COMPILE": 1, "FAST_RUN": 2}

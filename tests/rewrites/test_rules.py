@@ -155,10 +155,28 @@ FIRES = [
     example("expand", LogSoftmax((0,)), X),
     example("expand", LogSumExp((0, 1)), X),
     example("expand", SoftmaxGrad((1,)), X, Y),
+    example("gemm", lambda w, x, d: w - 0.1 * T.dot(x.T, d), floats(4, 4), X, Y),
+    example("gemm", lambda w, x, d, s: w - s * (T.dot(x.T, d) + 2 * s * w), floats(4, 4), X, Y, 0.25),
+    example("gemm", lambda w, x, d: -w / 3 + T.dot(x.T, d) * 2, *(floats(*s, dtype="float32") for s in
+                                                                  ((4, 4), (3, 4), (3, 4)))),
+    example("gemm", lambda x, d, u: T.dot(x.T, d) + T.dot(u, u), X, Y, floats(4, 4)),
+    example("gemm", lambda x, d, u: T.dot(x.T, d) - T.dot(u, u) + T.dot(u, u.T), X, Y, floats(4, 4)),
+    example("gemv", lambda v, x, u: v + T.dot(u, x) / 3, V, X, floats(3)),
+    example("gemv", lambda v, x, u, s: v * s - T.dot(x, u), floats(3), X, V, 0.5),
+    example("ger", lambda x, u, v, s: x - T.outer(u, v) * s, X, floats(3), V, 0.5),
+    example("ger", lambda x, u, v: x / 2 + T.outer(u, v), X, floats(3), V),
 ]
 
 #: Where a rule must hold back: its law would not hold, or the result would be of another type.
 DECLINES = [
+    example("gemm", lambda w, x, d: T.dot(w, w) + T.dot(w, w) ** 2, floats(4, 4), X, Y),  # computed once
+    example("gemm", lambda w, v: T.dot(w, w) + v, floats(4, 4), V),
+    example("gemm", lambda w, x: w + x + T.dot(w, x), floats(4, 4), floats(4, 4)),
+    example("gemm", lambda w, u: u + T.dot(w, w), integers(4, 4), integers(4, 4)),
+    example("gemm", lambda w, u: u + 1e-30 * (1e-30 * T.dot(w, w)), *(floats(4, 4, dtype="float32"),) * 2),
+    example("gemm", lambda w, u: u + 0 * T.dot(w, w), floats(4, 4), floats(4, 4)),  # may be NaN
+    example("gemv", lambda x, u, v: T.dot(x, u) + T.dot(v, v), X, V, floats(3)),
+    example("ger", lambda x, u, v: x * u.dimshuffle(0, "x") + v, X, floats(3), V),
     example("fold_constants", lambda x: T.exp(x) + 1, X),
     example("fold_constants", lambda: T.zeros((1 << 10, 1 << 10))),
     example("fold_constants", lambda: Fails()(T.constant(1.0))),
