@@ -14,7 +14,7 @@ from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, number_constant
-from symgraph.tensor.elemwise import TensorOp, cast, elemwise
+from symgraph.tensor.elemwise import TensorOp, cast, conjugated, elemwise
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
@@ -67,7 +67,7 @@ def _pull_prod(g: Any, z: Any, x: Any, axes: tuple[int, ...]) -> Any:
     alone = elemwise(scalar.switch)(zero, others, 0)
     value = elemwise(scalar.switch)(elemwise(scalar.eq)(zeros, 0), others / elemwise(scalar.switch)(zero, 1, x),
                                     elemwise(scalar.switch)(elemwise(scalar.eq)(zeros, 1), alone, 0))
-    return g * value
+    return g * conjugated(value)
 
 
 def _pull_extreme(g: Any, z: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -157,11 +157,8 @@ class Reduce(TensorOp):
         (x,) = types
         if not isinstance(x, TensorType):
             raise TypeError(f"{self.kind} takes a tensor, not {x}")
-        if not self.reduction.has_identity:
-            if x.numpy_dtype.kind == "c":
-                raise TypeError(f"{self.kind} is not defined on complex numbers here")
-            if builtins.any(x.shape[axis] == 0 for axis in self.axes):
-                raise ValueError(f"{self.kind} of an empty axis has no value: the shape is {x.shape}")
+        if not self.reduction.has_identity and builtins.any(x.shape[axis] == 0 for axis in self.axes):
+            raise ValueError(f"{self.kind} of an empty axis has no value: the shape is {x.shape}")
         if self.axes and self.axes[-1] >= x.ndim:
             raise np.exceptions.AxisError(self.axes[-1], x.ndim, self.kind)
         return (tensor_type(self.dtype or self.reduction.dtype(x.numpy_dtype).name, self._reduced(x.shape)),)
@@ -190,6 +187,9 @@ class Reduce(TensorOp):
         if not self.keepdims:
             g, z = (self._expand(v, x.type.ndim) for v in (g, z))
         return [self.reduction.pullback(g, z, x, self.axes)]
+
+    def reach(self, x: Any, z: Any, mask: Any) -> Any:
+        return mask if self.keepdims else self._expand(mask, x.type.ndim)
 
     def _expand(self, reduced: Any, ndim: int) -> Any:
         kept = iter(range(reduced.type.ndim))
@@ -298,7 +298,10 @@ def prod(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest element over axes. In its gradient, every element that attains it takes the whole."""
+    """The largest element over axes. In its gradient, every element that attains it takes the whole.
+
+    Complex numbers are ordered as NumPy orders them: by their real parts, then by their imaginary ones.
+    """
     return _reduce("max", x, axis, keepdims=keepdims)
 
 
@@ -410,11 +413,13 @@ def ptp(a: Any, axis: Any = None) -> Any:
 
 
 def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The vector norm of order `ord` over axes: 0 counts, inf and -inf take extremes."""
+    """The vector norm of order `ord` over axes: 0 counts, inf and -inf take extremes. It is a float, of integers too."""
     variable = as_tensor_variable(x)
+    if variable.type.is_discrete:
+        variable = cast(variable, "float64")
     size = elemwise(scalar.abs)(variable)
     if ord == 0:
-        return sum(elemwise(scalar.neq)(variable, 0), axis, keepdims=keepdims)
+        return sum(elemwise(scalar.neq)(variable, 0), axis, size.type.dtype, keepdims)
     if ord == 1:
         return sum(size, axis, keepdims=keepdims)
     if ord == 2:
