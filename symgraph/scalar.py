@@ -282,15 +282,18 @@ sqr: Row = _row("sqr", np.square, (lambda z, x: 2 * x,))
 sqrt: Row = _row("sqrt", np.sqrt, (lambda z, x: 0.5 / z,))
 cbrt: Row = _row("cbrt", np.cbrt, (lambda z, x: 1 / (3 * z * z),))
 maximum: Row = _row(
-    "maximum", np.maximum, (lambda z, x, y: x > y, lambda z, x, y: x <= y), commutative=True, associative=True
+    "maximum", np.maximum, (lambda z, x, y: x > y, lambda z, x, y: x <= y), commutative=True, associative=True,
+    pullback=lambda g, z, x, y: (switch(x > y, g, 0), switch(x <= y, g, 0)),  # chosen, so that inf is not times 0
 )
 minimum: Row = _row(
-    "minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x >= y), commutative=True, associative=True
+    "minimum", np.minimum, (lambda z, x, y: x < y, lambda z, x, y: x >= y), commutative=True, associative=True,
+    pullback=lambda g, z, x, y: (switch(x < y, g, 0), switch(x >= y, g, 0)),
 )
 clip: Row = _row(
     "clip",
     _clip,
     (lambda z, x, a, b: (x >= a) & (x <= b), lambda z, x, a, b: x < a, lambda z, x, a, b: x > b),
+    pullback=lambda g, z, x, a, b: (switch((x >= a) & (x <= b), g, 0), switch(x < a, g, 0), switch(x > b, g, 0)),
     types=_clip_types,
 )
 second: Row = _row("second", _second, (0, 1), types=_second_types)

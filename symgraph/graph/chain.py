@@ -94,7 +94,7 @@ class Chain:
             return
         given: list[Variable] = [DisconnectedType()() if g is None else g for g in flowing]
         with deriving(node.origin, f"gradient of {node.op}"):
-            back = node.op.L_op(node.inputs, node.outputs, given)
+            back = node.op.pull(node.inputs, node.outputs, given)
             if len(back) != len(node.inputs):
                 raise ValueError(f"{node.op}.L_op returned {len(back)} gradients for {len(node.inputs)} inputs")
             for i in places:

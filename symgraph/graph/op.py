@@ -161,6 +161,11 @@ class Op:
         """The chain rule, backward: the cost's derivative by each input, given those by each output."""
         return self.grad(inputs, output_gradients)
 
+    def pull(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
+             output_gradients: Sequence[Variable]) -> Sequence[Variable]:
+        """What the backward walk asks for: `L_op`, to which a family of operations may have something to add."""
+        return self.L_op(inputs, outputs, output_gradients)
+
     def grad(self, inputs: Sequence[Variable], output_gradients: Sequence[Variable]) -> Sequence[Variable]:
         """`L_op` without sight of the outputs: the older form, still honoured."""
         reason = f"{self} has no gradient: it defines neither L_op nor grad"

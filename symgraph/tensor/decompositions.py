@@ -78,6 +78,16 @@ class MatrixOp(TensorOp):
         variables = [as_floating(x) for x in inputs]
         return Apply(self, variables, self._cached_types(tuple([v.type for v in variables])))
 
+    def reach(self, x: Any, z: Any, mask: Any) -> Any:
+        """All of a matrix, for any element of what was made of it."""
+        from symgraph.tensor.reduce import any as some
+
+        batch = x.type.ndim - 2
+        if batch <= 0 or z.type.broadcastable[:batch] != x.type.broadcastable[:batch]:
+            return some(mask)
+        whole = some(mask, axis=list(range(batch, mask.type.ndim)))
+        return whole.dimshuffle([*range(batch), "x", "x"])
+
 
 def transposed(x: Any) -> Any:
     """`x` with its last two axes exchanged."""

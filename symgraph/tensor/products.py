@@ -12,7 +12,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
-from symgraph.tensor.elemwise import TensorOp, cast, float_policy, meeting_axes, unbroadcast
+from symgraph.tensor.elemwise import TensorOp, cast, confine, conjugated, float_policy, meeting_axes, unbroadcast
 from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
@@ -23,6 +23,25 @@ def _inner_lengths(a: TensorType, b: TensorType, axis_b: int, who: str) -> None:
     mine, theirs = a.shape[-1], b.shape[axis_b]
     if mine is not None and theirs is not None and mine != theirs:
         raise ValueError(f"{who}: inner dimensions differ, {mine} and {theirs}, in {a} by {b}")
+
+
+def guarding(g: Any, z: Any) -> Any | None:
+    """Where the gradient of a product z can be other than zero, if the factors are to be guarded elsewhere.
+
+    They are not where z itself was compared to decide, as a rectifier does: that would cost every network of them.
+    """
+    from symgraph.tensor.support import compared, support
+
+    return None if compared(g, z) else support(g)
+
+
+def _used(mask: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """Two matrices (or batches of them), with zeros in rows and columns whose products nobody uses."""
+    if mask is None:
+        return a, b
+    from symgraph.tensor.reduce import any as some
+
+    return confine(some(mask, axis=-1, keepdims=True), a), confine(some(mask, axis=-2, keepdims=True), b)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,13 +74,18 @@ class Dot(TensorOp):
         (a, b), (g,) = inputs, output_gradients
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
+        mask = guarding(g, outputs[0])
+        a, b = conjugated(a), conjugated(b)
         if a.type.ndim == 2 and b.type.ndim == 2:
-            return [self(g, b.T), self(a.T, g)]
+            used_a, used_b = _used(mask, a, b)
+            return [self(g, used_b.T), self(used_a.T, g)]
         if a.type.ndim == 2:
-            return [g.dimshuffle(0, "x") * b, self(a.T, g)]
+            column = None if mask is None else mask.dimshuffle(0, "x")
+            return [confine(g.dimshuffle(0, "x") * b, column), self(confine(a, column).T, g)]
         if b.type.ndim == 2:
-            return [self(b, g), a.dimshuffle(0, "x") * g]
-        return [g * b, g * a]
+            row = None if mask is None else mask.dimshuffle("x", 0)
+            return [self(confine(b, row), g), confine(a.dimshuffle(0, "x") * g, row)]
+        return [confine(g * b, mask), confine(g * a, mask)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (a, b), (ta, tb) = inputs, eval_points
@@ -107,9 +131,10 @@ class BatchedMatMul(TensorOp):
         (a, b), (g,) = inputs, output_gradients
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x) for x in inputs]
+        used_a, used_b = _used(guarding(g, outputs[0]), conjugated(a), conjugated(b))
         return [
-            _unbroadcast_batch(self(g, swapaxes(b, -1, -2)), a),
-            _unbroadcast_batch(self(swapaxes(a, -1, -2), g), b),
+            _unbroadcast_batch(self(g, swapaxes(used_b, -1, -2)), a),
+            _unbroadcast_batch(self(swapaxes(used_a, -1, -2), g), b),
         ]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:

@@ -44,6 +44,9 @@ class _OverAxes(TensorOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [input_shapes[0]]
 
+    def reach(self, x: Any, z: Any, mask: Any) -> Any:
+        return Reduce("any", self.axes, keepdims=True)(mask)
+
     def over(self, x: Any) -> Any:
         """The sum along the axes, kept with length 1."""
         return tensor_sum(x, self.axes, keepdims=True)
