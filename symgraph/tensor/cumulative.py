@@ -13,7 +13,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import normalize_axis
-from symgraph.tensor.elemwise import TensorOp, elemwise
+from symgraph.tensor.elemwise import TensorOp, conjugated, elemwise
 from symgraph.tensor.reduce import REDUCTIONS
 from symgraph.tensor.shape import flatten
 from symgraph.tensor.type import TensorType, tensor_type
@@ -59,8 +59,9 @@ class Accumulate(TensorOp):
         equal, switch = elemwise(scalar.eq), elemwise(scalar.switch)
         zero = equal(x, 0)
         first = zero & equal(Accumulate("sum", self.axis)(zero), 1)
-        others = self(switch(first, 1, x))
-        return [switch(first, self._backward_sum(g * others), self._backward_sum(g * z) / switch(zero, 1, x))]
+        others = conjugated(self(switch(first, 1, x)))
+        return [switch(first, self._backward_sum(g * others),
+                       self._backward_sum(g * conjugated(z)) / switch(zero, 1, conjugated(x)))]
 
     def _backward_sum(self, g: Any) -> Any:
         """The sums of each element and those after it."""
