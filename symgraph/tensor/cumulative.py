@@ -14,6 +14,7 @@ from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import normalize_axis
 from symgraph.tensor.elemwise import TensorOp, conjugated, elemwise
+from symgraph.tensor.factors import ProductShares
 from symgraph.tensor.reduce import REDUCTIONS
 from symgraph.tensor.shape import flatten
 from symgraph.tensor.type import TensorType, tensor_type
@@ -54,14 +55,7 @@ class Accumulate(TensorOp):
             return [x.type.zeros_like(x)]
         if self.kind == "sum":
             return [self._backward_sum(g)]
-        # A product loses sight of its factors after the first zero. Before it, each factor's share is the product
-        # over the factor; at it, the product of all others; after it, nothing.
-        equal, switch = elemwise(scalar.eq), elemwise(scalar.switch)
-        zero = equal(x, 0)
-        first = zero & equal(Accumulate("sum", self.axis)(zero), 1)
-        others = conjugated(self(switch(first, 1, x)))
-        return [switch(first, self._backward_sum(g * others),
-                       self._backward_sum(g * conjugated(z)) / switch(zero, 1, conjugated(x)))]
+        return [ProductShares(self.axis)(conjugated(x), g)]
 
     def _backward_sum(self, g: Any) -> Any:
         """The sums of each element and those after it."""
@@ -112,7 +106,7 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
 def cumprod(x: Any, axis: int | None = None) -> Any:
     """The products of each element and those before it along an axis, as `numpy.cumprod`; arguments as for `cumsum`.
 
-    Its gradient is right where elements are zero; the second derivative is so only where none is.
+    Its derivatives of every order are right where elements are zero.
 
     Examples
     --------

@@ -60,14 +60,10 @@ def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _pull_prod(g: Any, z: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """The product of the *other* factors, also where one is zero (then only it has a gradient)."""
-    zero = elemwise(scalar.eq)(x, 0)
-    others = Reduce("prod", axes, x.type.dtype, None, True)(elemwise(scalar.switch)(zero, 1, x))
-    zeros = Reduce("sum", axes, "int64", None, True)(zero)
-    alone = elemwise(scalar.switch)(zero, others, 0)
-    value = elemwise(scalar.switch)(elemwise(scalar.eq)(zeros, 0), others / elemwise(scalar.switch)(zero, 1, x),
-                                    elemwise(scalar.switch)(elemwise(scalar.eq)(zeros, 1), alone, 0))
-    return g * conjugated(value)
+    """The product of the *other* factors, also where some are zero."""
+    from symgraph.tensor.factors import other_factors
+
+    return g * conjugated(other_factors(x, axes))
 
 
 def _pull_extreme(g: Any, z: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -292,7 +288,7 @@ def prod(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False
          no_zeros_in_input: bool = False) -> Any:
     """The product over axes; arguments as for `sum`.
 
-    Its gradient is right where elements are zero; the second derivative is so only where none is.
+    Its derivatives of every order are right where elements are zero.
     """
     return _reduce("prod", input, axis, dtype, keepdims, acc_dtype)
 
