@@ -268,12 +268,19 @@ int_div: Row = _row("int_div", np.floor_divide, (0, 0), symbol="//")
 mod: Row = _row("mod", np.remainder, (1, lambda z, x, y: -floor(x / y)), symbol="%")
 fmod: Row = _row("fmod", np.fmod, (1, lambda z, x, y: -trunc(x / y)))
 pow: Row = _row("pow", np.power, (
-    lambda z, x, y: y * pow(x, switch(eq(y, 0), 1, y - 1)),    # 0 at y = 0, not 0 * inf
+    lambda z, x, y: _power_by_base(x, y),
     lambda z, x, y: z * log(switch(eq(x, 0), 1, x)),           # 0 at x = 0, the limit for y > 0
 ), symbol="**", complex_pullback=lambda g, z, x, y: (
-    g * conj(y * pow(x, switch(eq(y, 0), 1, y - 1))),
+    g * conj(_power_by_base(x, y)),
     g * conj(z * log(switch(eq(x, 0), 1, x) + 0j)),            # x may be real and negative
 ))
+
+
+def _power_by_base(x: Any, y: Any) -> Any:
+    """The derivative of x ** y by x: at y = 0 it is 0, also at x = 0, and its own derivative by y is 1 / x."""
+    return switch(eq(y, 0), y / switch(eq(x, 0), 1, x), y * pow(x, y - 1))
+
+
 neg: Row = _row("neg", np.negative, (-1,), symbol="-")
 reciprocal: Row = _row("reciprocal", _reciprocal, (lambda z, x: -z * z,), types=_reciprocal_types)
 abs: Row = _row("abs", np.absolute, (lambda z, x: sgn(x),), complex_pullback=lambda g, z, x: (g * sgn(x),))
@@ -402,6 +409,22 @@ def _polygamma_types(n: DType, x: DType) -> tuple[DType, ...]:
 polygamma: Row = _row("polygamma", _polygamma, nin=2, types=_polygamma_types,  # for n >= 1; psi is that of n = 0
                  pullback=lambda g, z, n, x: (None, g * polygamma(n + 1, x)))
 
+
+def _spherical_jn(n: Any, x: Any) -> Any:
+    from scipy.special import spherical_jn as function
+
+    result = _polygamma_types(np.asarray(n).dtype, np.asarray(x).dtype)[-1]
+    return np.asarray(function(np.asarray(n, "int64"), np.asarray(x, "float64")), result)
+
+
+def _pull_spherical(g: Any, z: Any, n: Any, x: Any) -> Any:
+    # (n j[n-1] - (n + 1) j[n+1]) / (2 n + 1): no division by x (Abramowitz and Stegun, 10.1.20).
+    m = n.astype(z.dtype)
+    return None, g * (m * spherical_jn(maximum(n - 1, 0), x) - (m + 1) * spherical_jn(n + 1, x)) / (2 * m + 1)
+
+
+spherical_jn: Row = _row("spherical_jn", _spherical_jn, nin=2, types=_polygamma_types, pullback=_pull_spherical)
+
 _HALF_SQRT_PI = float(np.sqrt(np.pi) / 2)
 
 
@@ -430,12 +453,12 @@ i1: Row = _special("i1", (lambda z, x: 0.5 * (i0(x) + iv(2, x)),))
 iv: Row = _special("iv", (0, lambda z, v, x: 0.5 * (iv(v - 1, x) + iv(v + 1, x))), unknown=(0,))
 xlogy0: Row = _special("xlogy0", (
     lambda z, x, y: log(y),
-    lambda z, x, y: switch(eq(x, 0), 0, x / switch(eq(x, 0), 1, y)),  # 0 at x = 0, where the function is 0 for any y
+    lambda z, x, y: x / switch(eq(x, 0) & eq(y, 0), 1, y),     # 0 at x = y = 0: the function is 0 there for any y
 ), "xlogy")
 xlogx: Row = _row("xlogx", _xlogx, (lambda z, x: log(x) + 1,), types=_float_types)
 log1mexp: Row = _row("log1mexp", _log1mexp, (lambda z, x: -1 / expm1(-x),), types=_float_types)
 sinc: Row = _row("sinc", _floating(np.sinc), (
-    lambda z, x: switch(eq(x, 0), 0, (cos(float(np.pi) * x) - z) / switch(eq(x, 0), 1, x)),
+    lambda z, x: float(-np.pi) * spherical_jn(1, float(np.pi) * x),  # exact near 0, where a quotient would not be
 ), types=_float_types)
 
 

@@ -88,7 +88,7 @@ class Elementwise:
 #: Kinds of dtype an operation refuses although its reference has some meaning for them.
 REFUSED: dict[str, str] = dict.fromkeys(
     ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma",
-     "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "j0", "j1", "jv", "i0",
+     "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "spherical_jn", "j0", "j1", "jv", "i0",
      "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex"), "c")
 
 
@@ -224,6 +224,9 @@ _MORE = (
                 wrt=(1,)),
     Elementwise("polygamma", T.polygamma, lambda n, x: special.polygamma(n, x.astype("float64")), (NATURAL, POSITIVE),
                 (NATURAL, NATURAL), dtype_of=lambda n, x: like_exp(x), wrt=(1,), integral=(0,), special=False),
+    Elementwise("spherical_jn", T.spherical_jn, lambda n, x: special.spherical_jn(n, x.astype("float64")),
+                ((0, 3), ANY), ((0, 3), (-5, 5)), dtype_of=lambda n, x: like_exp(x), wrt=(1,), integral=(0,),
+                special=False),
     Elementwise("isclose", T.isclose, np.isclose, (ANY, ANY), ((-3, 3), (-3, 3)), gradient=DISCRETE),
 )
 
@@ -247,7 +250,7 @@ _SPECIAL = (
     unary("i1", _wide(special.i1), dtype_of=like_exp, special=False),
     unary("xlogx", _wide(lambda x: special.xlogy(x, x)), POSITIVE, (0, 5), dtype_of=like_exp),
     unary("log1mexp", _wide(_log1mexp), (-2.0, -0.1), (-5, -1), dtype_of=like_exp, special=False),
-    unary("sinc", _wide(np.sinc), (0.2, 1.8), dtype_of=like_exp, special=False),
+    unary("sinc", _wide(np.sinc), dtype_of=like_exp, special=False),
     unary("trigamma", _wide(lambda x: special.polygamma(1, x)), POSITIVE, NATURAL, dtype_of=like_exp, special=False),
     binary("beta", _wide(special.beta), POSITIVE, integers=(NATURAL, NATURAL), dtype_of=like_exp, special=False),
     binary("betaln", _wide(special.betaln), POSITIVE, integers=(NATURAL, NATURAL), dtype_of=like_exp, special=False),
