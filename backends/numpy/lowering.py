@@ -21,7 +21,7 @@ from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.reduce import ArgReduce, Reduce
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
-from symgraph.tensor.subtensor import ARRAY, NEWAXIS, SCALAR, IncSubtensor, SliceSpec, Subtensor
+from symgraph.tensor.subtensor import ARRAY, NEWAXIS, NOTHING, SCALAR, IncSubtensor, SliceSpec, Subtensor
 
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
@@ -82,8 +82,9 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
         r.writer.namespace[name] = getattr(importlib.import_module(module), name)
         return f"{name}({', '.join(args)}{_out(out)})"
-    r.writer.namespace[function.name] = function.impl
-    return f"{function.name}({', '.join(args)})"
+    own = f"{function.name}_of_any" if name else function.name  # beside the function of SciPy, which takes floats only
+    r.writer.namespace[own] = function.impl
+    return f"{own}({', '.join(args)})"
 
 
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
@@ -255,6 +256,8 @@ def _index(op: Any, args: list[str]) -> str:
             parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
         elif entry == NEWAXIS:
             parts.append("None")
+        elif entry == NOTHING:
+            parts.append("...")
         elif entry == ARRAY:
             parts.append(next(supply))
         else:

@@ -252,12 +252,15 @@ def isneginf(x: Any) -> Any:
 
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    """Finite numbers in the place of NaN and the infinities, the largest of the dtype unless said otherwise."""
+    """Finite numbers in the place of NaN and the infinities, the largest of the dtype unless said otherwise.
+
+    The parts of complex numbers are replaced each for itself.
+    """
     a = as_tensor_variable(x)
     if a.type.is_discrete:
         return a
     if a.type.numpy_dtype.kind == "c":
-        raise TypeError("nan_to_num takes real tensors here; use it on real() and imag()")
+        return math.complex(*(nan_to_num(part, nan, posinf, neginf) for part in (a.real, a.imag)))
     limit = np.finfo(a.type.numpy_dtype)
     high, low = (limit.max if posinf is None else posinf), (limit.min if neginf is None else neginf)
     nan_, high_, low_ = (number_constant(np.asarray(v, a.type.numpy_dtype)) for v in (nan, high, low))

@@ -19,11 +19,12 @@ from symgraph.tensor.basic import as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, meeting_axes
 from symgraph.tensor.type import TensorType, broadcast_static_shapes
 
-__all__ = ["ARRAY", "NEWAXIS", "SCALAR", "Indexing", "SliceSpec", "parse_index"]
+__all__ = ["ARRAY", "NEWAXIS", "NOTHING", "SCALAR", "Indexing", "SliceSpec", "parse_index"]
 
 SCALAR = "scalar"    # an entry, or a slice's bound: the next input, a 0-d integer
 ARRAY = "array"      # an entry: the next input, an array of indices
 NEWAXIS = "newaxis"  # an entry: a new axis of length 1
+NOTHING = "nothing"  # an entry: an Ellipsis that stands for no axes, but keeps index arrays apart
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ Spec = tuple[Entry, ...]
 
 
 def _axes_used(spec: Spec) -> int:
-    return sum(entry != NEWAXIS for entry in spec)
+    return sum(_takes_axis(entry) for entry in spec)
+
+
+def _takes_axis(entry: Entry) -> bool:
+    return entry not in (NEWAXIS, NOTHING)
 
 
 def result_lengths(
@@ -83,6 +88,7 @@ def result_lengths(
         previous_advanced = advanced
         if entry == NEWAXIS:
             result.append(1)
+        if not _takes_axis(entry):
             continue
         if isinstance(entry, SliceSpec):
             result.append(slice_length(axis))
@@ -122,15 +128,15 @@ class Indexing(TensorOp):
             return None if part is None else int(part)
 
         return tuple(
-            None if entry == NEWAXIS else slice(*map(integer, part)) if isinstance(entry, SliceSpec)
+            None if entry == NEWAXIS else ... if entry == NOTHING else slice(*map(integer, part)) if isinstance(entry, SliceSpec)
             else np.asarray(part) if entry == ARRAY else int(part)
             for entry, part in zip(self.spec, self.parts(values), strict=True)
         )
 
     def slices(self, values: Sequence[Any]) -> dict[int, tuple[Any, Any, Any]]:
         """From the axes of x that are sliced to the bounds."""
-        axes = [axis for axis, entry in enumerate(self.spec) if entry != NEWAXIS]
-        parts = [part for entry, part in zip(self.spec, self.parts(values), strict=True) if entry != NEWAXIS]
+        axes = [axis for axis, entry in enumerate(self.spec) if _takes_axis(entry)]
+        parts = [part for entry, part in zip(self.spec, self.parts(values), strict=True) if _takes_axis(entry)]
         return {axis: part for axis, part in enumerate(parts) if isinstance(self.spec[axes[axis]], SliceSpec)}
 
     def indexed_shape(self, x: TensorType, indices: Sequence[TensorType]) -> tuple[int | None, ...]:
@@ -149,14 +155,14 @@ class Indexing(TensorOp):
         axis = 0
         arrays = []
         for entry, part in zip(self.spec, self.parts(indices), strict=True):
-            length = x.shape[axis] if entry != NEWAXIS else None
+            length = x.shape[axis] if _takes_axis(entry) else None
             if isinstance(entry, int) and length is not None and not -length <= entry < length:
                 raise IndexError(f"index {entry} is out of bounds for axis {axis} with size {length}")
             if entry == ARRAY:
                 arrays.append(part.shape)
             elif entry == SCALAR and part.ndim != 0:
                 raise TypeError(f"an index that is not an array must be a scalar, not {part}")
-            axis += entry != NEWAXIS
+            axis += _takes_axis(entry)
         together = broadcast_static_shapes(arrays, "index arrays") if arrays else ()
         bounds = self.slices([SCALAR] * len(indices))
         return tuple(
@@ -182,6 +188,8 @@ class Indexing(TensorOp):
                 parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
             elif entry == NEWAXIS:
                 parts.append("None")
+            elif entry == NOTHING:
+                parts.append("...")
             else:
                 parts.append(str(next(supply)) if entry in (ARRAY, SCALAR) else str(entry))
         return ", ".join(parts)
@@ -256,7 +264,7 @@ def parse_index(x: Any, key: Any) -> tuple[Spec, list[Variable]]:
         raise IndexError(f"too many indices: {used} for a tensor of {x.type.ndim} dimensions ({x.type})")
     for place, entry in enumerate(entries):
         if entry is Ellipsis:
-            entries[place:place + 1] = [slice(None)] * (x.type.ndim - used)
+            entries[place:place + 1] = [slice(None)] * (x.type.ndim - used) or [entry]
             break
     spec: list[Entry] = []
     inputs: list[Variable] = []
@@ -264,8 +272,10 @@ def parse_index(x: Any, key: Any) -> tuple[Spec, list[Variable]]:
     for entry in entries:
         parts = _mask_indices(entry, x, axis) if _is_mask(entry) else [entry]
         spec.extend([_parse_entry(part, inputs) for part in parts])
-        axis += len(parts) if entry is not None else 0
-    while spec and isinstance(spec[-1], SliceSpec) and spec[-1].is_full and len(spec) > 1:
+        axis += len(parts) if entry is not None and entry is not Ellipsis else 0
+    if NOTHING in spec and ARRAY not in spec:
+        spec.remove(NOTHING)
+    while NOTHING not in spec and spec and isinstance(spec[-1], SliceSpec) and spec[-1].is_full and len(spec) > 1:
         spec.pop()
     return tuple(spec), inputs
 
@@ -304,6 +314,8 @@ def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
 def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:
     if entry is None:
         return NEWAXIS
+    if entry is Ellipsis:
+        return NOTHING
     if isinstance(entry, slice):
         return SliceSpec(*(None if b is None else _parse_scalar(b, inputs, "a slice's bound")
                            for b in (entry.start, entry.stop, entry.step)))

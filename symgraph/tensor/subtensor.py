@@ -20,6 +20,7 @@ from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
 from symgraph.tensor.index import (
     ARRAY,
     NEWAXIS,
+    NOTHING,
     SCALAR,
     Indexing,
     SliceSpec,
@@ -31,7 +32,7 @@ from symgraph.tensor.index import (
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "ARRAY", "NEWAXIS", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero",
+    "ARRAY", "NEWAXIS", "NOTHING", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero",
     "set_subtensor",
     "subtensor", "take",
 ]
@@ -328,6 +329,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         variable, axis = variable.flatten(), 0
     axis = axis % variable.type.ndim if -variable.type.ndim <= axis < variable.type.ndim else _bad_axis(axis, variable)
     length = variable.shape[axis]
+    if where.type.dtype == "uint64":  # which would make floats together with a length
+        where = cast(where, "int64")
     if mode == "wrap":
         where = elemwise(scalar.mod)(where, length)
     elif mode == "clip":

@@ -71,7 +71,7 @@ COMPOSED: tuple[Record, ...] = (
            dtypes=REAL),
     Record("isposinf", T.isposinf, np.isposinf, each(arrays((3,))), dtypes=REAL, gradient="its result is a boolean"),
     Record("isneginf", T.isneginf, np.isneginf, each(arrays((3,))), dtypes=REAL, gradient="its result is a boolean"),
-    Record("nan_to_num", T.nan_to_num, np.nan_to_num, each(arrays((3,))), dtypes=REAL),
+    Record("nan_to_num", T.nan_to_num, np.nan_to_num, each(arrays((3,)))),
     Record("tri_gamma", T.tri_gamma, lambda a: scipy.special.polygamma(1, a), each(arrays((3, 4), low=0.5)),
            dtypes=("float64",)),
     Record("average", T.average, np.average, each(arrays((3, 4)), arrays((3, 4), axis=1)),
