@@ -370,7 +370,10 @@ def mean(input: Any, axis: Any = None, dtype: Any = None, op: bool = False, keep
     axes = normalize_axes(axis, variable.type.ndim, "mean")
     if variable.type.is_discrete:
         result = np.dtype(config.floatX if dtype in (None, "floatX") else dtype).name
-        total = sum(variable, axes, None, keepdims, acc_dtype)
+        if variable.type.dtype in ("int64", "uint64"):  # whose sums overflow
+            total = sum(variable, axes, result, keepdims, acc_dtype or "float64")
+        else:
+            total = sum(variable, axes, None, keepdims, acc_dtype)
         return cast(total, result) / _as_dtype(_count(variable, axes), result)
     if variable.type.dtype == "float16" and acc_dtype is None and dtype is None:
         wide = sum(variable, axes, "float32", keepdims)
