@@ -35,6 +35,8 @@ class FunctionGraph:
         Of the interned copy.
     created : list of Apply
         Every node made so far, in order; also those that nothing uses any more.
+    settled : frozenset
+        Rewrite rules of which none applies any more.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class FunctionGraph:
         self._given: dict[Variable, Variable] = {}
         self._order: list[Apply] | None = None
         self.created: list[Apply] = []
+        self.settled: frozenset[Any] = frozenset()
         if replace:
             self._enter_replacements(replace)
         self._outputs: list[Variable] = self.intern(outputs)
@@ -101,6 +104,7 @@ class FunctionGraph:
     def outputs(self, outputs: Sequence[Variable]) -> None:
         self._outputs = self.intern(outputs)
         self._order = None
+        self.settled = frozenset()
 
     def intern(self, outputs: Iterable[Variable], adopt: bool = False) -> list[Variable]:
         """Bring expressions into the graph; what equals something already there becomes it.

@@ -78,6 +78,11 @@ class Op:
         code = getattr(cls.make_node, "__code__", None)
         cls._made_by_us = code is not None and is_ours(code.co_filename)
 
+    @property
+    def head(self) -> Any:
+        """By what rewrite rules tell operations apart at a glance: the class, or what stands for it."""
+        return type(self)
+
     # ---- building -------------------------------------------------------------------------------------------
 
     def as_variable(self, value: Any) -> Variable:

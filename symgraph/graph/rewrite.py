@@ -12,8 +12,9 @@ and whatever a rule built is brought to normal form in its turn. As the graph is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from symgraph.errors import NonConvergenceError
@@ -21,158 +22,17 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.op import Op
 from symgraph.graph.origin import Origin, deriving
-from symgraph.graph.pattern import Pattern, Wild, build, fits, holes, match_inputs
+from symgraph.graph.pattern import Pattern, Wild
+from symgraph.graph.rule import FunctionRule, Heads, Rule, head_of, made_of, made_only_of, rewrite_rule
 from symgraph.graph.traversal import toposort
 from symgraph.graph.type import Type
 
-__all__ = ["Fired", "Pattern", "Rule", "RuleSet", "Wild", "brief", "rewrite_rule"]
+__all__ = [
+    "Fired", "FunctionRule", "Pattern", "Rule", "RuleSet", "Wild", "brief", "made_of", "made_only_of", "rewrite_rule",
+]
 
 _MOST_ARGUMENTS = 8
 _MOST_OPERATIONS = 4096
-
-Replacement = Variable | Sequence[Variable] | None
-
-
-class Rule:
-    """A law: what matches the left side may be replaced by the right side.
-
-    Parameters
-    ----------
-    name : str
-        Shown when the rule fires.
-    left : Pattern
-        An operation applied to patterns.
-    right : Pattern or callable
-        What to put in its place; a callable takes the bound variables by name and may return None to decline.
-    tags : iterable of str
-        Names of groups the rule belongs to, for including and excluding.
-
-    Raises
-    ------
-    TypeError
-        When the left side is no operation.
-    ValueError
-        When the right side has a hole that the left side does not bind.
-
-    Examples
-    --------
-    >>> import symgraph.tensor as T
-    >>> x = Wild("x")
-    >>> law = Rule("log_of_exp", T.log(T.exp(x)), x)
-    >>> law
-    log_of_exp: log(exp(x)) -> x
-    >>> v = T.dvector("v")
-    >>> graph = FunctionGraph([v], [T.log(T.exp(v))])
-    >>> fired = RuleSet("example", [law]).apply(graph)
-    >>> graph.outputs[0] is v
-    True
-    """
-
-    descends = False  # see `rewrite_rule`
-    counts = False
-
-    def __init__(self, name: str, left: Pattern, right: Any, tags: Iterable[str] = ()) -> None:
-        if not isinstance(left, Pattern) or isinstance(left, Wild):
-            raise TypeError(f"rule {name}: the left side must be an operation applied to patterns, not {left!r}")
-        if isinstance(right, Pattern):
-            unbound = holes(right) - holes(left)
-            if unbound:
-                raise ValueError(f"rule {name}: the left side does not bind {', '.join(sorted(unbound))}, on the right")
-        self.name = name
-        self.left = left
-        self.right = right
-        self.tags = frozenset(tags)
-        self._heads = [(i, arg.op, None) if isinstance(arg, Pattern) else (i, None, arg)
-                       for i, arg in enumerate(left.args) if not isinstance(arg, Wild)]
-        self._either_way = len(left.args) == 2 and bool(getattr(left.op, "commutative", False))
-
-    @property
-    def roots(self) -> tuple[Any, ...]:
-        """The operations (or classes of them) at which the rule is tried."""
-        return (self.left.op,)
-
-    def may_apply(self, inputs: Sequence[Variable]) -> bool:
-        """A quick look at a node's inputs: False when the rule certainly does not apply."""
-        return fits(self._heads, inputs) or (
-            self._either_way and len(inputs) == 2 and fits(self._heads, inputs[::-1]))
-
-    def apply(self, node: Apply) -> Replacement:
-        """What replaces the node's output, or None when the rule does not apply."""
-        if len(node.inputs) != len(self.left.args) or not self.may_apply(node.inputs) or node.op != self.left.op:
-            return None
-        for bound in match_inputs(self.left, node, {}):
-            try:
-                result = self.right(**bound) if callable(self.right) else build(self.right, bound)
-            except TypeError:
-                if callable(self.right):
-                    raise
-                continue  # the right side is not defined on such types: there is no -x of a bool x
-            if result is None:
-                continue
-            meant = node.op.default_output or 0
-            if not isinstance(result, Variable):
-                try:
-                    result = node.outputs[meant].type.filter_variable(result)
-                except (TypeError, ValueError):
-                    return None  # a number in the place of a tensor of unknown shape
-            return [result if i == meant else v for i, v in enumerate(node.outputs)]
-        return None
-
-    def __repr__(self) -> str:
-        right = getattr(self.right, "__name__", self.right)
-        return f"{self.name}: {self.left} -> {right}"
-
-
-class FunctionRule(Rule):
-    """A rule whose law is a Python function of the node; made by `rewrite_rule`."""
-
-    def __init__(self, name: str, roots: tuple[Any, ...], function: Callable[..., Replacement],
-                 tags: Iterable[str] = (), descends: bool = False, counts: bool = False) -> None:
-        self.name = name
-        self._roots = roots
-        self.function = function
-        self.tags = frozenset(tags)
-        self.descends = descends
-        self.counts = counts
-
-    @property
-    def roots(self) -> tuple[Any, ...]:
-        return self._roots
-
-    def may_apply(self, inputs: Sequence[Variable]) -> bool:
-        return True
-
-    def apply(self, node: Apply) -> Replacement:
-        return self.function(node)
-
-    def __repr__(self) -> str:
-        doc = (self.function.__doc__ or "").strip().splitlines()
-        return f"{self.name}: {doc[0] if doc else ''}"
-
-
-def rewrite_rule(*roots: Any, name: str | None = None, tags: Iterable[str] = (),
-                 descends: bool = False, counts: bool = False) -> Callable[..., FunctionRule]:
-    """Turn a function from a node to its replacement (or None) into a rule.
-
-    Parameters
-    ----------
-    *roots : Op or class of Op
-        Where the rule is tried; every node when empty.
-    name : str, optional
-        The function's name unless given.
-    tags : iterable of str
-    descends : bool
-        What it gives asks only about what comes before the node, so that it may fire as often in a row as the graph is
-        deep; the budget is for rules that could go on for ever.
-    counts : bool
-        The function takes a second argument, ``uses(variable)``: how often a variable of the graph is read, outputs
-        included. What nothing else reads may be taken apart without being computed twice.
-    """
-
-    def decorate(function: Callable[..., Replacement]) -> FunctionRule:
-        return FunctionRule(name or function.__name__, roots, function, tags, descends, counts)
-
-    return decorate
 
 
 @dataclass(frozen=True)
@@ -190,6 +50,44 @@ class Fired:
         return f"{self.phase}/{self.rule}: {before} -> {after}    {self.origin}"
 
 
+def _is_root(root: Any, op: Op) -> bool:
+    if isinstance(root, type):
+        return isinstance(op, root)
+    return bool(root(op)) if isinstance(root, FunctionType) else bool(op == root)
+
+
+class Candidates:
+    """The rules to try at the nodes of one operation.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        In the order in which they are tried.
+    settled : set of Rule
+        Those under which a node as it came is in normal form.
+    """
+
+    __slots__ = ("_by_heads", "all", "fresh")
+
+    def __init__(self, rules: Sequence[Rule], settled: Collection[Rule]) -> None:
+        self.all = list(rules)
+        self.fresh = [rule for rule in rules if rule not in settled]
+        self._by_heads: dict[tuple[bool, Heads], list[Rule]] = {}
+
+    def at(self, inputs: Sequence[Variable], as_it_came: bool) -> list[Rule]:
+        """Those that could apply to a node with these inputs."""
+        rules = self.fresh if as_it_came else self.all
+        if not rules:
+            return rules
+        key = as_it_came, tuple([head_of(v) for v in inputs])
+        found = self._by_heads.get(key)
+        if found is None:
+            if len(self._by_heads) >= _MOST_OPERATIONS:
+                self._by_heads.clear()
+            found = self._by_heads[key] = [rule for rule in rules if rule.may_fit(key[1])]
+        return found
+
+
 @dataclass
 class RuleSet:
     """Rules applied together to a fixed point.
@@ -204,18 +102,20 @@ class RuleSet:
 
     name: str
     rules: Sequence[Rule]
-    _index: dict[Op, list[Rule]] = field(default_factory=dict, repr=False)
+    _index: dict[frozenset[Rule], dict[Op, Candidates]] = field(default_factory=dict, repr=False)
 
     def rules_for(self, op: Op) -> list[Rule]:
         """The rules to try at an operation."""
-        found = self._index.get(op)
+        return [rule for rule in self.rules if not rule.roots or any(_is_root(r, op) for r in rule.roots)]
+
+    def candidates(self, op: Op, settled: frozenset[Rule] = frozenset()) -> Candidates:
+        """The same, sorted by what the inputs are made by and by what is in `settled`."""
+        index = self._index.setdefault(settled, {})
+        found = index.get(op)
         if found is None:
-            if len(self._index) >= _MOST_OPERATIONS:
-                self._index.clear()  # rule sets live long, and must not keep every operation alive that they ever met
-            found = self._index[op] = [
-                rule for rule in self.rules
-                if not rule.roots or any(isinstance(op, r) if isinstance(r, type) else op == r for r in rule.roots)
-            ]
+            if len(index) >= _MOST_OPERATIONS:
+                index.clear()  # rule sets live long, and must not keep every operation alive that they ever met
+            found = index[op] = Candidates(self.rules_for(op), settled)
         return found
 
     def apply(self, fgraph: FunctionGraph, budget: int = 200) -> list[Fired]:
@@ -239,6 +139,7 @@ class RuleSet:
         """
         run = _Run(self, fgraph, budget)
         fgraph.outputs = run.normal_forms(fgraph.outputs)
+        fgraph.settled = frozenset(self.rules)
         return run.fired
 
 
@@ -254,6 +155,8 @@ class _Run:
         self.by: dict[Variable, str] = {}  # the rule by which it became that
         self.spent: dict[Apply, tuple[int, str]] = {}  # firings on the way to a node, and the last rule
         self.fired: list[Fired] = []
+        self.candidates: dict[int, tuple[Op, Candidates]] = {}  # by the identity of the operation, which is kept alive
+        self.as_they_came: set[Apply] = set()  # nodes in normal form under the rules of `fgraph.settled`
         #: How often each variable is read, or None where no rule asks. Never too low: what a firing leaves unread is
         #: still counted.
         self.reads: dict[Variable, int] | None = {} if any(rule.counts for rule in rules.rules) else None
@@ -273,6 +176,10 @@ class _Run:
         """The normal forms of `outputs`: each node is visited after its inputs."""
         normal, becomes = self.normal, self.becomes
         order = toposort(outputs)
+        if self.fgraph.settled:
+            self.as_they_came.update(order)
+            if not any(self._rules_at(node) for node in order):
+                return list(outputs)
         if self.reads is not None:
             self._count(outputs)
             for node in order:
@@ -340,20 +247,29 @@ class _Run:
 
     def _visit(self, node: Apply) -> None:
         """All inputs are in normal form: rebuild the node on them, and fire the first rule that applies."""
-        inputs = tuple([self.normal[v] for v in node.inputs])
+        normal = self.normal
+        inputs = tuple([normal[v] for v in node.inputs])
         current = node
         if inputs != node.inputs:  # variables are equal when they are one
             current = self.fgraph._intern_node(node, inputs)
             if node in self.spent:
                 self.spent[current] = max(self.spent[node], self.spent.get(current, (0, "")))
             self._link(node.outputs, current.outputs)
-            if current is not node and (current.outputs[0] in self.normal or current.outputs[0] in self.becomes):
+            if current is not node and (current.outputs[0] in normal or current.outputs[0] in self.becomes):
                 return
-        rules = self.rules.rules_for(current.op)
+        rules = self._rules_at(current)
         if rules and self._fire_one_of(rules, current):
             return
         for output in current.outputs:
-            self.normal[output] = output
+            normal[output] = output
+
+    def _rules_at(self, node: Apply) -> list[Rule]:
+        """The rules that could apply to a node."""
+        op = node.op
+        known = self.candidates.get(id(op))
+        if known is None:
+            known = self.candidates[id(op)] = op, self.rules.candidates(op, self.fgraph.settled)
+        return known[1].at(node.inputs, node in self.as_they_came)
 
     def _link(self, old: Iterable[Variable], new: Iterable[Variable]) -> None:
         for before, after in zip(old, new, strict=True):
@@ -371,7 +287,7 @@ class _Run:
         try:
             with deriving(node.origin):
                 for rule in rules:
-                    result = rule.function(node, self.uses) if rule.counts else rule.apply(node)  # type: ignore[attr-defined]
+                    result = rule.apply(node, self.uses)
                     if result is not None and self._fire(rule, node, result):
                         return True
         except NonConvergenceError:

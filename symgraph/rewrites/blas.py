@@ -10,7 +10,7 @@ expression as written by rounding only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.rewrite import rewrite_rule
+from symgraph.graph.rule import Uses
 from symgraph.rewrites.patterns import applied, is_elemwise, made_by, uniform
 from symgraph.tensor.basic import number_constant
 from symgraph.tensor.blas import Gemm
@@ -29,7 +30,6 @@ from symgraph.tensor.shape import dimshuffle
 __all__ = ["BLAS"]
 
 add, sub = elemwise(scalar.add), elemwise(scalar.sub)
-Uses = Callable[[Variable], int]
 
 _MOST_LEVELS = 8  # of sums and factors that are looked through
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.graph.rewrite import rewrite_rule
+from symgraph.graph.rewrite import made_only_of, rewrite_rule
 from symgraph.tensor.basic import array_constant, number_constant
 from symgraph.tensor.type import TensorType
 
@@ -24,7 +24,7 @@ def _bytes(output: Variable) -> float:
     return math.prod(kind.shape) * kind.numpy_dtype.itemsize  # type: ignore[arg-type]
 
 
-@rewrite_rule(name="fold_constants", tags=["constants"])
+@rewrite_rule(name="fold_constants", tags=["constants"], when=made_only_of(Constant))
 def fold_constants(node: Apply) -> list[Variable] | None:
     """f(constants) -> constant, up to config.fold_limit bytes."""
     if not node.inputs or not all(isinstance(v, Constant) for v in node.inputs):

@@ -95,6 +95,11 @@ class Elemwise(TensorOp):
     accepts_out = True
     overwrites = True
 
+    @property
+    def head(self) -> ScalarFunction:
+        """The scalar function: what rewrite rules go by."""
+        return self.scalar
+
     # ---- building -------------------------------------------------------------------------------------------
 
     def __call__(self, *inputs: Any, name: str | None = None, return_list: bool = False, **options: Any) -> Any:
