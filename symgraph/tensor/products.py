@@ -41,7 +41,7 @@ def _used(mask: Any, a: Any, b: Any) -> tuple[Any, Any]:
         return a, b
     from symgraph.tensor.reduce import any as some
 
-    return confine(some(mask, axis=-1, keepdims=True), a), confine(some(mask, axis=-2, keepdims=True), b)
+    return confine(a, some(mask, axis=-1, keepdims=True)), confine(b, some(mask, axis=-2, keepdims=True))
 
 
 @dataclass(frozen=True, repr=False)
