@@ -1,14 +1,15 @@
 """Decompositions of matrices, in the last two axes: eigenvalues, singular values, QR; what all such operations share.
 
 An operation that reads only one triangle of a symmetric matrix has a gradient in that triangle only: the exact
-derivative by the elements that are read. Derivatives are those of real matrices; of complex ones they are given where
-the function is holomorphic, and refused elsewhere.
+derivative by the elements that are read. Where factors of complex matrices are unique but for the phases of their
+columns (eigenvectors, singular vectors), gradients are those of costs that do not depend on the phases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.tensor.basic import as_tensor_variable, eye, zeros_like
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
-from symgraph.tensor.elemwise import TensorOp, cast, elemwise
-from symgraph.tensor.extra_ops import tril, triu
+from symgraph.tensor.elemwise import TensorOp, cast, conjugated, elemwise, is_complex
+from symgraph.tensor.extra_ops import diagonal, tril, triu
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.products import matmul
 from symgraph.tensor.shape import shape_i
@@ -29,8 +30,8 @@ from symgraph.tensor.specify import require_lengths
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "QR", "SVD", "Eig", "Eigh", "Eigvalsh", "MatrixOp", "as_floating", "check_matrix", "connected", "fold_triangle",
-    "is_complex", "null", "transposed",
+    "QR", "SVD", "Eig", "Eigh", "Eigvalsh", "MatrixOp", "adjoint", "as_floating", "check_matrix", "connected",
+    "fold_triangle", "holomorphic", "null", "transposed",
 ]
 
 _linalg: Any = np.linalg  # whose types tell results apart by literal arguments only
@@ -94,6 +95,26 @@ def transposed(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
+def adjoint(x: Any) -> Any:
+    """The conjugate transpose of the matrices in the last two axes."""
+    return transposed(conjugated(x))
+
+
+Pull = Callable[[Any, Sequence[Any], Sequence[Any], Sequence[Any]], Sequence[Variable]]
+
+
+def holomorphic(pull: Pull) -> Pull:
+    """An `L_op` of a holomorphic function, from that of real matrices: gradients are conjugated on either side."""
+
+    @wraps(pull)
+    def L_op(self: Any, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        given = [conjugated(g) if connected(g) else g for g in output_gradients]
+        return [conjugated(x) for x in pull(self, inputs, outputs, given)]
+
+    return L_op
+
+
 def connected(gradient: Variable) -> bool:
     """Whether a gradient given to an `L_op` is one (the cost may depend on some outputs only)."""
     return not isinstance(gradient.type, DisconnectedType)
@@ -104,16 +125,10 @@ def null(count: int, reason: str) -> list[Variable]:
     return [NullType(reason)() for _ in range(count)]
 
 
-def is_complex(x: Any) -> bool:
-    """Whether the dtype is complex."""
-    return bool(x.type.numpy_dtype.kind == "c")
-
-
 def fold_triangle(gradient: Any, lower: bool) -> Any:
-    """The gradient by the triangle that is read, from that by the whole of a symmetric matrix."""
-    if lower:
-        return tril(gradient) + transposed(triu(gradient, 1))
-    return triu(gradient) + transposed(tril(gradient, -1))
+    """The gradient by the triangle that is read, from any by the whole of a symmetric (Hermitian) matrix."""
+    whole = (gradient + adjoint(gradient)) / 2
+    return tril(whole) + tril(whole, -1) if lower else triu(whole) + triu(whole, 1)
 
 
 def _identity(x: Any, axis: int) -> Any:
@@ -179,7 +194,25 @@ class Eig(MatrixOp):
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        return null(1, "eig gives complex numbers and has no gradient; eigh has, of symmetric matrices")
+        """Boeddeker et al. (2017), "On the computation of complex-valued gradients", section 4.5."""
+        (values, vectors), (g_values, g_vectors) = outputs, output_gradients
+        terms = []
+        if connected(g_values):
+            terms.append(_identity(values, -1) * _row(g_values))
+        if connected(g_vectors):
+            products = matmul(adjoint(vectors), vectors)
+            turned = matmul(adjoint(vectors), g_vectors)
+            along = diagonal(turned, 0, -2, -1).real  # columns have length 1
+            terms.append(conjugated(_inverse_gaps(values)) * (turned - _columns_times(products, along)))
+        if not terms:
+            return [DisconnectedType()()]
+        middle = terms[0] + terms[1] if len(terms) == 2 else terms[0]
+        return [self._between(vectors, middle)]
+
+    def _between(self, vectors: Any, middle: Any) -> Any:
+        from symgraph.tensor.systems import Solve
+
+        return Solve()(adjoint(vectors), matmul(middle, adjoint(vectors)))
 
 
 @dataclass(frozen=True)
@@ -213,18 +246,15 @@ class Eigh(MatrixOp):
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Giles (2008), "An extended collection of matrix derivative results", section 3.1."""
         (values, vectors), (g_values, g_vectors) = outputs, output_gradients
-        if is_complex(vectors):
-            return null(1, "eigh has no gradient by complex matrices")
         terms = []
         if connected(g_values):
             terms.append(_identity(values, -1) * _row(g_values))
         if connected(g_vectors):
-            terms.append(_inverse_gaps(values) * matmul(transposed(vectors), g_vectors))
+            terms.append(_inverse_gaps(values) * matmul(adjoint(vectors), g_vectors))
         if not terms:
             return [DisconnectedType()()]
         middle = terms[0] + terms[1] if len(terms) == 2 else terms[0]
-        full = matmul(matmul(vectors, middle), transposed(vectors))
-        return [fold_triangle((full + transposed(full)) / 2, self.UPLO == "L")]
+        return [fold_triangle(matmul(matmul(vectors, middle), adjoint(vectors)), self.UPLO == "L")]
 
 
 @dataclass(frozen=True)
@@ -310,8 +340,6 @@ class SVD(MatrixOp):
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Townsend (2016), "Differentiating the singular value decomposition"; for the values, Giles (2008), 3.2."""
         (a,) = inputs
-        if is_complex(a):
-            return null(1, "svd has no gradient by complex matrices")
         if not self.compute_uv:
             none = DisconnectedType()()
             return [_pull_svd(a, SVD(False)(a), (none, output_gradients[0], none))]
@@ -332,7 +360,7 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: 
     tall = not square and (unknown or rows > columns)
     wide = not square and (unknown or rows < columns)
     (u, s, vh), (g_u, g_s, g_vh) = factors, gradients
-    v, ut = transposed(vh), transposed(u)
+    v, ut = adjoint(vh), adjoint(u)
     middle: list[Any] = []  # between u and vh
     outside: list[Any] = []  # from beyond the spans of u and v
     gaps = None
@@ -342,15 +370,17 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: 
         middle.append(_identity(s, -1) * _row(g_s))
     if connected(g_u):
         turned = matmul(ut, g_u)
-        middle.append(_columns_times(gaps * (turned - transposed(turned)), s))
+        middle.append(_columns_times(gaps * (turned - adjoint(turned)), s))
+        middle += _phases(turned, s)
         if tall:
             outside.append(matmul(_columns_times(g_u - matmul(u, turned), 1 / s), vh))
     if connected(g_vh):
-        g_v = transposed(g_vh)
+        g_v = adjoint(g_vh)
         turned = matmul(vh, g_v)
-        middle.append(_column(s) * (gaps * (turned - transposed(turned))))
+        middle.append(_column(s) * (gaps * (turned - adjoint(turned))))
+        middle += _phases(-turned, s)
         if wide:
-            outside.append(matmul(u, _column(1 / s) * transposed(g_v - matmul(v, turned))))
+            outside.append(matmul(u, _column(1 / s) * adjoint(g_v - matmul(v, turned))))
     if not middle:
         return DisconnectedType()()
     total = middle[0]
@@ -360,6 +390,13 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: 
     for term in outside:
         result = result + term
     return result
+
+
+def _phases(turned: Any, s: Any) -> list[Any]:
+    """What the phases of a complex u and v, of which only the difference is determined, add on the diagonal."""
+    if not is_complex(turned):
+        return []
+    return [_identity(s, -1) * _row(diagonal(turned, 0, -2, -1).imag / (2 * s)) * 1j]
 
 
 # ---- QR ------------------------------------------------------------------------------------------------------------
@@ -408,8 +445,6 @@ class QR(MatrixOp):
         (2020), "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices".
         """
         (a,) = inputs
-        if is_complex(a):
-            return null(1, "qr has no gradient by complex matrices")
         g_q = DisconnectedType()() if self.mode == "r" else output_gradients[0]
         g_r = output_gradients[-1]
         if self.mode == "complete":
@@ -437,17 +472,18 @@ def _pull_qr(a: Any, factors: Sequence[Any], g_q: Any, g_r: Any) -> Any:
         r = r[first]
         if connected(g_r):
             beyond, g_r = g_r[rest], g_r[first]
-            through = matmul(a[rest], transposed(beyond))
+            through = matmul(a[rest], adjoint(beyond))
             g_q = g_q + through if connected(g_q) else through
-    parts = [matmul(r, transposed(g_r))] if connected(g_r) else []
+    parts = [matmul(r, adjoint(g_r))] if connected(g_r) else []
     if connected(g_q):
-        parts.append(-matmul(transposed(g_q), q))
+        parts.append(-matmul(adjoint(g_q), q))
     inner = parts[0] + parts[1] if len(parts) == 2 else parts[0]
-    symmetric = tril(inner) + transposed(tril(inner, -1))
+    half = tril(inner) + tril(inner, -1)
+    symmetric = (half + adjoint(half)) / 2  # the diagonal of R is real
     pulled = matmul(q, symmetric)
     if connected(g_q):
         pulled = pulled + g_q
-    result = transposed(SolveTriangular(lower=False)(r, transposed(pulled)))
+    result = adjoint(SolveTriangular(lower=False)(r, adjoint(pulled)))
     if beyond is None:
         if rows is None or columns is None or rows < columns:  # nothing came through R: only Q's own columns count
             return concatenate([result, zeros_like(a[(..., slice(_least(a), None))])], -1)

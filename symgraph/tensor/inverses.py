@@ -12,8 +12,18 @@ from numpy.linalg import LinAlgError
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor import reduce as reductions
-from symgraph.tensor.decompositions import SVD, MatrixOp, check_matrix, connected, is_complex, null, transposed
+from symgraph.tensor.decompositions import (
+    SVD,
+    MatrixOp,
+    adjoint,
+    check_matrix,
+    connected,
+    holomorphic,
+    null,
+    transposed,
+)
 from symgraph.tensor.dimshuffle import dimshuffle
+from symgraph.tensor.elemwise import conjugated, is_complex
 from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.type import tensor_type
 
@@ -36,7 +46,7 @@ class MatrixInverse(MatrixOp):
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Giles (2008), section 2.2.3."""
-        back = transposed(outputs[0])
+        back = adjoint(outputs[0])
         return [-matmul(matmul(back, output_gradients[0]), back)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -75,9 +85,7 @@ class MatrixPinv(MatrixOp):
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Golub and Pereyra (1973), "The differentiation of pseudo-inverses", where the rank does not change."""
         (a,), (p,), (g,) = inputs, outputs, output_gradients
-        if is_complex(a):
-            return null(1, "pinv has no gradient by complex matrices")
-        pt, gt = transposed(p), transposed(g)
+        pt, gt = adjoint(p), adjoint(g)
         # (1 - a p) x and x (1 - p a), without the identities
         left = matmul(matmul(gt, p), pt)
         right = matmul(matmul(pt, p), gt)
@@ -103,7 +111,7 @@ class Det(MatrixOp):
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Jacobi's formula: the cofactors."""
-        return [_spread(output_gradients[0]) * Cofactors()(inputs[0])]
+        return [_spread(output_gradients[0]) * conjugated(Cofactors()(inputs[0]))]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         if eval_points[0] is None:
@@ -134,6 +142,7 @@ class Cofactors(MatrixOp):
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [input_shapes[0]]
 
+    @holomorphic
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         (g,) = output_gradients
@@ -165,13 +174,16 @@ class SLogDet(MatrixOp):
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        """Giles (2008), section 2.2.4. The sign does not change where the matrix is regular."""
-        (a,), g = inputs, output_gradients[1]
-        if is_complex(a):
-            return null(1, "slogdet has no gradient by complex matrices")
-        if not connected(g):
+        """Giles (2008), section 2.2.4. The sign of a real matrix does not change where it is regular; that of a complex
+        one turns.
+        """
+        (a,), (g_sign, g) = inputs, output_gradients
+        terms = [g] if connected(g) else []
+        if connected(g_sign) and is_complex(a):
+            terms.append((g_sign * conjugated(outputs[0])).imag * 1j)
+        if not terms:
             return [a.type.zeros_like(a)]
-        return [_spread(g) * transposed(MatrixInverse()(a))]
+        return [_spread(terms[0] + terms[1] if len(terms) == 2 else terms[0]) * adjoint(MatrixInverse()(a))]
 
 
 @dataclass(frozen=True)
@@ -207,8 +219,6 @@ class Lstsq(MatrixOp):
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """That of ``pinv(a) @ b`` (Golub and Pereyra 1973) and, for the singular values, of `svd`."""
         (a, b), (x, *_), (g, g_rest, _, g_values) = inputs, outputs, output_gradients
-        if is_complex(x):
-            return null(2, "lstsq has no gradient by complex matrices")
         if connected(g_rest):
             return null(2, "the residuals of lstsq have no gradient (their number depends on values): sum "
                            "(a @ x - b) ** 2 instead")
@@ -218,8 +228,9 @@ class Lstsq(MatrixOp):
             g_a = g_a + SVD(False, False).L_op([a], [outputs[3]], [g_values])[0]
         if connected(g):
             p = MatrixPinv(self.rcond)(a)
-            g_b = dot(transposed(p), g)
+            g_b = dot(adjoint(p), g)
             x, b, g, back = (v if v.type.ndim == 2 else dimshuffle(v, (0, "x")) for v in (x, b, g, g_b))
-            bent = g - matmul(a.T, back)
-            g_a = g_a - dot(back, x.T) + dot(b - dot(a, x), dot(p, back).T) + dot(dot(p.T, x), bent.T)
+            bent = g - matmul(adjoint(a), back)
+            g_a = (g_a - dot(back, adjoint(x)) + dot(b - dot(a, x), adjoint(dot(p, back)))
+                   + dot(dot(adjoint(p), x), adjoint(bent)))
         return [g_a, g_b]

@@ -119,9 +119,10 @@ def logabsdet(a: Any) -> Any:
 
 
 def eig(a: Any) -> list[Any]:
-    """Eigenvalues and right eigenvectors (in columns) of a square matrix, always complex; there is no gradient.
+    """Eigenvalues and right eigenvectors (in columns) of a square matrix, always complex.
 
-    NumPy gives real results where all eigenvalues happen to be real; a dtype cannot depend on values here.
+    NumPy gives real results where all eigenvalues happen to be real; a dtype cannot depend on values here. The
+    gradient needs distinct eigenvalues, and by the vectors a cost that does not change with their phases.
 
     Raises
     ------
@@ -139,7 +140,8 @@ def eigh(a: Any, UPLO: str = "L") -> list[Any]:
     ----------
     a : tensor-like
         Of shape (..., n, n). Only one triangle is read, and only there is the gradient other than 0. Eigenvectors of
-        equal eigenvalues are not unique and have no derivative (it comes out inf or nan); the eigenvalues do.
+        equal eigenvalues are not unique and have no derivative (it comes out inf or nan); the eigenvalues do. Those
+        of complex matrices are unique but for their phases: the gradient is that of costs the phases do not change.
     UPLO : {'L', 'U'}
         Which: the lower or the upper.
 
@@ -173,7 +175,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     Returns
     -------
     u, s, vh : TensorVariable
-        Or `s` alone: the singular values, descending. The derivatives of `u` and `vh` need distinct values.
+        Or `s` alone: the singular values, descending. The derivatives of `u` and `vh` need distinct values and, for
+        complex matrices, a cost that does not change when a column of `u` and a row of `vh` turn their phases.
     """
     return SVD(full_matrices, compute_uv)(a)
 
@@ -355,8 +358,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def _root_of_squares(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     size = elemwise(scalar.abs)(x) if x.type.numpy_dtype.kind == "c" else x
     total = reductions.sum(elemwise(scalar.sqr)(size), axis=axes, keepdims=keepdims)
-    # At 0 the derivative of the root is inf, and times that of the squares nan.
-    return elemwise(scalar.switch)(elemwise(scalar.eq)(total, 0), total, elemwise(scalar.sqrt)(total))
+    return reductions.root(total)
 
 
 def _vector_norm(x: Any, ord: Any, axis: int, keepdims: bool) -> Any:

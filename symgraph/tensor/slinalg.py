@@ -19,14 +19,14 @@ from symgraph.tensor.basic import as_tensor_variable, zeros_like
 from symgraph.tensor.decompositions import (
     Eigvalsh,
     MatrixOp,
+    adjoint,
     as_floating,
     check_matrix,
     fold_triangle,
-    is_complex,
-    null,
     transposed,
 )
 from symgraph.tensor.dimshuffle import dimshuffle, shape_padleft
+from symgraph.tensor.elemwise import is_complex
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.inverses import Lstsq
 from symgraph.tensor.join import concatenate
@@ -90,15 +90,12 @@ class Cholesky(MatrixOp):
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         """Murray (2016), "Differentiation of the Cholesky decomposition", equation 10."""
         (root,), (g,) = outputs, output_gradients
-        if is_complex(root):
-            return null(1, "cholesky has no gradient by complex matrices")
-        low, g = (root, g) if self.lower else (transposed(root), transposed(g))
-        product = matmul(transposed(low), g)
+        low, g = (root, g) if self.lower else (adjoint(root), adjoint(g))
+        product = matmul(adjoint(low), g)
         halved = (tril(product) + tril(product, -1)) / 2
-        back = SolveTriangular(lower=True, trans=1)
-        full = transposed(back(low, transposed(back(low, halved))))
-        result = fold_triangle((full + transposed(full)) / 2, True)
-        return [result if self.lower else transposed(result)]
+        back = SolveTriangular(lower=True, trans=2 if is_complex(low) else 1)
+        result = fold_triangle(adjoint(back(low, adjoint(back(low, halved)))), True)
+        return [result if self.lower else adjoint(result)]
 
 
 def cholesky(a: Any, lower: bool = True, on_error: str = "raise") -> Any:
@@ -260,7 +257,7 @@ class Expm(MatrixOp):
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        return [self._directional(transposed(inputs[0]), output_gradients[0])]
+        return [self._directional(adjoint(inputs[0]), output_gradients[0])]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         return [None if eval_points[0] is None else self._directional(inputs[0], eval_points[0])]

@@ -11,9 +11,9 @@ from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
-from symgraph.tensor.decompositions import MatrixOp, check_matrix, fold_triangle, is_complex, null, transposed
+from symgraph.tensor.decompositions import MatrixOp, adjoint, check_matrix, fold_triangle, transposed
 from symgraph.tensor.dimshuffle import dimshuffle
-from symgraph.tensor.elemwise import meeting_axes, unbroadcast
+from symgraph.tensor.elemwise import conjugated, is_complex, meeting_axes, unbroadcast
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.products import matmul
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
@@ -91,16 +91,16 @@ class System(MatrixOp):
             batch.append(sa[place - 2] if from_a or not from_b else sb[place - 2])
         return [(*batch, *sb[-tail:])]
 
-    def _pulled(self, adjoint: System, a: Any, b: Any, x: Any, g: Any) -> tuple[Any, Any]:
+    def _pulled(self, solver: System, a: Any, b: Any, x: Any, g: Any) -> tuple[Any, Any]:
         """The gradient by `b`, and minus the gradient by all of `a` when that is not a triangle.
 
-        Giles (2008), section 2.3.1: ``b_bar = inv(a).T @ g``, ``a_bar = -b_bar @ x.T``.
+        Giles (2008), section 2.3.1: ``b_bar = inv(a).T @ g``, ``a_bar = -b_bar @ x.T``, the transposes conjugated.
         """
         vector = b.type.ndim == 1
         if vector:
             x, g = (dimshuffle(v, [*range(v.type.ndim), "x"]) for v in (x, g))
-        back = adjoint(a, g)
-        product = matmul(back, transposed(x))
+        back = solver(a, g)
+        product = matmul(back, adjoint(x))
         if vector:
             back = dimshuffle(back, list(range(back.type.ndim - 1)))
         return (back if back.type.ndim == 1 else _sum_batch(back, b)), _sum_batch(product, a)
@@ -163,12 +163,15 @@ class Solve(System):
         if self._triangle is not None:
             return self._triangle.L_op(inputs, outputs, output_gradients)
         if self.A_structure == "gen":
-            by_b, product = self._pulled(self, transposed(a), b, outputs[0], output_gradients[0])
+            by_b, product = self._pulled(self, adjoint(a), b, outputs[0], output_gradients[0])
             return [-product, by_b]
-        if self.A_structure != "sym" and is_complex(outputs[0]):
-            return null(2, f"solve with assume_a={self.A_structure!r} has no gradient by complex matrices")
+        if self.A_structure == "sym" and is_complex(a):  # symmetric, not Hermitian
+            by_b, product = self._pulled(self, conjugated(a), b, outputs[0], output_gradients[0])
+            whole, inner = -(product + transposed(product)) / 2, -1 if self.lower else 1
+            half = tril if self.lower else triu
+            return [half(whole) + half(whole, inner), by_b]
         by_b, product = self._pulled(self, a, b, outputs[0], output_gradients[0])
-        return [fold_triangle(-(product + transposed(product)) / 2, self.lower), by_b]
+        return [fold_triangle(-product, self.lower), by_b]
 
 
 @dataclass(frozen=True)
@@ -212,11 +215,10 @@ class SolveTriangular(System):
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         a, b = inputs
-        if self.trans == 2 and is_complex(outputs[0]):
-            return null(2, "solve_triangular with the conjugate transpose has no gradient: conjugate first")
-        turned = SolveTriangular(self.lower, 0 if self.trans else 1, self.unit_diagonal)
-        by_b, product = self._pulled(turned, a, b, outputs[0], output_gradients[0])
+        turned = SolveTriangular(self.lower, 0 if self.trans else 2 if is_complex(a) else 1, self.unit_diagonal)
+        matrix = conjugated(a) if self.trans == 1 else a
+        by_b, product = self._pulled(turned, matrix, b, outputs[0], output_gradients[0])
         if self.trans:
-            product = transposed(product)
+            product = transposed(product) if self.trans == 1 else adjoint(product)
         inside = 1 if self.unit_diagonal else 0
         return [-(tril(product, -inside) if self.lower else triu(product, inside)), by_b]

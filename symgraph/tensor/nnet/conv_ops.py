@@ -16,7 +16,7 @@ import numpy as np
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
-from symgraph.tensor.elemwise import TensorOp
+from symgraph.tensor.elemwise import TensorOp, conjugated
 from symgraph.tensor.nnet.conv_kernels import (
     Array,
     Geometry,
@@ -194,6 +194,7 @@ class Conv(_Convolution):
         (x, w), (g,) = inputs, output_gradients
         if outputs[0].type.is_discrete:
             return [v.type.zeros_like(v) for v in inputs]
+        x, w = conjugated(x), conjugated(w)
         return [self.sibling(ConvGradInputs)(w, g, *_spatial(x)), self.sibling(ConvGradWeights)(x, g, *_spatial(w))]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -264,6 +265,7 @@ class ConvGradInputs(_ConvGrad):
         ends = [DisconnectedType()() for _ in lengths]
         if outputs[0].type.is_discrete:
             return [w.type.zeros_like(w), g.type.zeros_like(g), *ends]
+        w, g = conjugated(w), conjugated(g)
         return [self.sibling(ConvGradWeights)(v, g, *_spatial(w)), self.sibling(Conv)(v, w), *ends]
 
 
@@ -301,4 +303,5 @@ class ConvGradWeights(_ConvGrad):
         ends = [DisconnectedType()() for _ in lengths]
         if outputs[0].type.is_discrete:
             return [x.type.zeros_like(x), g.type.zeros_like(g), *ends]
+        x, g = conjugated(x), conjugated(g)
         return [self.sibling(ConvGradInputs)(u, g, *_spatial(x)), self.sibling(Conv)(x, u), *ends]
