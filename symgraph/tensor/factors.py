@@ -42,7 +42,7 @@ class _AlongAxis(TensorOp):
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         return [((0, axis), (place, axis)) for place, v in enumerate(node.inputs) if place
-                for axis in range(v.type.ndim) if v.type.shape[axis] != 1]  # type: ignore[attr-defined]
+                for axis in range(v.type.ndim) if v.type.shape[axis] != 1]
 
     def part(self, x: Any, start: int | None, stop: int | None, step: int = 1) -> Any:
         """A slice along the axis."""
@@ -155,7 +155,8 @@ class Recurrence(_AlongAxis):
     """``y[i] = b[i] + a[i] * y[i - 1]`` along an axis, from inputs a and b; the first y is the first b."""
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = _recurrence(*inputs, self.axis)
+        a, b = inputs
+        output_storage[0][0] = _recurrence(a, b, self.axis)
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:

@@ -28,7 +28,8 @@ __all__ = [
     "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative",
     "neq", "nextafter", "not_", "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal",
     "remainder", "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid",
-    "sign", "signbit", "sin", "sinc", "sinh", "softplus", "spherical_jn", "sqr", "sqrt", "square", "sub", "subtract", "switch", "tan",
+    "sign", "signbit", "sin", "sinc", "sinh", "softplus", "spherical_jn", "sqr", "sqrt", "square", "sub", "subtract", "switch",
+    "tan",
     "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc", "where", "xlogx", "xlogy0", "xor",
 ]
 

@@ -402,8 +402,8 @@ def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, cor
 
 
 def std(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
-    """The standard deviation over axes: the root of `var`."""
-    return elemwise(scalar.sqrt)(var(input, axis, ddof, keepdims))
+    """The standard deviation over axes: the root of `var`. Where it is 0, its gradient is taken to be 0."""
+    return root(var(input, axis, ddof, keepdims))
 
 
 def ptp(a: Any, axis: Any = None) -> Any:
@@ -412,7 +412,10 @@ def ptp(a: Any, axis: Any = None) -> Any:
 
 
 def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The vector norm of order `ord` over axes: 0 counts, inf and -inf take extremes. It is a float, of integers too."""
+    """The vector norm of order `ord` over axes: 0 counts, inf and -inf take extremes. It is a float, of integers too.
+
+    Where it is 0, the gradient of a norm of order 1 or more is taken to be 0, the subgradient of least length.
+    """
     variable = as_tensor_variable(x)
     if variable.type.is_discrete:
         variable = cast(variable, "float64")
@@ -422,11 +425,21 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if ord == 1:
         return sum(size, axis, keepdims=keepdims)
     if ord == 2:
-        return elemwise(scalar.sqrt)(sum(elemwise(scalar.sqr)(size), axis, keepdims=keepdims))
+        return root(sum(elemwise(scalar.sqr)(size), axis, keepdims=keepdims))
     if ord in (float("inf"), "inf"):
         return max(size, axis, keepdims)
     if ord in (float("-inf"), "-inf"):
         return min(size, axis, keepdims)
-    return sum(size ** ord, axis, keepdims=keepdims) ** (1.0 / ord)
+    total = sum(size ** ord, axis, keepdims=keepdims)
+    if ord < 0:
+        return total ** (1.0 / ord)
+    zero, switch = elemwise(scalar.eq)(total, 0), elemwise(scalar.switch)
+    return switch(zero, total, switch(zero, 1, total) ** (1.0 / ord))
+
+
+def root(total: Any) -> Any:
+    """The square root of a sum of squares: at 0 its derivative would be inf, and times that of the squares nan."""
+    zero, switch = elemwise(scalar.eq)(total, 0), elemwise(scalar.switch)
+    return switch(zero, total, elemwise(scalar.sqrt)(switch(zero, 1, total)))
 
 

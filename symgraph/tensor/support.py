@@ -124,15 +124,15 @@ def _parts(node: Apply) -> Sequence[Any]:
         return node.inputs[1:]
     if _is(node.op, "mul", "true_div"):
         return node.inputs[:1]  # the gradient comes first; what it is multiplied by is the program's
-    return [x for x in node.inputs if not x.type.is_discrete]  # type: ignore[attr-defined]
+    return [x for x in node.inputs if not x.type.is_discrete]
 
 
 def _of_source(v: Any) -> Any | None:
     """Constant zeros have no support; of what is computed otherwise nothing is known."""
     from symgraph.tensor.basic import as_tensor_variable
 
-    if isinstance(v, Constant) and v.data.size and not v.data.any():  # type: ignore[attr-defined]
-        return as_tensor_variable(np.zeros((1,) * v.type.ndim, bool))  # type: ignore[attr-defined]
+    if isinstance(v, Constant) and v.data.size and not v.data.any():
+        return as_tensor_variable(np.zeros((1,) * v.type.ndim, bool))
     return None
 
 
@@ -160,7 +160,7 @@ def _rules() -> dict[type, Rule]:
 
 
 def _elemwise(v: Any, node: Apply, of: Callable[[Any], Any]) -> Any | None:
-    name = node.op.scalar.name  # type: ignore[attr-defined]
+    name = node.op.scalar.name
     found = [of(x) for x in node.inputs]
     known = [_padded(m, v.type.ndim) for m in found if m is not None]
     if not known:
@@ -173,7 +173,7 @@ def _elemwise(v: Any, node: Apply, of: Callable[[Any], Any]) -> Any | None:
 
 
 def _zero(x: Any) -> bool:
-    return isinstance(x, Constant) and not x.data.any()  # type: ignore[attr-defined]
+    return isinstance(x, Constant) and not x.data.any()
 
 
 def _of_switch(v: Any, node: Apply, found: Sequence[Any]) -> Any | None:
@@ -275,7 +275,7 @@ def _product(v: Any, node: Apply, of: Callable[[Any], Any]) -> Any | None:
     from symgraph.tensor.reduce import any as some
 
     a, b = node.inputs
-    rows, columns = a.type.ndim > 1, b.type.ndim > 1  # type: ignore[attr-defined]
+    rows, columns = a.type.ndim > 1, b.type.ndim > 1
     terms = []
     if of(a) is not None:
         line = some(of(a), axis=-1)

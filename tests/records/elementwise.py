@@ -88,8 +88,8 @@ class Elementwise:
 #: Kinds of dtype an operation refuses although its reference has some meaning for them.
 REFUSED: dict[str, str] = dict.fromkeys(
     ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma",
-     "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "spherical_jn", "j0", "j1", "jv", "i0",
-     "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex"), "c")
+     "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "spherical_jn", "j0", "j1",
+     "jv", "i0", "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex"), "c")
 
 
 def like_exp(*dtypes: Any) -> Any:

@@ -105,7 +105,6 @@ REDUCTIONS: tuple[Record, ...] = (
         _sampler(empty=False, distinct=True, axes=False),
         REAL,
         tolerance={**ROUNDINGS, "float16": 3e-2},
-        gradient="its derivative at one element is infinite; see test_gradients",
     ),
     Record("ptp", T.ptp, _ptp, _sampler(distinct=True, empty=False, keepdims=False), ("int64", *FLOATS)),
     Record("norm", T.norm, _norm, _norm_samples, ("bool", "int8", "uint64", *FLOATS, "complex64"), tolerance=ROUNDINGS),
