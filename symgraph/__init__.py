@@ -32,6 +32,7 @@ from symgraph.graph.type import Type
 from symgraph.printing import Print, debugprint, pp, pprint
 from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
+from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
 
 __all__ = [
     "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type",
@@ -39,6 +40,18 @@ __all__ = [
     "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale", "gradient", "pp", "pprint",
     "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "zero_grad",
 ]
+
+
+
+def _array_namespace(version: str | None) -> object:
+    from symgraph import array_api
+
+    if version not in (None, "2021.12", "2022.12", "2023.12", array_api.__array_api_version__):
+        raise ValueError(f"symgraph.array_api has version {array_api.__array_api_version__}, not {version!r}")
+    return array_api
+
+
+_set_array_namespace(_array_namespace)
 
 # Theano keeps shared variables among the tensors; here they come after them.
 setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010

@@ -151,12 +151,15 @@ class Unique(TensorOp):
     return_index, return_inverse, return_counts : bool
         Which further results there are, in this order.
     axis : int or None
+    equal_nan : bool
+        Whether all NaN are one element.
     """
 
     return_index: bool = False
     return_inverse: bool = False
     return_counts: bool = False
     axis: int | None = None
+    equal_nan: bool = True
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         (x,) = types
@@ -172,7 +175,7 @@ class Unique(TensorOp):
         (x,) = inputs
         flags = {name: True for name in ("return_index", "return_inverse", "return_counts") if getattr(self, name)}
         find: Any = np.unique
-        found = find(x, axis=self.axis, **flags)
+        found = find(x, axis=self.axis, equal_nan=self.equal_nan, **flags)
         results = list(found) if len(output_storage) > 1 else [found]
         if self.return_inverse:  # its shape differs between versions of NumPy
             place = 1 + self.return_index
@@ -199,7 +202,7 @@ class Unique(TensorOp):
         (x,), g = inputs, output_gradients[0]
         if x.type.is_discrete or isinstance(g.type, DisconnectedType):
             return [x.type.zeros_like(x)]
-        first = Unique(True, axis=self.axis)(x)[1]
+        first = Unique(True, axis=self.axis, equal_nan=self.equal_nan)(x)[1]
         blank = zeros_like(x, g.type.dtype)
         if self.axis is not None:
             return [inc_subtensor(blank[(slice(None),) * self.axis + (first,)], g)]
@@ -210,7 +213,7 @@ class Unique(TensorOp):
         (x,), (t,) = inputs, eval_points
         if t is None:
             return [None, *others]
-        first = Unique(True, axis=self.axis)(x)[1]
+        first = Unique(True, axis=self.axis, equal_nan=self.equal_nan)(x)[1]
         pushed = flatten(t)[first] if self.axis is None else t[(slice(None),) * self.axis + (first,)]
         return [pushed, *others]
 
@@ -219,7 +222,7 @@ class Unique(TensorOp):
 
 
 def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-           axis: int | None = None) -> Any:
+           axis: int | None = None, equal_nan: bool = True) -> Any:
     """The distinct elements in ascending order, as `numpy.unique`.
 
     Parameters
@@ -233,6 +236,8 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
         Return how often each occurs, too.
     axis : int or None
         Compare slices along this axis instead of elements.
+    equal_nan : bool
+        Whether all NaN are one element; each is one of its own otherwise.
 
     Returns
     -------
@@ -252,7 +257,7 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
     variable = as_tensor_variable(ar)
     if axis is not None:
         axis = normalize_axis(axis, variable.type.ndim)
-    return Unique(bool(return_index), bool(return_inverse), bool(return_counts), axis)(variable)
+    return Unique(bool(return_index), bool(return_inverse), bool(return_counts), axis, bool(equal_nan))(variable)
 
 
 @dataclass(frozen=True, repr=False)

@@ -111,7 +111,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "searchsorted": ("searchsorted", "a>x v side sorter"),
     "sort": ("sort", "a axis !kind !order !stable"),
     "argsort": ("argsort", "a axis !kind !order !stable"),
-    "unique": ("unique", "ar return_index return_inverse return_counts axis !equal_nan"),
+    "unique": ("unique", "ar return_index return_inverse return_counts axis equal_nan"),
     "bincount": ("bincount", "x weights minlength"),
     "ravel_multi_index": ("ravel_multi_index", "multi_index dims mode order"),
     "unravel_index": ("unravel_index", "indices shape>dims order"),

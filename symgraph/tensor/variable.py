@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,14 @@ from symgraph.tensor.type import TensorType
 __all__ = ["TensorConstant", "TensorVariable"]
 
 _HASHED_BYTES = 1 << 16  # larger constants are told apart by a digest
+
+_array_namespace: Callable[[str | None], Any] | None = None
+
+
+def set_array_namespace(find: Callable[[str | None], Any]) -> None:
+    """Say what the array API's namespace is. The package does, since tensors do not know it."""
+    global _array_namespace
+    _array_namespace = find
 
 
 def _refuse(method: str, options: dict[str, Any]) -> None:
@@ -126,6 +134,15 @@ class TensorVariable(TensorOperators, Variable):
         from symgraph.tensor.protocols import array_function
 
         return array_function(function, types, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The namespace of the Python array API standard, `symgraph.array_api`, whose `asarray` takes variables.
+
+        Its arrays compare by element; variables do not, ``x == y`` asks whether they are the same.
+        """
+        if _array_namespace is None:
+            raise RuntimeError("the array API needs the whole package: import symgraph first")
+        return _array_namespace(api_version)
 
     # ---- indexing -------------------------------------------------------------------------------------------
 
