@@ -283,7 +283,7 @@ def _allclose(a: Any, b: Any, rtol: float | None = None, atol: float | None = No
 # ---- sums and products ---------------------------------------------------------------------------------------
 
 
-def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Any:
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """The mean over axes, each element with its weight where there are weights, as `numpy.average`.
 
     Parameters
@@ -292,18 +292,29 @@ def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
     axis : int, sequence of int, or None
     weights : tensor-like, optional
         Of the shape of `a`, or a vector for the one axis.
+    returned : bool
+        Return the sum of the weights, in the shape of the average, too.
     keepdims : bool
+
+    Examples
+    --------
+    >>> float(average([1.0, 2.0], weights=[3.0, 1.0]).eval())
+    1.25
     """
     x = as_tensor_variable(a)
     if weights is None:
-        return mean(x, axis, keepdims=keepdims)
+        found = mean(x, axis, keepdims=keepdims)
+        whole = tensor_sum(math.fill(x, number_constant(np.ones((), found.type.dtype))), axis, keepdims=keepdims)
+        return (found, whole) if returned else found
     w = as_tensor_variable(weights)
     if w.type.ndim != x.type.ndim:
         if w.type.ndim != 1 or not isinstance(axis, (int, np.integer)):
             raise TypeError("average: weights are of the shape of the tensor, or a vector for its one axis")
         place = normalize_axis(int(axis), x.type.ndim)
         w = dimshuffle(w, [0 if i == place else "x" for i in range(x.type.ndim)])
-    return tensor_sum(x * w, axis, keepdims=keepdims) / tensor_sum(math.fill(x, w), axis, keepdims=keepdims)
+    whole = tensor_sum(math.fill(x, w), axis, keepdims=keepdims)
+    found = tensor_sum(x * w, axis, keepdims=keepdims) / whole
+    return (found, cast(whole, found.type.dtype)) if returned else found
 
 
 def vdot(a: Any, b: Any) -> Any:

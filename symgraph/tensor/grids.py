@@ -9,7 +9,8 @@ import numpy as np
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Variable
-from symgraph.tensor.basic import arange, as_tensor_variable
+from symgraph.tensor.basic import arange, as_tensor_variable, full_like, static_length
+from symgraph.tensor.checks import require
 from symgraph.tensor.dimshuffle import dimshuffle, moveaxis
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.subtensor import set_subtensor
@@ -17,27 +18,34 @@ from symgraph.tensor.subtensor import set_subtensor
 __all__ = ["geomspace", "linspace", "logspace", "meshgrid", "mgrid", "ogrid"]
 
 
-def _ends(start: Any, stop: Any, num: Any, who: str) -> tuple[Any, Any, int]:
+def _ends(start: Any, stop: Any, num: Any, who: str) -> tuple[Any, Any, Any]:
     """Both ends as floats, and the number of points."""
-    if not isinstance(num, (int, np.integer)):
-        raise TypeError(f"{who}: the number of points is a Python integer, not {num!r}; use arange for a symbolic one")
-    if num < 0:
+    if isinstance(num, Variable):
+        if num.type.ndim or not num.type.is_discrete:
+            raise TypeError(f"{who}: the number of points is a scalar integer, not {num.type}")
+        num = cast(num, "int64") if static_length(num) is None else static_length(num)
+    elif not isinstance(num, (int, np.integer)):
+        raise TypeError(f"{who}: the number of points is an integer, not {num!r}")
+    if not isinstance(num, Variable) and num < 0:
         raise ValueError(f"{who}: the number of points must not be negative, but is {num}")
     first, last = as_tensor_variable(start), as_tensor_variable(stop)
     wide = np.result_type(first.type.numpy_dtype, last.type.numpy_dtype, 1.0)
     if first.type.is_discrete and last.type.is_discrete and config.cast_policy == "floatX":
         wide = np.dtype(config.floatX)
-    return cast(first, wide), cast(last, wide), int(num)
+    if isinstance(num, Variable):
+        num = require(num, elemwise(scalar.ge)(num, 0), f"{who}: the number of points must not be negative")
+    return cast(first, wide), cast(last, wide), num if isinstance(num, Variable) else int(num)
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0,
+             retstep: bool = False) -> Any:
     """Evenly spaced numbers between two, as `numpy.linspace`.
 
     Parameters
     ----------
     start, stop : tensor-like
         Broadcast against each other; the numbers run along a new axis.
-    num : int
+    num : int or scalar integer variable
         How many.
     endpoint : bool
         Whether `stop` is the last of them.
@@ -45,11 +53,17 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype:
         Of the result; by default the float of the ends, floatX for Python numbers. For integers, rounded down.
     axis : int
         Where the new axis stands.
+    retstep : bool
+        Return the distance of neighbours too.
+
+    Returns
+    -------
+    TensorVariable, or a pair of them with `retstep`
 
     Raises
     ------
     TypeError, ValueError
-        When `num` is no integer, or negative.
+        When `num` is no integer, or negative; at run time where that is only known then.
 
     Examples
     --------
@@ -60,18 +74,38 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype:
     points = _spread(first, last, num, endpoint, last)
     if dtype is not None:
         points = cast(elemwise(scalar.floor)(points) if np.dtype(dtype).kind in "iu" else points, dtype)
-    return moveaxis(points, 0, axis) if points.type.ndim > 1 else points
+    points = moveaxis(points, 0, axis) if points.type.ndim > 1 else points
+    return (points, _step(last - first, num, endpoint, float("nan"))) if retstep else points
 
 
-def _spread(first: Any, last: Any, num: int, endpoint: bool, final: Any) -> Any:
+def _step(delta: Any, num: Any, endpoint: bool, otherwise: Any) -> Any:
+    """The distance of neighbours; where there are none, what is said."""
+    parts = num - 1 if endpoint else num
+    if isinstance(parts, Variable):
+        some = elemwise(scalar.gt)(parts, 0)
+        count = cast(elemwise(scalar.maximum)(parts, 1), delta.type.dtype)
+        return elemwise(scalar.switch)(some, delta / count, otherwise)
+    if parts > 0:
+        return delta / parts
+    return otherwise if isinstance(otherwise, Variable) else full_like(delta, otherwise)
+
+
+def _spread(first: Any, last: Any, num: Any, endpoint: bool, final: Any) -> Any:
     delta = last - first
     steps = dimshuffle(cast(arange(num), first.type.dtype), [0] + ["x"] * delta.type.ndim)
-    parts = num - 1 if endpoint else num
-    points = steps * (delta / parts if parts > 0 else delta) + first
-    return set_subtensor(points[-1], final) if endpoint and num > 1 else points
+    points = steps * _step(delta, num, endpoint, delta) + first
+    return _with_last(points, final, num) if endpoint else points
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None,
+def _with_last(points: Any, final: Any, num: Any) -> Any:
+    """The points, the last of which is exact, where it is not the first as well."""
+    if isinstance(num, int):
+        return set_subtensor(points[-1], final) if num > 1 else points
+    end: Any = points[elemwise(scalar.maximum)(num - 1, 1):]  # nothing, where there is one point or none
+    return set_subtensor(end, dimshuffle(final, ["x", *range(final.type.ndim)]))
+
+
+def logspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None,
              axis: int = 0) -> Any:
     """Numbers evenly spaced in their logarithms, from ``base**start`` to ``base**stop``, as `numpy.logspace`.
 
@@ -86,7 +120,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     return points if dtype is None else cast(points, dtype)
 
 
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Numbers each of which is the same multiple of the one before, as `numpy.geomspace`, for real ends.
 
     Parameters are those of `linspace`; both ends have one sign and are not zero, else the result is NaN.
@@ -99,8 +133,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     first, last, num = _ends(start, stop, num, "geomspace")
     ratio = elemwise(scalar.log2)(last / first)
     points = first * elemwise(scalar.exp2)(_spread(ratio - ratio, ratio, num, endpoint, ratio))
-    if endpoint and num > 1:
-        points = set_subtensor(points[-1], last)
+    if endpoint:
+        points = _with_last(points, elemwise(scalar.second)(ratio, last), num)
     if dtype is not None:
         points = cast(points, dtype)
     return moveaxis(points, 0, axis) if points.type.ndim > 1 else points

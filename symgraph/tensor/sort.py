@@ -12,12 +12,15 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import arange, as_tensor_variable, static_length, zeros_like
 from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
-from symgraph.tensor.elemwise import TensorOp
+from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.shape import flatten, shape_i
 from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["argsort", "argtopk", "sort", "take_along_axis", "topk", "topk_and_argtopk"]
+__all__ = [
+    "argpartition", "argsort", "argtopk", "lexsort", "partition", "sort", "sort_complex", "take_along_axis", "topk",
+    "topk_and_argtopk",
+]
 
 _KINDS = ("quicksort", "mergesort", "heapsort", "stable")
 
@@ -154,6 +157,42 @@ def _check_count(k: int, length: int | None) -> None:
         raise ValueError("topk: k says how many, positive for the largest, negative for the smallest; it is 0")
     if length is not None and abs(k) > length:
         raise ValueError(f"topk: {abs(k)} elements of an axis of length {length}")
+
+
+@dataclass(frozen=True, repr=False)
+class ArgPartition(TensorOp):
+    """The places of the elements along one axis, in an order in which some elements stand where sorting puts them.
+
+    Parameters
+    ----------
+    axis : int
+    kth : tuple of int
+        Which ones stand there; smaller ones come before each, larger ones after it.
+    """
+
+    axis: int
+    kth: tuple[int, ...]
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        (x,) = types
+        assert isinstance(x, TensorType)
+        length = x.shape[self.axis]
+        if length is not None and any(not -length <= k < length for k in self.kth):
+            raise ValueError(f"partition: kth={self.kth} is out of bounds for axis {self.axis}, of length {length}")
+        return (tensor_type("int64", x.shape),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        output_storage[0][0] = np.asarray(np.argpartition(inputs[0], self.kth, axis=self.axis), "int64")
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return [inputs[0].type.zeros_like(inputs[0])]
+
+    def __repr__(self) -> str:
+        return f"argpartition{{axis={self.axis}}}"
 
 
 # ---- public functions ------------------------------------------------------------------------------------------
@@ -296,3 +335,88 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     key = [dimshuffle(arange(shape_i(variable, i)), [0 if j == i else "x" for j in range(ndim)]) for i in range(ndim)]
     key[axis] = places
     return variable[tuple(key)]
+
+
+def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
+    """The places of the elements along an axis, int64, in the order of `partition`; arguments as for it."""
+    variable, axis = _along_axis(a, axis)
+    places = (kth,) if isinstance(kth, (int, np.integer)) else tuple(kth)
+    if not all(isinstance(k, (int, np.integer)) for k in places):
+        raise TypeError(f"partition: kth is an integer, or a sequence of integers, not {kth!r}")
+    return ArgPartition(axis, tuple(int(k) for k in places))(variable)
+
+
+def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
+    """The elements along an axis, those smaller than the `kth` before it, the others after it, as `numpy.partition`.
+
+    Parameters
+    ----------
+    a : tensor-like
+    kth : int or sequence of int
+        Which elements stand where sorting puts them. In what order the others are is not said.
+    axis : int or None
+        None runs over all elements, flattened.
+
+    Raises
+    ------
+    TypeError
+        When `kth` is no integer.
+    ValueError
+        For an axis or a `kth` out of range; at run time where that is only known then.
+
+    Examples
+    --------
+    >>> int(partition([7, 1, 5, 3], 1).eval()[1])
+    3
+    """
+    variable, axis = _along_axis(a, axis)
+    return take_along_axis(variable, argpartition(variable, kth, axis), axis)
+
+
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """The places, int64, in the order that sorts by several keys, the last one first, as `numpy.lexsort`.
+
+    Parameters
+    ----------
+    keys : sequence of tensor-like, or tensor, whose first axis counts the keys
+        Of one shape. The number of keys must be known.
+    axis : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        When there is no key, their number is not known, or the axis is out of range.
+
+    Examples
+    --------
+    >>> lexsort([[1, 0, 0], [5, 5, 4]]).eval()
+    array([2, 1, 0])
+    """
+    if not isinstance(keys, (list, tuple)):
+        table = as_tensor_variable(keys)
+        if table.type.ndim == 0 or table.type.shape[0] is None:
+            raise TypeError(f"lexsort takes a known number of keys, not {table.type}")
+        keys = list(table)
+    variables = [as_tensor_variable(key) for key in keys]
+    if not variables:
+        raise TypeError("lexsort needs at least one key")
+    order = argsort(variables[0], axis, kind="stable")
+    for key in variables[1:]:
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis, kind="stable"), axis)
+    return order
+
+
+def sort_complex(a: Any) -> Any:
+    """The elements along the last axis in ascending order, as complex numbers, as `numpy.sort_complex`.
+
+    Examples
+    --------
+    >>> sort_complex([2, 1]).eval()
+    array([1.+0.j, 2.+0.j])
+    """
+    ordered = sort(a)
+    dtype = ordered.type.numpy_dtype
+    if dtype.kind == "c":
+        return ordered
+    small = dtype.name in ("int8", "uint8", "int16", "uint16", "float16", "float32")
+    return cast(ordered, "complex64" if small else "complex128")
