@@ -226,8 +226,10 @@ class NonZero(TensorOp):
 
     ndim: int
 
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        return [tensor_type("int64", (None,))] * self.ndim
+    def make_node(self, mask: Any, *lengths: Any) -> Apply:
+        mask, *rest = map(as_tensor_variable, (mask, *lengths))
+        count = int(np.count_nonzero(mask.data)) if isinstance(mask, Constant) else None
+        return Apply(self, [mask, *rest], [tensor_type("int64", (count,))] * self.ndim)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         mask, *lengths = inputs
