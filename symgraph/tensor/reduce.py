@@ -390,6 +390,8 @@ def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, cor
     """The variance over axes, by two passes: the mean of squared distances from the mean."""
     variable = as_tensor_variable(input)
     axes = normalize_axes(axis, variable.type.ndim, "var")
+    if variable.type.dtype == "float16":  # whose squares overflow
+        return cast(var(cast(variable, "float32"), axes, ddof, keepdims), "float16")
     centred = variable - mean(variable, axes, keepdims=True)
     if centred.type.numpy_dtype.kind == "c":
         squared = elemwise(scalar.sqr)(centred.real) + elemwise(scalar.sqr)(centred.imag)
@@ -398,7 +400,9 @@ def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, cor
     if ddof == 0:
         return mean(squared, axes, keepdims=keepdims)
     total = sum(squared, axes, keepdims=keepdims)
-    return total / _as_dtype(_count(variable, axes) - ddof, total.type.dtype)
+    free = _count(variable, axes) - ddof
+    free = elemwise(scalar.maximum)(free, 0) if isinstance(free, Variable) else builtins.max(free, 0)
+    return total / _as_dtype(free, total.type.dtype)
 
 
 def std(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Any:
