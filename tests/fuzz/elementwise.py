@@ -1,0 +1,125 @@
+"""Operations of the fuzzer that work element by element: every record of an elementwise function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import symgraph.tensor as T
+from tests.fuzz.recipes import Growth, Operation, Weak
+from tests.fuzz.tolerance import ulps
+from tests.records.elementwise import ELEMENTWISE, Elementwise, like_exp
+from tests.rewrites.programs import UNARY
+
+#: Functions that round correctly, or not at all, whatever the arrangement of an array in memory.
+EXACT = {
+    "neg", "abs", "sgn", "sqrt", "floor", "ceil", "trunc", "round", "round_half_to_even", "add", "sub", "maximum",
+    "minimum", "switch", "clip", "fill", "tensor_copy", "conj", "real", "imag", "mul", "true_div",
+}
+#: Functions whose reference is another formula than theirs: a few roundings more.
+LOOSE = {"softplus": 4, "log1mexp": 4, "sinc": 4, "xlogx": 4, "trigamma": 4, "polygamma": 4, "logaddexp": 2}
+
+NUMBERS = (0, 1, -1, 2, 3, 0.5, 2.0, -1.0, 1.0, 0.0, True, False, 1j, 200, 70000, 1e-3)
+COMMON = {"add", "sub", "mul", "true_div", "neg", "exp", "log", "maximum", "switch", "lt", "ge", "eq", "sqr", "pow"}
+
+
+def _tolerance(record: Elementwise) -> Any:
+    factor = LOOSE.get(record.name, 1)
+
+    def tolerance(result: Any, *arrays: Any, **options: Any) -> Any:
+        exact = record.name in EXACT and not (result.dtype.kind == "c" and record.name in ("mul", "true_div", "abs"))
+        complex_abs = record.name in ("abs", "sgn") and any(np.asarray(a).dtype.kind == "c" for a in arrays)
+        return None if exact and not complex_abs else ulps(result, factor=factor)
+
+    return tolerance
+
+
+def _operands(growth: Growth, count: int, weak: bool) -> list[int | Weak]:
+    first = growth.place()
+    chosen: list[int | Weak] = [first]
+    for _ in range(count - 1):
+        if weak and growth.chance(3) and len(chosen) < 2:
+            chosen.append(Weak(growth.one_of(NUMBERS)))
+        else:
+            chosen.append(growth.partner(*[c for c in chosen if not isinstance(c, Weak)]))
+    if weak and len(chosen) == 2 and growth.choose(2):
+        chosen.reverse()
+    return chosen
+
+
+def _row(record: Elementwise) -> Operation:
+    ufunc = isinstance(record.reference, np.ufunc)
+
+    def draw(growth: Growth) -> Any:
+        if not record.integral:
+            return _operands(growth, record.nin, ufunc and record.nin == 2), {}
+        (order,) = record.integral
+        number = growth.place(lambda v: v.kind in "iu" and bool(np.all((v.array >= 1) & (v.array < 6))))
+        x = growth.partner(number, wanted=lambda v: v.kind in "biuf")
+        return [number, x] if order == 0 else [x, number], {}
+
+    def numeric(*values: Any) -> Any:
+        if ufunc and record.dtype_of is None:
+            return record.reference(*values)
+        if record.name == "sinc" and (x := np.asarray(values[0])).dtype.kind != "c":  # by NumPy's own formula: near integers, pi * x rounds in the dtype it is given
+            return np.sinc(x.astype(np.promote_types(like_exp(x.dtype), "float32"))).astype(like_exp(x.dtype))
+        return record.expected(*map(np.asarray, values))
+
+    return Operation(record.name, record.call, numeric, draw, _tolerance(record), 6 if record.name in COMMON else 2)
+
+
+def _infix(name: str, function: Any) -> Operation:
+    """An operator, as it is written: Python numbers on either side."""
+    return Operation(name, function, function, lambda g: (_operands(g, 2, True), {}), _tolerance_of_operator, 3)
+
+
+def _tolerance_of_operator(result: Any, *arrays: Any, **options: Any) -> Any:
+    return ulps(result)
+
+
+def _cast_draw(growth: Growth) -> Any:
+    x = growth.place()
+    kind, real = growth.values[x].kind, ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+                                         "uint64", "float16", "float32", "float64")
+    dtypes = ("complex64", "complex128") if kind == "c" else (*real, "complex64", "complex128")
+    dtype = growth.one_of(dtypes)
+    if kind == "f" and np.dtype(dtype).kind in "iu":  # what does not fit has no value in C: NumPy's depends on its loop
+        limits = np.iinfo(dtype)
+        values = growth.values[x].array.astype("float64")
+        if not np.all((values > float(limits.min) - 1) & (values < float(limits.max))):
+            dtype = "bool"
+    return [x], {"dtype": dtype}
+
+
+CAST = Operation("cast", lambda x, dtype: T.cast(x, dtype), lambda x, dtype: x.astype(dtype), _cast_draw, None, 6)
+
+def _idiom(name: str, symbolic: Any, numeric: Any) -> Operation:
+    """A formula of several operations, such as laws look for."""
+    return Operation(name, symbolic, numeric,
+                     lambda g: ([g.place(lambda v: v.array.dtype in (np.float32, np.float64))], {}), ulps)
+
+
+def _opposite(name: str, function: Any) -> Operation:
+    """A formula of one tensor and a number of its own dtype or none."""
+    return Operation(name, function, function, lambda g: ([g.place(lambda v: v.kind in "iufc")], {}), ulps)
+
+
+IDIOMS = (
+    *(_idiom(*row) for row in UNARY if row[0] not in ("log of exp",)),
+    _opposite("x + 0", lambda x: x + 0), _opposite("0 - x", lambda x: 0 - x), _opposite("x * 1", lambda x: x * 1),
+    _opposite("x - x", lambda x: x - x), _opposite("x * 0", lambda x: x * 0), _opposite("x / x", lambda x: x / x),
+    _opposite("x // x", lambda x: x // x), _opposite("x ** 1", lambda x: x ** 1),
+    _opposite("x ** 2", lambda x: x ** 2), _opposite("x ** 0", lambda x: x ** 0), _opposite("-(-x)", lambda x: -(-x)),
+    _opposite("x / 1", lambda x: x / 1), _opposite("1 / (1 / x)", lambda x: 1 / (1 / x)),
+    _opposite("x * -1", lambda x: x * -1), _opposite("2 * x + x * 2", lambda x: 2 * x + x * 2),
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *IDIOMS,
+    *(_row(record) for record in ELEMENTWISE if record.name != "isclose"),
+    CAST,
+    _infix("+", lambda a, b: a + b), _infix("-", lambda a, b: a - b), _infix("*", lambda a, b: a * b),
+    _infix("/", lambda a, b: a / b), _infix("//", lambda a, b: a // b), _infix("%", lambda a, b: a % b),
+    _infix("<", lambda a, b: a < b), _infix(">=", lambda a, b: a >= b),
+)

@@ -1,0 +1,92 @@
+"""What random graphs found, each once more as a small program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgraph.tensor as T
+from symgraph.tensor import TensorType
+from tests.tensor.common import compute, symbol
+
+MODES = ("FAST_RUN", "None")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_special_function_of_two_dtypes_in_one_program(mode: str) -> None:
+    """SciPy's function and the one for dtypes it does not take stand in one program under two names."""
+    x, b = T.dvector("x"), TensorType("bool", (None,))("b")
+    for function in (T.erfcx, T.erf, T.gammaln):
+        out = compute([x, b], [function(x), function(b)], [np.array([0.5]), np.array([True])], mode)
+        assert [a.dtype.name for a in out] == ["float64", "float16"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "ptp", "nan_to_num"])
+def test_complex_numbers_have_an_order_and_their_parts_are_replaced(name: str, mode: str) -> None:
+    z = np.array([1 - 2j, 1 + 3j, complex(0, np.inf), complex(np.nan, 2)])
+    for array in (z[:3], z):
+        expected: Any = getattr(np, name)(array)
+        np.testing.assert_array_equal(compute([x := symbol(array)], getattr(T, name)(x), [array], mode), expected)
+
+
+def test_norms_of_integers_are_floats() -> None:
+    x = np.array([-3, 4], "int8")
+    for order in (0, 1, 2, np.inf, -np.inf):
+        found = compute([v := symbol(x)], T.norm(v, order), [x])
+        assert found == np.linalg.norm(x, order)
+        assert found.dtype == np.float64
+
+
+def test_the_mean_of_large_integers_does_not_overflow() -> None:
+    top = np.iinfo("int64").max
+    x = np.array([top, top, -7], "int64")
+    u = np.array([2**64 - 1, 2**64 - 3], "uint64")
+    assert compute([v := symbol(x)], T.mean(v), [x]) == x.mean()
+    assert compute([v := symbol(u)], T.mean(v), [u]) == u.mean()
+    assert compute([v := symbol(u)], T.std(v), [u]) == u.std()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_ellipsis_for_no_axes_keeps_index_arrays_apart(mode: str) -> None:
+    """As in NumPy: what index arrays select then stands in front."""
+    a, i, one = np.arange(8.0).reshape(4, 1, 2), np.array([[0, 1, 2]]), np.array([0])
+    x, k = symbol(a), T.lmatrix("k")
+    for key, known in (((None, k, ..., 0, slice(None)), (None, i, ..., 0, slice(None))),
+                       ((slice(None), 0, ..., one), (slice(None), 0, ..., one)),
+                       ((slice(None), ..., 0, one), (slice(None), ..., 0, one)), ((k, 0, 1, ...), (i, 0, 1, ...))):
+        out = [x[key], T.set_subtensor(x[key], 7), T.inc_subtensor(x[key], 1)]
+        part, put, more = compute([x, k], out, [a, i], mode)
+        np.testing.assert_array_equal(part, a[known], strict=True)
+        instead, added = a.copy(), a.copy()
+        instead[known] = 7
+        np.add.at(added, known, 1)
+        np.testing.assert_array_equal(put, instead)
+        np.testing.assert_array_equal(more, added)
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+def test_taking_at_unsigned_places(mode: str) -> None:
+    x, places = np.arange(5.0), np.array([0, 4], "uint64")
+    found = compute([v := symbol(x), p := symbol(places)], T.take(v, p, mode=mode), [x, places])
+    np.testing.assert_array_equal(found, np.take(x, places, mode=mode))
+
+
+def test_variances_of_halves_and_of_too_few_elements() -> None:
+    half = np.array([300.0, -300.0, 301.0], "float16")
+    np.testing.assert_array_equal(compute([x := symbol(half)], T.var(x), [half]), half.var(), strict=True)
+    for shape in ((0, 4), (1, 4)):
+        few = np.ones(shape)
+        expected = np.full(4, np.nan)  # as numpy.var, which also warns
+        for static in (True, False):
+            x = symbol(few, static=static)
+            np.testing.assert_array_equal(compute([x], T.var(x, axis=0, ddof=2), [few]), expected)
+
+
+def test_a_known_mask_of_one_element_is_stretched() -> None:
+    x, known = T.dmatrix("x"), np.array([True, False, False])
+    a = np.arange(6.0).reshape(3, 2)
+    out = compute([x], x[known, np.array([1, 0])], [a])
+    np.testing.assert_array_equal(out, a[known, np.array([1, 0])])
