@@ -131,7 +131,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     Examples
     --------
     >>> correlate([1, 2, 3], [0, 1, 2], "same").eval()
-    array([4, 8, 3])
+    array([5, 8, 3])
     """
     first, second = _vectors(a, v, mode, "correlate")
     second = elemwise(scalar.conj)(second) if second.type.numpy_dtype.kind == "c" else second

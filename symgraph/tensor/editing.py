@@ -216,8 +216,10 @@ def block(arrays: Any) -> Any:
 
     Examples
     --------
-    >>> block([[[1, 2]], [[3, 4]]]).eval().shape
-    (1, 1, 4)
+    >>> a, b = as_tensor_variable([[1, 2]]), as_tensor_variable([[3]])
+    >>> block([[a, b], [b, a]]).eval()
+    array([[1, 2, 3],
+           [3, 1, 2]])
     """
     depth = _depth(arrays)
     leaves = list(_leaves(arrays))

@@ -23,7 +23,7 @@ Label = Hashable
 Term = tuple[Any, list[Label]]  # a tensor and the labels of its axes
 
 
-def einsum(subscripts: str, *operands: Any, optimize: Any = None) -> Any:
+def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     """Sums of products, in Einstein's notation, as `numpy.einsum`.
 
     Parameters
@@ -31,6 +31,8 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = None) -> Any:
     subscripts : str
         Letters for the axes of each operand, separated by commas, and after ``->`` those of the result; without that,
         the letters that occur once, in alphabetical order. ``...`` stands for all axes that have no letter.
+        Or, as in NumPy, operands and lists of numbers in turn, and maybe a list for the result:
+        ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
     *operands : tensor-like
     optimize : optional
         Accepted for programs that pass it: the operands are multiplied two by two, in an order that is found from
@@ -54,7 +56,7 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = None) -> Any:
            [2., 4.]])
     """
     if not isinstance(subscripts, str):
-        raise TypeError(f"einsum: the subscripts are a string, such as 'ij,jk->ik', not {subscripts!r}")
+        subscripts, operands = _spelled(subscripts, *operands)
     tensors = [as_tensor_variable(x) for x in operands]
     inputs, output = _parse(subscripts, [t.type.ndim for t in tensors])
     dtype = np.result_type(*(t.type.numpy_dtype for t in tensors))
@@ -72,6 +74,30 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = None) -> Any:
 
 
 # ---- the notation ----------------------------------------------------------------------------------------------
+
+
+def _spelled(*arguments: Any) -> tuple[str, tuple[Any, ...]]:
+    """The string for operands and lists of numbers in turn, and the operands."""
+    operands, lists = arguments[:len(arguments) // 2 * 2:2], list(arguments[1::2])
+    if not lists or not all(isinstance(labels, (list, tuple)) for labels in lists):
+        raise TypeError("einsum: the subscripts are a string, such as 'ij,jk->ik', before the operands, or a list of "
+                        f"numbers behind each; not {type(arguments[0]).__name__} first, then "
+                        f"{', '.join(type(a).__name__ for a in arguments[1:]) or 'nothing'}")
+
+    def word(labels: Sequence[Any]) -> str:
+        return "".join("..." if label is Ellipsis else _letter(label) for label in labels)
+
+    text = ",".join(map(word, lists))
+    return (f"{text}->{word(arguments[-1])}" if len(arguments) % 2 else text), operands
+
+
+def _letter(label: Any) -> str:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in the order of their codes, as the numbers
+    if not isinstance(label, (int, np.integer)):
+        raise TypeError(f"einsum: a label in a list is an integer or ..., not {label!r}")
+    if not 0 <= label < len(letters):
+        raise ValueError(f"einsum: a label in a list lies between 0 and {len(letters) - 1}, not {label}")
+    return letters[label]
 
 
 def _parse(subscripts: str, ranks: Sequence[int]) -> tuple[list[list[Label]], list[Label]]:
