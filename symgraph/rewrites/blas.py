@@ -192,7 +192,9 @@ def _one_call(terms: Sequence[Term], out: Any, kind: str) -> Variable | None:
         return None
     (product,), ((base, parts),) = products, scales.items()
     assert product.pair is not None
-    if base.type.broadcastable != out.type.broadcastable or base.type.dtype != out.type.dtype:
+    if base.type.broadcastable != out.type.broadcastable:
+        return None
+    if any(v.type.dtype != out.type.dtype for v in (base, *product.pair)):  # type: ignore[attr-defined]
         return None
     if _kind(product.pair) != kind or not all(_fits(s.number, out.type.dtype) for s in (product.scale, *parts)):
         return None
