@@ -1,1 +1,1 @@
-"""Benchmarks: one runnable file each, ``python -m benchmarks.NAME``, compared with peers measured in the same run."""
+"""Benchmarks: ``python -m benchmarks.NAME``, compared with peers measured in the same run."""
