@@ -194,7 +194,7 @@ def _one_call(terms: Sequence[Term], out: Any, kind: str) -> Variable | None:
     assert product.pair is not None
     if base.type.broadcastable != out.type.broadcastable:
         return None
-    if any(v.type.dtype != out.type.dtype for v in (base, *product.pair)):  # type: ignore[attr-defined]
+    if any(v.type.dtype != out.type.dtype for v in (base, *product.pair)):
         return None
     if _kind(product.pair) != kind or not all(_fits(s.number, out.type.dtype) for s in (product.scale, *parts)):
         return None
