@@ -13,6 +13,7 @@ from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.origin import current_origin
 from symgraph.graph.type import Type
+from symgraph.tensor.foreign import lent_array
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorVariable
 
@@ -196,7 +197,7 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
     Parameters
     ----------
     value : array-like
-        The first value. A Python float becomes floatX, an integer int64; an array keeps its dtype.
+        The first value. A Python float becomes floatX, an integer int64; an array, of any library, keeps its dtype.
     name : str, optional
     strict : bool
         Let `set_value` take only arrays of exactly the type.
@@ -230,11 +231,15 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
     if isinstance(value, Variable):
         raise TypeError(f"shared takes a value, not the symbolic variable {value}; give its value, or use it as it is")
     _check_device(target)
+    try:
+        lent = lent_array(value)
+    except TypeError as error:
+        raise TypeError(f"shared: {error}") from None
     if isinstance(value, float) or (isinstance(value, (list, tuple)) and _holds_floats(value)):
         array = np.array(value, config.floatX)
     else:
         try:
-            array = np.asarray(value) if borrow else np.array(value)
+            array = np.asarray(lent) if borrow else np.array(lent)
         except ValueError as error:  # a ragged list
             raise TypeError(f"shared holds arrays of numbers: {error}") from None
     if array.dtype.kind not in "biufc":

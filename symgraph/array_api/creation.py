@@ -61,13 +61,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: Any = N
     if isinstance(obj, (list, tuple)) and _holds_arrays(obj):
         variable = _nested(obj)
         return Array(variable if dtype is None else cast(variable, dtype))
-    return Array(basic.constant(_values(obj), dtype=as_dtype(dtype)))
-
-
-def _values(obj: Any) -> Any:
-    if hasattr(obj, "__dlpack__") and not isinstance(obj, (np.ndarray, np.generic)):
-        return np.from_dlpack(obj)
-    return obj
+    return Array(basic.constant(obj, dtype=as_dtype(dtype)))
 
 
 def _holds_arrays(obj: Any) -> bool:

@@ -14,6 +14,7 @@ from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.elemwise import TensorOp, cast
+from symgraph.tensor.foreign import lent_array
 from symgraph.tensor.type import TensorType, tensor_type
 from symgraph.tensor.variable import TensorConstant
 
@@ -50,7 +51,7 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: An
     if (dtype is None and _only_python_floats(x)) or dtype == "floatX":
         dtype = config.floatX
     try:
-        data = np.array(x, dtype=dtype)  # a copy: a constant must not change when the user's array does
+        data = np.array(lent_array(x), dtype=dtype)  # a copy: a constant must not change when the user's array does
     except ValueError as error:
         raise TypeError(f"cannot make a tensor constant of {type(x).__name__}: {error}") from None
     if data.dtype.kind not in "biufc":

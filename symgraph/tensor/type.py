@@ -10,6 +10,7 @@ import numpy as np
 from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.type import NullType, Type
+from symgraph.tensor.foreign import lent_array
 
 if TYPE_CHECKING:
     from symgraph.tensor.variable import TensorVariable
@@ -176,8 +177,7 @@ class TensorType(Type):
                 found = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
                 raise TypeError(f"expected exactly {self} (strict), got {found}")
             return value
-        if hasattr(value, "__dlpack__") and not isinstance(value, (np.ndarray, np.generic)):
-            value = np.from_dlpack(value)
+        value = lent_array(value)
         if type(value) in (bool, int, float, complex):
             return self._convert_scalar(value, allow_downcast)
         array = np.asarray(value)
