@@ -75,16 +75,16 @@ from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorConstant, TensorVariable
 
 __all__ = [
-    "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType", "TensorVariable",
-    "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort", "argtopk", "as_tensor",
-    "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot", "broadcast_to", "cast",
-    "concatenate", "constant", "dimshuffle", "dot", "einsum", "empty", "expand_dims", "eye", "fft", "flatten", "full",
-    "full_like", "get_scalar_constant_value", "grad", "identity_like", "inc_subtensor", "inner", "join", "logsumexp",
-    "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis", "nnet", "nonzero", "norm", "ones", "ones_like",
-    "outer", "patternbroadcast", "prod", "ptp", "reshape", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
-    "shape_padright", "signal", "size", "sort", "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes",
-    "take", "take_along_axis", "tensordot", "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros",
-    "zeros_like",
+    "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType",
+    "TensorVariable", "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
+    "argtopk", "as_tensor", "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot",
+    "broadcast_to", "cast", "concatenate", "constant", "dimshuffle", "dot", "einsum", "empty", "expand_dims", "eye",
+    "fft", "flatten", "fourier", "full", "full_like", "get_scalar_constant_value", "grad", "identity_like",
+    "inc_subtensor", "inner", "join", "logsumexp", "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis",
+    "nnet", "nonzero", "norm", "ones", "ones_like", "outer", "patternbroadcast", "prod", "ptp", "reshape",
+    "set_subtensor", "shape", "shape_padaxis", "shape_padleft", "shape_padright", "signal", "size", "sort",
+    "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot",
+    "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros", "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
 __all__ += compose.__all__

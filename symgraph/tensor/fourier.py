@@ -1,7 +1,7 @@
-"""Fourier transforms as in `numpy.fft`, with complex numbers; those with pairs, as Theano has them, are in `fft`.
+"""Fourier transforms as in `numpy.fft`, with complex numbers; those with pairs of real ones are in `fft`.
 
-All are composed of four transforms along one axis. They have no gradient: derivatives of complex functions are given
-only where they are holomorphic, and a real cost of complex numbers never is.
+All are composed of four transforms along one axis. Each is linear, and its gradient a transform of the other
+direction: that of `fft` is an `ifft`, that of `rfft` an `irfft` in which each frequency counts once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from symgraph import scalar
 from symgraph.config import config
-from symgraph.graph.basic import Apply
-from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
-from symgraph.tensor.dimshuffle import normalize_axis
-from symgraph.tensor.elemwise import TensorOp, cast
+from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.type import DisconnectedType
+from symgraph.tensor.basic import arange, as_lengths, as_tensor_variable, static_length
+from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
+from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.extra_ops import roll
 from symgraph.tensor.math import conj
 from symgraph.tensor.shape import shape_i
@@ -24,13 +26,16 @@ from symgraph.tensor.type import tensor_type
 
 __all__ = [
     "Fourier", "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft",
-    "irfft", "irfftn", "rfft", "rfftfreq", "rfftn",
+    "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn",
 ]
 
 _NORMS = ("backward", "ortho", "forward")
 _TRANSFORMS: dict[str, Callable[..., Any]] = {
     "fft": np.fft.fft, "ifft": np.fft.ifft, "rfft": np.fft.rfft, "irfft": np.fft.irfft,
 }
+#: The transform back, and the norm under which it divides by what this one divides by.
+_BACK = {"fft": "ifft", "ifft": "fft", "rfft": "irfft", "irfft": "rfft"}
+_TURNED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,8 +76,81 @@ class Fourier(TensorOp):
         shape[self.axis] = points // 2 + 1 if self.kind == "rfft" else points
         return [tuple(shape)]
 
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True], [False]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (x, length), (g,) = inputs, output_gradients
+        if self.kind == "rfft":  # its way back counts a frequency and its mirror image, of which one has a gradient
+            g = g / _multiplicity(g, self.axis, length)
+        back = Fourier(_BACK[self.kind], self.axis, _TURNED[self.norm])(g, length)
+        if self.kind == "irfft":
+            back = back * _multiplicity(back, self.axis, length)
+        return [_fitted(back, self.axis, x), DisconnectedType()()]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [None if eval_points[0] is None else self(eval_points[0], inputs[1])]
+
     def __repr__(self) -> str:
         return f"{self.kind}{{axis={self.axis}, norm={self.norm}}}"
+
+
+def _multiplicity(half: Any, axis: int, length: Any) -> Any:
+    """For each frequency of an axis, whether it stands for itself alone, 1, or for its mirror image too, 2."""
+    place = arange(shape_i(half, axis))
+    alone = elemwise(scalar.eq)(place, 0) | elemwise(scalar.eq)(2 * place, length)
+    dtype = np.empty(0, half.type.numpy_dtype).real.dtype
+    counts = elemwise(scalar.switch)(alone, np.ones((), dtype), np.full((), 2, dtype))
+    return dimshuffle(counts, [0 if i == axis else "x" for i in range(half.type.ndim)])
+
+
+def _fitted(v: Any, axis: int, x: Any) -> Any:
+    """`v` with an axis cut, or filled up with zeros, to the length that `x` has there."""
+    mine, wanted = v.type.shape[axis], x.type.shape[axis]
+    return v if mine is not None and mine == wanted else Fit(axis)(v, shape_i(x, axis))
+
+
+@dataclass(frozen=True, repr=False)
+class Fit(TensorOp):
+    """An axis cut, or filled up with zeros, to a length: what a transform does first, and at last in its gradient.
+
+    Parameters
+    ----------
+    axis : int
+    """
+
+    axis: int
+
+    def make_node(self, x: Any, length: Any) -> Apply:
+        x, (length,) = as_tensor_variable(x), as_lengths([length])
+        shape = (*x.type.shape[:self.axis], static_length(length), *x.type.shape[self.axis + 1:])
+        return Apply(self, [x, length], [tensor_type(x.type.dtype, shape)])
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        x, length = inputs[0], int(inputs[1])
+        result = np.zeros((*x.shape[:self.axis], length, *x.shape[self.axis + 1:]), x.dtype)
+        common = (slice(None),) * self.axis + (slice(min(length, x.shape[self.axis])),)
+        result[common] = x[common]
+        output_storage[0][0] = result
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        shape = list(input_shapes[0])
+        shape[self.axis] = cast(node.inputs[1], "int64")
+        return [tuple(shape)]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[True], [False]]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        return [_fitted(output_gradients[0], self.axis, inputs[0]), DisconnectedType()()]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [None if eval_points[0] is None else self(eval_points[0], inputs[1])]
+
+    def __repr__(self) -> str:
+        return f"fit{{axis={self.axis}}}"
 
 
 def _operand(x: Any, who: str, real: bool = False) -> Any:
@@ -143,9 +221,6 @@ def rfft(a: Any, n: Any = None, axis: int = -1, norm: str | None = None) -> Any:
 def irfft(a: Any, n: Any = None, axis: int = -1, norm: str | None = None) -> Any:
     """The inverse of `rfft`, as `numpy.fft.irfft`; `n`, the length of the signal, is even unless given."""
     return _along("irfft", a, n, axis, norm)
-
-
-_TURNED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 def _turned(norm: str | None, who: str) -> str:
@@ -224,6 +299,16 @@ def irfftn(a: Any, s: Any = None, axes: Sequence[int] | None = None, norm: str |
     for axis, n in zip(chosen[:-1], points[:-1], strict=True):
         x = _along("ifft", x, n, axis, norm)
     return _along("irfft", x, points[-1], chosen[-1], norm)
+
+
+def rfft2(a: Any, s: Any = None, axes: Sequence[int] = (-2, -1), norm: str | None = None) -> Any:
+    """`rfftn` over two axes."""
+    return rfftn(a, s, axes, norm)
+
+
+def irfft2(a: Any, s: Any = None, axes: Sequence[int] = (-2, -1), norm: str | None = None) -> Any:
+    """The inverse of `rfft2`."""
+    return irfftn(a, s, axes, norm)
 
 
 def fftfreq(n: int, d: float = 1.0) -> Any:

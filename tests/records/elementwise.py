@@ -89,7 +89,8 @@ class Elementwise:
 REFUSED: dict[str, str] = dict.fromkeys(
     ("gamma", "psi", "erf", "erfc", "sigmoid", "softplus", "round_half_away_from_zero", "gammaln", "polygamma",
      "erfinv", "erfcinv", "erfcx", "logit", "gammainc", "gammaincc", "beta", "betaln", "spherical_jn", "j0", "j1",
-     "jv", "i0", "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex"), "c")
+     "jv", "i0", "i1", "iv", "xlogx", "xlogy0", "log1mexp", "sinc", "trigamma", "chi2sf", "complex",
+     "complex_from_polar"), "c")
 
 
 def like_exp(*dtypes: Any) -> Any:
@@ -205,6 +206,7 @@ _BINARY = (
     binary("arctan2", np.arctan2, POSITIVE),
     binary("hypot", np.hypot, POSITIVE),
     binary("complex", _pairs),
+    binary("complex_from_polar", lambda size, turn: _pairs(size * np.cos(turn), size * np.sin(turn))),
     binary("copysign", np.copysign, POSITIVE, (-3, -0.1)),
     binary("nextafter", np.nextafter),
     *(binary(name, reference, gradient=DISCRETE) for name, reference in (

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.tensor import fft
+from symgraph.tensor import fft, fourier
 from symgraph.tensor.einsum import einsum
 from tests.records.base import Record, arrays, each
 
@@ -45,7 +45,47 @@ _EINSUM = each(
 )
 _FLOATING = ("float16", "float32", "float64", "int64")
 
+_REAL = ("int8", "bool", "float32", "float64")
+_ALL = (*_REAL, "complex64", "complex128")
+
+
+def _one_axis(*lengths: int | None) -> Any:
+    """Even and odd lengths, cut and filled up, along axes, under every norm."""
+    return each(
+        arrays((4,)), arrays((2, 5)), arrays((2, 1)), arrays((4, 3), axis=0, norm="ortho"),
+        *(arrays((2, 5), n=n, norm="forward") for n in lengths), arrays((3, 4, 2), n=lengths[0], axis=1, norm="ortho"))
+
+
+_SEVERAL = each(arrays((3, 4)), arrays((2, 3, 4), norm="ortho"), arrays((3, 5), s=(4, 3), axes=(-2, -1)),
+                arrays((2, 3, 4), axes=(0, 2), norm="forward"))
+_TWO = each(arrays((3, 4)), arrays((2, 3, 5), norm="ortho"), arrays((3, 5), s=(4, 3)))
+
+
+def _fourier(name: str, samples: Any, dtypes: tuple[str, ...] = _ALL, **more: Any) -> Record:
+    return Record(f"fourier.{name}", getattr(fourier, name), getattr(np.fft, name), samples, dtypes,
+                  tolerance=ROUNDINGS, **more)
+
+
+FOURIER: tuple[Record, ...] = (
+    _fourier("fft", _one_axis(3, 7)), _fourier("ifft", _one_axis(3, 7)), _fourier("rfft", _one_axis(4, 7), _REAL),
+    _fourier("irfft", each(arrays((3,)), arrays((2, 4)), arrays((4, 3), axis=0, norm="ortho"),
+                           *(arrays((2, 5), n=n, norm="forward") for n in (6, 7, 11, 12)))),
+    _fourier("hfft", each(arrays((3,)), arrays((2, 4), n=5), arrays((4, 3), n=9, axis=0, norm="ortho"))),
+    _fourier("ihfft", each(arrays((6,)), arrays((2, 4), n=5), arrays((4, 3), n=6, axis=0, norm="ortho")), _REAL),
+    _fourier("fftn", _SEVERAL), _fourier("ifftn", _SEVERAL), _fourier("fft2", _TWO), _fourier("ifft2", _TWO),
+    _fourier("rfftn", _SEVERAL, _REAL), _fourier("rfft2", _TWO, _REAL), _fourier("irfftn", _SEVERAL),
+    _fourier("irfft2", _TWO),
+    _fourier("fftshift", each(arrays((4,)), arrays((3, 5)), arrays((3, 4), axes=1), arrays((2, 3, 4), axes=(0, -1))),
+             weakly_typed=True),
+    _fourier("ifftshift", each(arrays((4,)), arrays((3, 5)), arrays((3, 4), axes=1)), weakly_typed=True),
+    Record("fourier.fftfreq", lambda x: x * fourier.fftfreq(5, 0.5), lambda x: x * np.fft.fftfreq(5, 0.5),
+           arrays((5,)), ("float64",)),
+    Record("fourier.rfftfreq", lambda x: x * fourier.rfftfreq(6), lambda x: x * np.fft.rfftfreq(6), arrays((4,)),
+           ("float64",)),
+)
+
 TRANSFORMS: tuple[Record, ...] = (
+    *FOURIER,
     Record("einsum", lambda *xs, subscripts: einsum(subscripts, *xs),
            lambda *xs, subscripts: np.einsum(subscripts, *xs), _EINSUM,
            ("bool", "int8", "uint32", "int64", "float16", "float32", "float64", "complex128"), tolerance=ROUNDINGS),

@@ -16,7 +16,11 @@ M = T.dmatrix("M")
 
 
 def test_every_transform_has_a_record() -> None:
-    assert {f"fft.{name}" for name in T.fft.__all__} <= {r.name for r in RECORDS}
+    recorded = {r.name for r in RECORDS}
+    assert {"fft.rfft", "fft.irfft"} < recorded
+    assert {f"fourier.{name}" for name in T.fourier.__all__} - {"fourier.Fourier"} <= recorded
+    for name in set(T.fft.__all__) - {"rfft", "irfft"}:
+        assert getattr(T.fft, name) is getattr(T.fourier, name)
 
 
 @pytest.mark.parametrize("norm", [None, "ortho"])
@@ -37,7 +41,7 @@ def test_a_signal_s_energy_is_that_of_its_transform() -> None:
 def test_pairs_are_looked_for_at_run_time() -> None:
     y = T.dtensor3("y")
     f = sg.function([y], T.fft.irfft(y))
-    with pytest.raises(ValueError, match="holds pairs, but its length is 3"):
+    with pytest.raises(ValueError, match="length 2 was specified for axis 2"):
         f(np.ones((2, 4, 3)))
 
 
@@ -69,7 +73,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "einsum letters": (lambda: T.einsum("i1", M), ValueError, "named by letters"),
     "einsum lengths": (lambda: T.einsum("ij,jk", np.ones((2, 3)), np.ones((4, 2))), ValueError,
                        "axis 'j' has length 3 in one place and 4 in another"),
-    "einsum text": (lambda: T.einsum(M, [0, 1]), TypeError, "the subscripts are a string"),
+    "einsum text": (lambda: T.einsum(M, M), TypeError, "the subscripts are a string"),
     "rfft of complex": (lambda: T.fft.rfft(T.zmatrix()), TypeError, "complex ones as pairs"),
     "rfft of a vector": (lambda: T.fft.rfft(T.dvector()), TypeError, "at least 2 dimensions"),
     "rfft norm": (lambda: T.fft.rfft(M, "forward"), ValueError, "norm must be None, 'ortho' or 'no_norm'"),
