@@ -85,6 +85,14 @@ def grad(
     NullTypeGradError
         When the chain meets an operation without a derivative and `null_gradients` is ``'raise'``.
 
+    Notes
+    -----
+    The gradient of a real cost C by a complex z = a + ib is ``dC/da + i dC/db``: the direction of steepest ascent, so
+    that a step ``z - rate * gradient`` descends. It is twice the derivative by the conjugate of z (Wirtinger's), what
+    PyTorch gives, and the conjugate of what JAX gives. Through a holomorphic function f it is multiplied by the
+    conjugate of f'. A real variable in a complex expression has a real gradient. `Lop` with complex tensors multiplies
+    by the conjugate transpose of the Jacobian, `Rop` by the Jacobian.
+
     Examples
     --------
     >>> import symgraph as sg, symgraph.tensor as T
