@@ -118,7 +118,7 @@ class TestEachProtocol:
 
     def test_precision_is_not_lost_in_silence(self, kind: Any) -> None:
         x = T.fvector("x")
-        with pytest.raises(TypeError, match="float64 of shape .* would lose precision"):
+        with pytest.raises(TypeError, match=r"float64 of shape .* would lose precision"):
             sg.function([x], x)(kind(np.ones(2)))
         assert sg.function([x], x, allow_input_downcast=True)(kind(np.ones(2))).dtype == "float32"
         assert sg.function([T.dvector("y")], [], on_unused_input="ignore")(kind(np.ones(2, "float32"))) == []
