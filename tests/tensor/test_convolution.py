@@ -13,7 +13,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph import toposort
 from symgraph.tensor import TensorType
-from symgraph.tensor.nnet import abstract_conv, conv3d2d, conv_kernels, conv_ops
+from symgraph.tensor.nnet import abstract_conv, conv3d2d, conv_columns, conv_ops
 from symgraph.tensor.nnet.conv import get_conv_output_shape
 from tests.tensor.common import compute, symbol
 
@@ -45,7 +45,7 @@ def test_runs_of_images_do_not_matter(monkeypatch: pytest.MonkeyPatch, limit: in
     z = T.nnet.conv2d(x, w, subsample=(2, 1), border_mode=1)
     outputs = [z, *sg.grad(T.sum(z ** 2), [x, w])]
     wanted = compute([x, w], outputs, [X, W])
-    monkeypatch.setattr(conv_kernels, "_COLUMN_BYTES", limit)
+    monkeypatch.setattr(conv_columns, "_COLUMN_BYTES", limit)
     for a, b in zip(compute([x, w], outputs, [X, W]), wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
