@@ -76,7 +76,9 @@ def test_taking_at_unsigned_places(mode: str) -> None:
 
 def test_variances_of_halves_and_of_too_few_elements() -> None:
     half = np.array([400.0, 0, 0, 0, 0, 0], "float16")
-    np.testing.assert_array_equal(compute([x := symbol(half)], T.var(x), [half]), half.var(), strict=True)
+    found = compute([x := symbol(half)], T.var(x), [half])
+    assert found == half.astype("float32").var().astype("float16")  # NumPy's own overflows on the way
+    assert found.dtype == np.float16
     for shape in ((0, 4), (1, 4)):
         few = np.ones(shape)
         expected = np.full(4, np.nan)  # as numpy.var, which also warns
