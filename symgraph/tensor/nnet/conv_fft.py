@@ -114,6 +114,8 @@ def correlate(images: Array, filters: Array, g: Geometry) -> Array:
 
 def correlate_filters(images: Array, outputs: Array, g: Geometry) -> Array:
     """The transpose of `correlate` as a map of the filters: the sum of all windows, weighted by `outputs`."""
+    if not len(images):
+        return np.zeros((outputs.shape[1], images.shape[1] // g.groups, *g.window), images.dtype)
     total: Any = 0
     for run in _runs(images.shape[0], images.shape[1] + outputs.shape[1], g, images.itemsize):
         weights = np.conjugate(_spectrum(_apart(outputs[run], g.strides), g, False)).swapaxes(2, 3)
