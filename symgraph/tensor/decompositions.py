@@ -1,4 +1,4 @@
-"""Decompositions of matrices, in the last two axes: eigenvalues, singular values, QR; what all such operations share.
+"""Decompositions of matrices, in the last two axes: singular values and QR; what all such operations share.
 
 An operation that reads only one triangle of a symmetric matrix has a gradient in that triangle only: the exact
 derivative by the elements that are read. Where factors of complex matrices are unique but for the phases of their
@@ -30,8 +30,8 @@ from symgraph.tensor.specify import require_lengths
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "QR", "SVD", "Eig", "Eigh", "Eigvalsh", "MatrixOp", "adjoint", "as_floating", "check_matrix", "connected",
-    "fold_triangle", "holomorphic", "null", "transposed",
+    "QR", "SVD", "MatrixOp", "adjoint", "as_floating", "check_matrix", "columns_times", "connected", "fold_triangle",
+    "holomorphic", "identity_of", "inverse_gaps", "null", "row_of", "transposed",
 ]
 
 _linalg: Any = np.linalg  # whose types tell results apart by literal arguments only
@@ -131,16 +131,18 @@ def fold_triangle(gradient: Any, lower: bool) -> Any:
     return tril(whole) + tril(whole, -1) if lower else triu(whole) + triu(whole, 1)
 
 
-def _identity(x: Any, axis: int) -> Any:
+def identity_of(x: Any, axis: int) -> Any:
+    """The identity matrix of the length and dtype of an axis."""
     return eye(shape_i(x, axis), dtype=x.type.dtype)
 
 
-def _columns_times(matrix: Any, vector: Any) -> Any:
+def columns_times(matrix: Any, vector: Any) -> Any:
     """``matrix @ diag(vector)``."""
-    return matrix * _row(vector)
+    return matrix * row_of(vector)
 
 
-def _row(vector: Any) -> Any:
+def row_of(vector: Any) -> Any:
+    """Vectors, in the last axis, as rows: multiplied with a matrix, they scale its columns."""
     axes = list(range(vector.type.ndim))
     return dimshuffle(vector, [*axes[:-1], "x", axes[-1]])
 
@@ -149,10 +151,10 @@ def _column(vector: Any) -> Any:
     return dimshuffle(vector, [*range(vector.type.ndim), "x"])
 
 
-def _inverse_gaps(values: Any) -> Any:
+def inverse_gaps(values: Any) -> Any:
     """``F[i, j] = 1 / (values[j] - values[i])``, and 0 on the diagonal."""
-    one = _identity(values, -1)
-    return (1 - one) / (_row(values) - _column(values) + one)
+    one = identity_of(values, -1)
+    return (1 - one) / (row_of(values) - _column(values) + one)
 
 
 def _least(a: Any) -> Any:
@@ -170,124 +172,6 @@ def _square_only(a: Any) -> Any:
     if rows is not None and columns is not None:
         return a if rows == columns else None
     return require_lengths(a, [None] * (a.type.ndim - 1) + [shape_i(a, -2)])
-
-
-# ---- eigenvalues ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Eig(MatrixOp):
-    """Eigenvalues and right eigenvectors of square matrices; see `symgraph.tensor.nlinalg.eig`."""
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        kind = check_matrix(types[0], "eig", square=True)
-        dtype = np.result_type(kind.numpy_dtype, np.complex64).name
-        return tensor_type(dtype, kind.shape[:-1]), tensor_type(dtype, kind.shape)
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        dtype = node.outputs[0].type.numpy_dtype
-        values, vectors = np.linalg.eig(inputs[0])
-        output_storage[0][0], output_storage[1][0] = values.astype(dtype), vectors.astype(dtype)
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [input_shapes[0][:-1], input_shapes[0]]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        """Boeddeker et al. (2017), "On the computation of complex-valued gradients", section 4.5."""
-        (values, vectors), (g_values, g_vectors) = outputs, output_gradients
-        terms = []
-        if connected(g_values):
-            terms.append(_identity(values, -1) * _row(g_values))
-        if connected(g_vectors):
-            products = matmul(adjoint(vectors), vectors)
-            turned = matmul(adjoint(vectors), g_vectors)
-            along = diagonal(turned, 0, -2, -1).real  # columns have length 1
-            terms.append(conjugated(_inverse_gaps(values)) * (turned - _columns_times(products, along)))
-        if not terms:
-            return [DisconnectedType()()]
-        middle = terms[0] + terms[1] if len(terms) == 2 else terms[0]
-        return [self._between(vectors, middle)]
-
-    def _between(self, vectors: Any, middle: Any) -> Any:
-        from symgraph.tensor.systems import Solve
-
-        return Solve()(adjoint(vectors), matmul(middle, adjoint(vectors)))
-
-
-@dataclass(frozen=True)
-class Eigh(MatrixOp):
-    """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigh`.
-
-    Parameters
-    ----------
-    UPLO : {'L', 'U'}
-        The triangle that is read.
-    """
-
-    UPLO: str = "L"
-
-    def __post_init__(self) -> None:
-        if self.UPLO not in ("L", "U"):
-            raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        kind = check_matrix(types[0], "eigh", square=True)
-        real = np.empty(0, kind.numpy_dtype).real.dtype.name
-        return tensor_type(real, kind.shape[:-1]), tensor_type(kind.dtype, kind.shape)
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0], output_storage[1][0] = _linalg.eigh(inputs[0], self.UPLO)
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [input_shapes[0][:-1], input_shapes[0]]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        """Giles (2008), "An extended collection of matrix derivative results", section 3.1."""
-        (values, vectors), (g_values, g_vectors) = outputs, output_gradients
-        terms = []
-        if connected(g_values):
-            terms.append(_identity(values, -1) * _row(g_values))
-        if connected(g_vectors):
-            terms.append(_inverse_gaps(values) * matmul(adjoint(vectors), g_vectors))
-        if not terms:
-            return [DisconnectedType()()]
-        middle = terms[0] + terms[1] if len(terms) == 2 else terms[0]
-        return [fold_triangle(matmul(matmul(vectors, middle), adjoint(vectors)), self.UPLO == "L")]
-
-
-@dataclass(frozen=True)
-class Eigvalsh(MatrixOp):
-    """Eigenvalues of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigvalsh`.
-
-    Parameters
-    ----------
-    UPLO : {'L', 'U'}
-        The triangle that is read.
-    """
-
-    UPLO: str = "L"
-
-    def __post_init__(self) -> None:
-        if self.UPLO not in ("L", "U"):
-            raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        kind = check_matrix(types[0], "eigvalsh", square=True)
-        return (tensor_type(np.empty(0, kind.numpy_dtype).real.dtype.name, kind.shape[:-1]),)
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = _linalg.eigvalsh(inputs[0], self.UPLO)
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [input_shapes[0][:-1]]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        """As for `Eigh`, whose eigenvectors it takes."""
-        eigh = Eigh(self.UPLO)
-        return eigh.L_op(inputs, eigh(*inputs), [output_gradients[0], DisconnectedType()()])
 
 
 # ---- singular values -----------------------------------------------------------------------------------------------
@@ -365,15 +249,15 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: 
     outside: list[Any] = []  # from beyond the spans of u and v
     gaps = None
     if connected(g_u) or connected(g_vh):
-        gaps = _inverse_gaps(s * s)
+        gaps = inverse_gaps(s * s)
     if connected(g_s):
-        middle.append(_identity(s, -1) * _row(g_s))
+        middle.append(identity_of(s, -1) * row_of(g_s))
     if connected(g_u):
         turned = matmul(ut, g_u)
-        middle.append(_columns_times(gaps * (turned - adjoint(turned)), s))
+        middle.append(columns_times(gaps * (turned - adjoint(turned)), s))
         middle += _phases(turned, s)
         if tall:
-            outside.append(matmul(_columns_times(g_u - matmul(u, turned), 1 / s), vh))
+            outside.append(matmul(columns_times(g_u - matmul(u, turned), 1 / s), vh))
     if connected(g_vh):
         g_v = adjoint(g_vh)
         turned = matmul(vh, g_v)
@@ -396,7 +280,7 @@ def _phases(turned: Any, s: Any) -> list[Any]:
     """What the phases of a complex u and v, of which only the difference is determined, add on the diagonal."""
     if not is_complex(turned):
         return []
-    return [_identity(s, -1) * _row(diagonal(turned, 0, -2, -1).imag / (2 * s)) * 1j]
+    return [identity_of(s, -1) * row_of(diagonal(turned, 0, -2, -1).imag / (2 * s)) * 1j]
 
 
 # ---- QR ------------------------------------------------------------------------------------------------------------

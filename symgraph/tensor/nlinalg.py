@@ -14,8 +14,9 @@ import numpy as np
 from symgraph import scalar
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import alloc, arange, as_tensor_variable, eye, zeros
-from symgraph.tensor.decompositions import QR, SVD, Eig, Eigh, Eigvalsh, as_floating, check_matrix
+from symgraph.tensor.decompositions import QR, SVD, as_floating, check_matrix
 from symgraph.tensor.dimshuffle import dimshuffle, moveaxis, normalize_axis
+from symgraph.tensor.eigen import Eig, Eigh, Eigvalsh
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.extra_ops import diagonal, trace
 from symgraph.tensor.inverses import Det, Lstsq, MatrixInverse, MatrixPinv, SLogDet

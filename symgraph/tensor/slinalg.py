@@ -17,7 +17,6 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, zeros_like
 from symgraph.tensor.decompositions import (
-    Eigvalsh,
     MatrixOp,
     adjoint,
     as_floating,
@@ -26,6 +25,7 @@ from symgraph.tensor.decompositions import (
     transposed,
 )
 from symgraph.tensor.dimshuffle import dimshuffle, shape_padleft
+from symgraph.tensor.eigen import Eigvalsh
 from symgraph.tensor.elemwise import is_complex
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.inverses import Lstsq
