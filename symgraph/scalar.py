@@ -342,6 +342,9 @@ hypot: Row = _row("hypot", np.hypot, (
 ), commutative=True)
 copysign: Row = _row("copysign", np.copysign, (lambda z, x, y: sgn(x) * sgn(z), 0))
 nextafter: Row = _row("nextafter", np.nextafter, (1, 0))
+heaviside: Row = _row("heaviside", np.heaviside, (0, lambda z, x, y: eq(x, 0)))
+spacing: Row = _row("spacing", np.spacing, (0,))
+ldexp: Row = _row("ldexp", np.ldexp, nin=2, pullback=lambda g, z, x, n: (ldexp(g, n), None))
 deg2rad: Row = _row("deg2rad", np.deg2rad, (float(np.pi / 180),))
 rad2deg: Row = _row("rad2deg", np.rad2deg, (float(180 / np.pi),))
 
@@ -376,6 +379,8 @@ invert: Row = _row("invert", np.invert, (0,), symbol="~")
 left_shift: Row = _row("left_shift", np.left_shift, (0, 0), symbol="<<")
 right_shift: Row = _row("right_shift", np.right_shift, (0, 0), symbol=">>")
 gcd: Row = _row("gcd", np.gcd, (0, 0), commutative=True)
+lcm: Row = _row("lcm", np.lcm, (0, 0), commutative=True)
+bitwise_count: Row = _row("bitwise_count", np.bitwise_count, (0,))
 switch: Row = _row("switch", np.where, nin=3, types=_switch_types,
               pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)),
               complex_pullback=lambda g, z, c, a, b: (None, switch(c, g, 0), switch(c, 0, g)))

@@ -3,7 +3,30 @@
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, consider_constant, grad
-from symgraph.tensor import compose, constructors, extra_ops, fft, fourier, math, nlinalg, nnet, signal, slinalg
+from symgraph.tensor import (
+    aliases,
+    compose,
+    constructors,
+    correlation,
+    editing,
+    elemwise,
+    extra_ops,
+    fft,
+    fourier,
+    histograms,
+    math,
+    nanfunctions,
+    nlinalg,
+    nnet,
+    polynomials,
+    sequences,
+    sets,
+    signal,
+    slinalg,
+    statistics,
+    ufuncs,
+)
+from symgraph.tensor.aliases import *  # noqa: F403
 from symgraph.tensor.basic import (
     Alloc,
     ARange,
@@ -23,9 +46,12 @@ from symgraph.tensor.basic import (
     zeros,
     zeros_like,
 )
+from symgraph.tensor.checks import Assert, assert_op
 from symgraph.tensor.compose import *  # noqa: F403
 from symgraph.tensor.compose import _allclose as _allclose
 from symgraph.tensor.constructors import *  # noqa: F403
+from symgraph.tensor.correlation import *  # noqa: F403
+from symgraph.tensor.cumulative import cummax, cummin
 from symgraph.tensor.dimshuffle import (
     DimShuffle,
     atleast_1d,
@@ -41,13 +67,17 @@ from symgraph.tensor.dimshuffle import (
     swapaxes,
     transpose,
 )
+from symgraph.tensor.editing import *  # noqa: F403
 from symgraph.tensor.einsum import einsum
 from symgraph.tensor.elemwise import Elemwise, cast
 from symgraph.tensor.extra_ops import *  # noqa: F403
+from symgraph.tensor.histograms import *  # noqa: F403
 from symgraph.tensor.join import Join, Split, concatenate, join, split, stack
 from symgraph.tensor.math import *  # noqa: F403
+from symgraph.tensor.nanfunctions import *  # noqa: F403
 from symgraph.tensor.nlinalg import alloc_diag, diag, extract_diag
 from symgraph.tensor.nnet import logsumexp
+from symgraph.tensor.polynomials import *  # noqa: F403
 from symgraph.tensor.products import Dot, batched_dot, dot, inner, matmul, outer, tensordot
 from symgraph.tensor.reduce import (
     Reduce,
@@ -66,12 +96,27 @@ from symgraph.tensor.reduce import (
     sum,
     var,
 )
+from symgraph.tensor.sequences import *  # noqa: F403
+from symgraph.tensor.sets import *  # noqa: F403
 from symgraph.tensor.shape import Reshape, flatten, reshape, shape, size
-from symgraph.tensor.sort import argsort, argtopk, sort, take_along_axis, topk, topk_and_argtopk
+from symgraph.tensor.sort import (
+    argpartition,
+    argsort,
+    argtopk,
+    lexsort,
+    partition,
+    sort,
+    sort_complex,
+    take_along_axis,
+    topk,
+    topk_and_argtopk,
+)
 from symgraph.tensor.specify import addbroadcast, broadcast_to, patternbroadcast, specify_shape
 from symgraph.tensor.specify import unbroadcast_axes as unbroadcast
+from symgraph.tensor.statistics import *  # noqa: F403
 from symgraph.tensor.subtensor import IncSubtensor, Subtensor, inc_subtensor, nonzero, set_subtensor, take
 from symgraph.tensor.type import TensorType
+from symgraph.tensor.ufuncs import *  # noqa: F403
 from symgraph.tensor.variable import TensorConstant, TensorVariable
 
 __all__ = [
@@ -89,6 +134,17 @@ __all__ = [
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
 __all__ += compose.__all__
 __all__ += extra_ops.__all__
+__all__ += aliases.__all__
+__all__ += correlation.__all__
+__all__ += editing.__all__
+__all__ += histograms.__all__
+__all__ += nanfunctions.__all__
+__all__ += polynomials.__all__
+__all__ += sequences.__all__
+__all__ += sets.__all__
+__all__ += statistics.__all__
+__all__ += ufuncs.__all__
+__all__ += ["Assert", "argpartition", "assert_op", "cummax", "cummin", "lexsort", "partition", "sort_complex"]
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
 __all__ += ["alloc_diag", "diag", "extract_diag", "nlinalg", "slinalg"]
 # Theano's names: of operations, of functions under a second name, and of its modules.
@@ -100,3 +156,9 @@ __all__ += [
 ]
 setattr(var, "TensorVariable", TensorVariable)  # noqa: B010  (a module in Theano, hidden by the function)
 setattr(var, "TensorConstant", TensorConstant)  # noqa: B010
+for _name, _op in {**aliases.REDUCTIONS, "DimShuffle": DimShuffle, "CAReduce": CAReduce}.items():
+    setattr(elemwise, _name, _op)
+for _name in ("argsort", "argtopk", "topk", "topk_and_argtopk", "sort"):
+    setattr(sort, _name, globals()[_name])
+for _name in ("bartlett", "broadcast_shape", "cpu_contiguous", "CpuContiguous"):
+    setattr(extra_ops, _name, globals()[_name])

@@ -18,19 +18,19 @@ from symgraph.tensor.elemwise import Elemwise, cast, elemwise
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acosh", "add", "allclose", "and_", "angle", "arccos", "arccosh", "arcsin",
     "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "betaln",
-    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "chi2sf", "clip", "complex",
-    "complex_from_polar", "conj", "conjugate",
-    "copysign", "cos", "cosh", "deg2rad", "digamma", "divide", "eq", "equal", "erf", "erfc", "erfcinv", "erfcx",
-    "erfinv", "exp", "exp2", "expit", "expm1", "fill", "floor", "floor_divide", "fmod", "gamma", "gammainc",
-    "gammaincc", "gammaln", "gcd", "ge", "greater", "greater_equal", "gt", "hypot", "i0", "i1", "imag", "int_div",
-    "inv", "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "iv", "j0", "j1", "jv", "le", "left_shift",
-    "less", "less_equal", "log", "log1mexp", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative",
-    "neq", "nextafter", "not_", "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal",
-    "remainder", "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid",
-    "sign", "signbit", "sin", "sinc", "sinh", "softplus", "spherical_jn", "sqr", "sqrt", "square", "sub", "subtract", "switch",
-    "tan",
-    "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc", "where", "xlogx", "xlogy0", "xor",
+    "bitwise_and", "bitwise_count", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "chi2sf", "clip",
+    "complex", "complex_from_polar", "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "digamma", "divide",
+    "eq", "equal", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp", "exp2", "expit", "expm1", "fill", "floor",
+    "floor_divide", "fmod", "gamma", "gammainc", "gammaincc", "gammaln", "gcd", "ge", "greater", "greater_equal",
+    "gt", "heaviside", "hypot", "i0", "i1", "imag", "int_div", "inv", "invert", "iround", "isclose", "isfinite",
+    "isinf", "isnan", "iv", "j0", "j1", "jv", "lcm", "ldexp", "le", "left_shift", "less", "less_equal", "log",
+    "log1mexp", "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "lt", "maximum", "minimum", "mod", "mul", "multiply", "neg", "negative", "neq", "nextafter", "not_",
+    "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder",
+    "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign",
+    "signbit", "sin", "sinc", "sinh", "softplus", "spacing", "spherical_jn", "sqr", "sqrt", "square", "sub",
+    "subtract", "switch", "tan", "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc", "where",
+    "xlogx", "xlogy0", "xor",
 ]
 
 # ---- arithmetic ------------------------------------------------------------------------------------------
@@ -83,6 +83,9 @@ arctanh = elemwise(scalar.arctanh)
 hypot = elemwise(scalar.hypot)
 copysign = elemwise(scalar.copysign)
 nextafter = elemwise(scalar.nextafter)
+heaviside = elemwise(scalar.heaviside)
+spacing = elemwise(scalar.spacing)
+ldexp = elemwise(scalar.ldexp)
 deg2rad = elemwise(scalar.deg2rad)
 rad2deg = elemwise(scalar.rad2deg)
 
@@ -117,6 +120,8 @@ invert = elemwise(scalar.invert)
 left_shift = elemwise(scalar.left_shift)
 right_shift = elemwise(scalar.right_shift)
 gcd = elemwise(scalar.gcd)
+lcm = elemwise(scalar.lcm)
+bitwise_count = elemwise(scalar.bitwise_count)
 switch = elemwise(scalar.switch)
 
 # ---- special functions -----------------------------------------------------------------------------------

@@ -6,28 +6,32 @@ They stand behind NumPy's protocols only: ``np.round(x, 2)`` with decimals besid
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from symgraph import scalar
 from symgraph.graph.basic import Variable
-from symgraph.tensor import math
-from symgraph.tensor.basic import as_tensor_variable, number_constant
+from symgraph.tensor import math, nlinalg
+from symgraph.tensor.basic import as_tensor_variable, full, number_constant
+from symgraph.tensor.counting import unique
+from symgraph.tensor.cumulative import cumprod, cumsum
 from symgraph.tensor.dimshuffle import atleast_1d as _atleast_1d
 from symgraph.tensor.dimshuffle import atleast_2d as _atleast_2d
 from symgraph.tensor.dimshuffle import atleast_3d as _atleast_3d
-from symgraph.tensor.dimshuffle import swapaxes
-from symgraph.tensor.elemwise import elemwise
+from symgraph.tensor.dimshuffle import expand_dims, moveaxis, normalize_axis, swapaxes
+from symgraph.tensor.editing import cross
+from symgraph.tensor.elemwise import cast
 from symgraph.tensor.extra_ops import diagonal
-from symgraph.tensor.products import dot, matmul
+from symgraph.tensor.join import concatenate
+from symgraph.tensor.products import dot
 from symgraph.tensor.reduce import norm
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.shape import shape_i
 from symgraph.tensor.shape import size as _size
 from symgraph.tensor.subtensor import nonzero
+from symgraph.tensor.ufuncs import vecdot
 
-__all__ = ["UFUNCS"]
+__all__: list[str] = []
 
 
 def ndim(a: Any) -> int:
@@ -189,45 +193,156 @@ def matrix_trace(x: Any, offset: int = 0) -> Any:
     return tensor_sum(matrix_diagonal(x, offset), axis=-1)
 
 
-def _vecdot(a: Any, b: Any) -> Any:
-    return tensor_sum(math.conj(a) * b, axis=-1)
+# ---- reductions ------------------------------------------------------------------------------------------------
 
 
-def _matvec(a: Any, b: Any) -> Any:
-    return matmul(a, as_tensor_variable(b)[..., None])[..., 0]
+def _cumulative(running: Callable[..., Any], start: int, x: Any, axis: int | None, dtype: Any, initial: bool) -> Any:
+    a = as_tensor_variable(x)
+    if axis is None:
+        if a.type.ndim > 1:
+            raise ValueError("of a tensor of several axes, give the axis")
+        axis = 0
+    found = running(a if dtype is None else cast(a, dtype), axis)
+    if not initial:
+        return found
+    shape = [1 if i == axis % a.type.ndim else shape_i(a, i) for i in range(a.type.ndim)]
+    return concatenate([full(shape, np.asarray(start, found.type.dtype)), found], axis)
 
 
-def _vecmat(a: Any, b: Any) -> Any:
-    return matmul(math.conj(as_tensor_variable(a))[..., None, :], b)[..., 0, :]
+def cumulative_sum(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+    """Running sums, maybe with the empty one in front."""
+    return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
 
 
-def _skip_nan(extreme: Any) -> Callable[[Any, Any], Any]:
-    def choose(a: Any, b: Any) -> Any:
-        x, y = as_tensor_variable(a), as_tensor_variable(b)
-        return math.switch(math.isnan(x), y, math.switch(math.isnan(y), x, elemwise(extreme)(x, y)))
-
-    return choose
+def cumulative_prod(x: Any, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
+    """Running products, maybe with the empty one in front."""
+    return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
 
 
-def _fabs(a: Any) -> Any:
+def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+    """A function that reduces, applied along one axis after the other, which stay with length 1."""
     x = as_tensor_variable(a)
-    return math.abs(x.astype(np.fabs.resolve_dtypes((x.type.numpy_dtype, None))[-1]))
+    for axis in [axes] if isinstance(axes, (int, np.integer)) else axes:
+        place = normalize_axis(axis, x.type.ndim)
+        found = as_tensor_variable(func(x, place))
+        x = found if found.type.ndim == x.type.ndim else expand_dims(found, place)
+    return x
 
 
-#: Ufuncs that are composed of several operations.
-UFUNCS: dict[Any, Callable[..., Any]] = {
-    np.matmul: matmul, np.vecdot: _vecdot, np.positive: as_tensor_variable, np.fabs: _fabs,
-    np.divmod: lambda a, b: (math.int_div(a, b), math.mod(a, b)),
-    np.float_power: lambda a, b: math.pow(*(
-        v.astype(np.result_type(v.type.numpy_dtype, "float64")) for v in map(as_tensor_variable, (a, b)))),
-    np.fmax: _skip_nan(scalar.maximum), np.fmin: _skip_nan(scalar.minimum),
-    np.logaddexp2: lambda a, b: _two_to_the_power(a, b),
-}
-UFUNCS |= {getattr(np, name): function for name, function in (("matvec", _matvec), ("vecmat", _vecmat))
-           if hasattr(np, name)}
+class UniqueCounts(NamedTuple):
+    """What `numpy.unique_counts` gives."""
+
+    values: Any
+    counts: Any
 
 
-def _two_to_the_power(a: Any, b: Any) -> Any:
-    larger, smaller = math.maximum(a, b), math.minimum(a, b)
-    same = math.eq(larger, smaller)  # also two infinities, whose difference is nan
-    return larger + math.log2(1 + math.exp2(math.switch(same, 0, smaller - larger)))
+class UniqueInverse(NamedTuple):
+    """What `numpy.unique_inverse` gives."""
+
+    values: Any
+    inverse_indices: Any
+
+
+class UniqueAll(NamedTuple):
+    """What `numpy.unique_all` gives."""
+
+    values: Any
+    indices: Any
+    inverse_indices: Any
+    counts: Any
+
+
+def unique_values(x: Any) -> Any:
+    """The distinct elements, in ascending order; every NaN is one of its own."""
+    return unique(x, equal_nan=False)
+
+
+def unique_counts(x: Any) -> UniqueCounts:
+    """The distinct elements, and how often each occurs."""
+    return UniqueCounts(*unique(x, return_counts=True, equal_nan=False))
+
+
+def unique_inverse(x: Any) -> UniqueInverse:
+    """The distinct elements, and which of them each element is."""
+    return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False))
+
+
+def unique_all(x: Any) -> UniqueAll:
+    """The distinct elements, the place of the first of each, which of them each element is, and the counts."""
+    return UniqueAll(*unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False))
+
+
+# ---- dtypes, which are known -----------------------------------------------------------------------------------
+
+
+def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+    """Whether a dtype, or that of a tensor, can become another."""
+    dtype = from_.type.numpy_dtype if isinstance(from_, Variable) else from_
+    return bool(np.can_cast(dtype, to, casting))  # type: ignore[arg-type]
+
+
+def common_type(*arrays: Any) -> Any:
+    """The inexact type that holds all tensors."""
+    return np.common_type(*(np.empty(0, as_tensor_variable(a).type.numpy_dtype) for a in arrays))
+
+
+def min_scalar_type(a: Any) -> Any:
+    """The dtype of a tensor; which smaller one would hold its elements is not known."""
+    return as_tensor_variable(a).type.numpy_dtype
+
+
+# ---- linear algebra --------------------------------------------------------------------------------------------
+
+
+def eigvals(a: Any) -> Any:
+    """The eigenvalues of square matrices."""
+    return nlinalg.eig(a)[0]
+
+
+def svdvals(x: Any) -> Any:
+    """The singular values of matrices, in descending order."""
+    return nlinalg.svd(x, full_matrices=False, compute_uv=False)
+
+
+def linalg_cross(x1: Any, x2: Any, axis: int = -1) -> Any:
+    """The vector product along an axis."""
+    return cross(x1, x2, axis=axis)
+
+
+def linalg_vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
+    """The sums of products along an axis, the first factors conjugated."""
+    a, b = (moveaxis(as_tensor_variable(x), axis, -1) for x in (x1, x2))
+    return vecdot(a, b)
+
+
+def linalg_vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """The vector norm over axes, of all elements by default."""
+    return norm(x, ord, axis, keepdims)
+
+
+def linalg_matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norm of the matrices in the last two axes."""
+    return nlinalg.norm(x, ord, (-2, -1), keepdims)
+
+
+def cond(x: Any, p: Any = None) -> Any:
+    """The condition of matrices: how much solving with them may enlarge errors."""
+    a = as_tensor_variable(x)
+    if p in (None, 2, -2):
+        values = svdvals(a)
+        return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
+    return linalg_matrix_norm(a, ord=p) * linalg_matrix_norm(nlinalg.inv(a), ord=p)
+
+
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, rtol: Any = None) -> Any:
+    """How many singular values of matrices are not nearly zero."""
+    a = as_tensor_variable(A)
+    if a.type.ndim < 2:
+        return cast(math.neq(a, 0).any(), "int64")
+    values = math.abs(nlinalg.eigvalsh(a)) if hermitian else svdvals(a)
+    largest = values.max(axis=-1, keepdims=True)
+    if tol is None:
+        size = math.maximum(shape_i(a, a.type.ndim - 2), shape_i(a, a.type.ndim - 1))
+        share: Any = size * float(np.finfo(values.type.numpy_dtype).eps) if rtol is None else rtol
+        tol = largest * (cast(share, values.type.dtype) if isinstance(share, Variable) else share)
+    return tensor_sum(math.gt(values, tol), axis=-1)

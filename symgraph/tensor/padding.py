@@ -109,7 +109,7 @@ def _with_others(x: Any, axis: int, before: Any, after: Any, mode: str, odd: boo
         n, steps, switch, clip = length, np.arange(-before, length + after), np.where, np.clip
     else:
         n, steps = shape_i(x, axis), arange(-before, shape_i(x, axis) + after)
-        switch, clip = elemwise(scalar.switch), elemwise(scalar.clip)  # type: ignore[assignment]
+        switch, clip = elemwise(scalar.switch), elemwise(scalar.clip)
     places = _PLACES[mode](steps, n, switch, clip)
     image = x[(*lead, places)]
     if not odd:
@@ -186,7 +186,8 @@ _STATISTICS: dict[str, Callable[..., Any]] = {
 }
 #: Which option each mode takes.
 _OPTION = {"constant": "constant_values", "empty": "", "edge": "", "linear_ramp": "end_values",
-           "reflect": "reflect_type", "symmetric": "reflect_type", "wrap": "", **dict.fromkeys(_STATISTICS, "stat_length")}
+           "reflect": "reflect_type", "symmetric": "reflect_type", "wrap": "",
+           **dict.fromkeys(_STATISTICS, "stat_length")}
 
 
 def _median(x: Any, axis: int) -> Any:

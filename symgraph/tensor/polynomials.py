@@ -9,7 +9,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Variable
 from symgraph.tensor.basic import arange, as_tensor_variable, zeros
-from symgraph.tensor.convolve import convolve
+from symgraph.tensor.correlation import convolve
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.join import concatenate

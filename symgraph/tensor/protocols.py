@@ -1,9 +1,7 @@
 """NumPy's protocols: what ``np.exp(x)``, ``np.sum(x, axis=0)`` and ``np.add.reduce(x)`` mean for a symbolic `x`.
 
-A row of `FUNCTIONS` names a function of NumPy, ours, and NumPy's parameters in their order. ``a>input`` is passed on
-under another name, ``!out`` is refused unless it has its default, ``*arrays`` takes the arguments that are left.
-Rows are looked up by name when first used: importing the package costs nothing for them, and a row whose counterpart
-is not there counts as no row.
+Which functions there are is said in `symgraph.tensor.numpy_table`. Its rows are looked up by name when first used:
+importing the package costs nothing for them.
 """
 
 from __future__ import annotations
@@ -19,151 +17,9 @@ import numpy as np
 from symgraph import scalar
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.elemwise import elemwise
+from symgraph.tensor.numpy_table import FUNCTIONS, METHODS, UFUNCS_WITHOUT, WITHOUT
 
 __all__ = ["FUNCTIONS", "array_function", "array_ufunc", "refuse_arguments"]
-
-#: NumPy's name: ours, and NumPy's parameters.
-FUNCTIONS: dict[str, tuple[str, str]] = {
-    # ---- reductions
-    "sum": ("sum", "a>input axis dtype !out keepdims !initial !where"),
-    "prod": ("prod", "a>input axis dtype !out keepdims !initial !where"),
-    "mean": ("mean", "a>input axis dtype !out keepdims !where"),
-    "var": ("var", "a>input axis !dtype !out ddof keepdims !where !mean correction>ddof"),
-    "std": ("std", "a>input axis !dtype !out ddof keepdims !where !mean correction>ddof"),
-    "max": ("max", "a>x axis !out keepdims !initial !where"),
-    "min": ("min", "a>x axis !out keepdims !initial !where"),
-    "amax": ("max", "a>x axis !out keepdims !initial !where"),
-    "amin": ("min", "a>x axis !out keepdims !initial !where"),
-    "all": ("all", "a>x axis !out keepdims !where"),
-    "any": ("any", "a>x axis !out keepdims !where"),
-    "argmax": ("argmax", "a>x axis !out keepdims"),
-    "argmin": ("argmin", "a>x axis !out keepdims"),
-    "ptp": ("ptp", "a axis !out !keepdims"),
-    "count_nonzero": ("count_nonzero", "a axis keepdims"),
-    "average": ("average", "a axis weights !returned keepdims"),
-    "cumsum": ("cumsum", "a>x axis !dtype !out"),
-    "cumprod": ("cumprod", "a>x axis !dtype !out"),
-    "diff": ("diff", "a>x n axis !prepend !append"),
-    # ---- products
-    "dot": ("dot", "a b !out"),
-    "vdot": ("vdot", "a b"),
-    "inner": ("inner", "a b"),
-    "outer": ("outer", "a>x b>y !out"),
-    "tensordot": ("tensordot", "a b axes"),
-    "kron": ("slinalg.kron", "*a"),
-    "einsum": ("einsum", "subscripts *operands !out !dtype !order !casting optimize"),
-    "trace": ("trace", "a offset axis1 axis2 !dtype !out"),
-    # ---- shapes
-    "shape": ("shape", "a>x"),
-    "ndim": ("protocols.ndim", "a"),
-    "size": ("protocols.size", "a axis"),
-    "reshape": ("reshape", "a>x shape>newshape !order !copy"),
-    "ravel": ("ravel", "a>x !order"),
-    "transpose": ("transpose", "a>x axes"),
-    "permute_dims": ("transpose", "a>x axes"),
-    "matrix_transpose": ("protocols.matrix_transpose", "x"),
-    "swapaxes": ("swapaxes", "a>x axis1 axis2"),
-    "moveaxis": ("moveaxis", "a>x source destination"),
-    "squeeze": ("squeeze", "a>x axis"),
-    "expand_dims": ("expand_dims", "a>x axis"),
-    "atleast_1d": ("protocols.atleast_1d", "*arys"),
-    "atleast_2d": ("protocols.atleast_2d", "*arys"),
-    "atleast_3d": ("protocols.atleast_3d", "*arys"),
-    "broadcast_to": ("broadcast_to", "array>x shape !subok"),
-    "broadcast_arrays": ("broadcast_arrays", "*args !subok"),
-    "repeat": ("repeat", "a>x repeats axis"),
-    "tile": ("tile", "A>x reps"),
-    "roll": ("roll", "a>x shift axis"),
-    "flip": ("flip", "m>x axis"),
-    "fliplr": ("fliplr", "m"),
-    "flipud": ("flipud", "m"),
-    "pad": ("pad", "array>x pad_width mode constant_values"),
-    # ---- putting together, taking apart
-    "concatenate": ("concatenate", "arrays>tensor_list axis !out !dtype !casting"),
-    "stack": ("stack", "arrays>tensors axis !out !dtype !casting"),
-    "vstack": ("vstack", "tup !dtype !casting"),
-    "hstack": ("hstack", "tup !dtype !casting"),
-    "dstack": ("dstack", "tup"),
-    "column_stack": ("column_stack", "tup"),
-    "append": ("append", "arr values axis"),
-    "split": ("compose.equal_split", "ary indices_or_sections axis"),
-    "array_split": ("array_split", "ary indices_or_sections axis"),
-    "hsplit": ("hsplit", "ary indices_or_sections"),
-    "vsplit": ("vsplit", "ary indices_or_sections"),
-    "dsplit": ("dsplit", "ary indices_or_sections"),
-    "unstack": ("protocols.unstack", "x axis"),
-    "meshgrid": ("meshgrid", "*xi !copy sparse indexing"),
-    # ---- indexing and choosing
-    "where": ("protocols.where", "condition x y"),
-    "take": ("take", "a indices axis !out mode"),
-    "take_along_axis": ("take_along_axis", "arr indices axis"),
-    "compress": ("compress", "condition a>x axis !out"),
-    "extract": ("protocols.extract", "condition arr"),
-    "choose": ("choose", "a choices !out mode"),
-    "select": ("select", "condlist choicelist default"),
-    "nonzero": ("nonzero", "a"),
-    "flatnonzero": ("flatnonzero", "a"),
-    "argwhere": ("argwhere", "a"),
-    "diagonal": ("diagonal", "a offset axis1 axis2"),
-    "diag": ("diag", "v k"),
-    "tril": ("tril", "m k"),
-    "triu": ("triu", "m k"),
-    "searchsorted": ("searchsorted", "a>x v side sorter"),
-    "sort": ("sort", "a axis !kind !order !stable"),
-    "argsort": ("argsort", "a axis !kind !order !stable"),
-    "unique": ("unique", "ar return_index return_inverse return_counts axis equal_nan"),
-    "bincount": ("bincount", "x weights minlength"),
-    "ravel_multi_index": ("ravel_multi_index", "multi_index dims mode order"),
-    "unravel_index": ("unravel_index", "indices shape>dims order"),
-    # ---- creation
-    "zeros_like": ("zeros_like", "a>model dtype !order !subok !shape !device"),
-    "ones_like": ("ones_like", "a>model dtype !order !subok !shape !device"),
-    "empty_like": ("zeros_like", "prototype>model dtype !order !subok !shape !device"),
-    "full_like": ("full_like", "a>x fill_value dtype !order !subok !shape !device"),
-    "copy": ("tensor_copy", "*a !order !subok"),
-    "astype": ("cast", "x dtype !copy !device"),
-    "linspace": ("linspace", "start stop num endpoint !retstep dtype axis !device"),
-    # ---- element by element
-    "clip": ("protocols.clip", "a a_min a_max !out min>a_min max>a_max"),
-    "round": ("protocols.round", "a decimals !out"),
-    "around": ("protocols.round", "a decimals !out"),
-    "fix": ("trunc", "*x !out"),
-    "real": ("protocols.real", "val"),
-    "imag": ("protocols.imag", "val"),
-    "angle": ("protocols.angle", "z deg"),
-    "isreal": ("protocols.isreal", "x"),
-    "iscomplex": ("protocols.iscomplex", "x"),
-    "iscomplexobj": ("protocols.iscomplexobj", "x"),
-    "isrealobj": ("protocols.isrealobj", "x"),
-    "isposinf": ("isposinf", "x !out"),
-    "isneginf": ("isneginf", "x !out"),
-    "nan_to_num": ("nan_to_num", "x !copy nan posinf neginf"),
-    "sinc": ("sinc", "*x"),
-    "i0": ("i0", "*x"),
-    "isclose": ("isclose", "a b rtol atol equal_nan"),
-    "allclose": ("allclose", "a b rtol atol equal_nan"),
-    "result_type": ("protocols.result_type", "*arrays_and_dtypes"),
-    # ---- linear algebra and Fourier transforms
-    "linalg.norm": ("protocols.vector_norm", "x ord axis keepdims"),
-    "linalg.det": ("nlinalg.det", "*a"),
-    "linalg.slogdet": ("nlinalg.slogdet", "*a"),
-    "linalg.inv": ("nlinalg.matrix_inverse", "*a"),
-    "linalg.pinv": ("nlinalg.pinv", "*a !rcond !hermitian !rtol"),
-    "linalg.svd": ("nlinalg.svd", "a full_matrices compute_uv !hermitian"),
-    "linalg.qr": ("nlinalg.qr", "a mode"),
-    "linalg.eig": ("nlinalg.eig", "*a"),
-    "linalg.eigh": ("nlinalg.eigh", "a UPLO"),
-    "linalg.matrix_power": ("nlinalg.matrix_power", "*a"),
-    "linalg.multi_dot": ("protocols.multi_dot", "arrays !out"),
-    "linalg.cholesky": ("slinalg.cholesky", "*a !upper"),
-    "linalg.solve": ("slinalg.solve", "*a"),
-    "linalg.outer": ("outer", "x1>x x2>y"),
-    "linalg.matmul": ("matmul", "x1>a x2>b"),
-    "linalg.tensordot": ("tensordot", "x1>a x2>b axes"),
-    "linalg.diagonal": ("protocols.matrix_diagonal", "x offset"),
-    "linalg.trace": ("protocols.matrix_trace", "x offset !dtype"),
-    "linalg.matrix_transpose": ("protocols.matrix_transpose", "x"),
-}
 
 #: Arguments that change nothing, wherever they are refused otherwise.
 _HARMLESS: dict[str, tuple[Any, ...]] = {
@@ -320,8 +176,10 @@ def array_function(function: Any, types: Any, args: Sequence[Any], kwargs: Mappi
     if row is None:
         module = function.__module__.removeprefix("numpy").lstrip(".")
         name = f"np.{module}{'.' * bool(module)}{function.__name__}"
-        raise TypeError(f"{name} has no counterpart for symbolic tensors. Compute the value first, with "
-                        ".eval({...}) or a compiled function, or wrap the NumPy code in an operation with as_op")
+        reason = WITHOUT.get(name.removeprefix("np."))
+        raise TypeError(f"{name} has no counterpart for symbolic tensors" + (f": {reason}" if reason else (
+            ". Compute the value first, with .eval({...}) or a compiled function, or wrap the NumPy code in an "
+            "operation with as_op")))
     return row(args, kwargs)
 
 
@@ -329,8 +187,8 @@ def array_function(function: Any, types: Any, args: Sequence[Any], kwargs: Mappi
 
 #: Ufuncs whose reduce is a reduction of ours, and whose accumulate is a running one.
 _REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
-           "logical_or": "any"}
-_ACCUMULATE = {"add": "cumsum", "multiply": "cumprod"}
+           "logical_or": "any", "logaddexp": "logsumexp"}
+_ACCUMULATE = {"add": "cumsum", "multiply": "cumprod", "maximum": "cummax", "minimum": "cummin"}
 #: Ufuncs that are other names of a row of the scalar table.
 _SAME = {"radians": "deg2rad", "degrees": "rad2deg"}
 
@@ -368,7 +226,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
         name = ufunc.__name__
         ours = _ours(table[name]) if name in table and getattr(np, name, None) is ufunc else None
         if ours is None:
-            raise TypeError(f"{who} has no counterpart for symbolic tensors")
+            raise TypeError(f"{who} has no counterpart for symbolic tensors: {METHODS[method]}")
         return _run(ours, who, inputs, options, method)
     refuse_arguments(who, options)
     if method == "__call__":
@@ -376,7 +234,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
     if method == "outer" and ufunc.nin == 2 and ufunc.signature is None:
         a, b = (_tensor(v) for v in inputs)
         return _apply(ufunc, (a.dimshuffle(*range(a.type.ndim), *["x"] * b.type.ndim), b))
-    raise TypeError(f"{who} has no counterpart for symbolic tensors")
+    raise TypeError(f"{who} has no counterpart for symbolic tensors: {METHODS[method]}")
 
 
 def _run(ours: Callable[..., Any], who: str, inputs: Sequence[Any], options: Mapping[str, Any], method: str) -> Any:
@@ -401,13 +259,15 @@ def _apply(ufunc: Any, inputs: Sequence[Any]) -> Any:
     function = ufunc_functions().get(ufunc)
     if function is not None:
         return elemwise(function)(*inputs)
-    from symgraph.tensor import numpy_names
+    from symgraph.tensor.ufuncs import UFUNCS
 
-    composed = numpy_names.UFUNCS.get(ufunc)
+    composed = UFUNCS.get(ufunc)
     if composed is not None:
         return composed(*inputs)
     function = _foreign_function(ufunc)
     if function is None:
-        raise TypeError(f"the ufunc {ufunc.__name__} has no counterpart for symbolic tensors. Compute the value first, "
-                        "or wrap the NumPy code in an operation with as_op")
+        reason = UFUNCS_WITHOUT.get(ufunc.__name__)
+        raise TypeError(f"the ufunc {ufunc.__name__} has no counterpart for symbolic tensors" + (
+            f": {reason}" if reason else
+            ". Compute the value first, or wrap the NumPy code in an operation with as_op"))
     return elemwise(function)(*inputs)

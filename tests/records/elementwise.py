@@ -209,6 +209,11 @@ _BINARY = (
     binary("complex_from_polar", lambda size, turn: _pairs(size * np.cos(turn), size * np.sin(turn))),
     binary("copysign", np.copysign, POSITIVE, (-3, -0.1)),
     binary("nextafter", np.nextafter),
+    binary("heaviside", np.heaviside, gradient=STEPS),
+    binary("lcm", np.lcm, gradient=DISCRETE),
+    unary("bitwise_count", np.bitwise_count, gradient=DISCRETE),
+    unary("spacing", np.spacing, POSITIVE, NATURAL, gradient=STEPS),
+    Elementwise("ldexp", T.ldexp, np.ldexp, (ANY, (-3, 3)), ((-5, 5), (-3, 3)), wrt=(0,), integral=(1,)),
     *(binary(name, reference, gradient=DISCRETE) for name, reference in (
         ("lt", np.less), ("gt", np.greater), ("le", np.less_equal), ("ge", np.greater_equal), ("eq", np.equal),
         ("neq", np.not_equal), ("logical_and", np.logical_and), ("logical_or", np.logical_or),
