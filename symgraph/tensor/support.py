@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
@@ -27,8 +26,8 @@ from symgraph.tensor.type import TensorType
 
 __all__ = ["compared", "confined", "support"]
 
-#: Variables known to have no zeros worth knowing of, so that long chains are not searched again and again.
-_FULL: WeakSet[Variable] = WeakSet()
+#: Set on variables known to have no zeros worth knowing of, so that long chains are not searched again and again.
+_FULL = "_full_support"
 
 Rule = Callable[[Any, Apply, Callable[[Any], Any]], Any]
 
@@ -54,14 +53,14 @@ def support(g: Any) -> Any | None:
         if v in found:
             pending.pop()
             continue
-        rule = None if v in _FULL or v.owner is None else _rules().get(type(v.owner.op))
+        rule = None if v.owner is None or _FULL in v.__dict__ else _rules().get(type(v.owner.op))
         unknown = [] if rule is None else [x for x in _parts(v.owner) if x not in found]
         if unknown:
             pending.extend(unknown)
             continue
         found[v] = _of_source(v) if rule is None else rule(v, v.owner, found.get)
         if found[v] is None:
-            _FULL.add(v)
+            v.__dict__[_FULL] = True
         pending.pop()
     return found[g]
 
