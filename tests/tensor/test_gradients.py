@@ -58,6 +58,21 @@ KINKS: dict[str, Any] = {
     "sqrt": (T.sqrt, [0.0, 4.0], [np.inf, 0.25]),
     "max, tied": (T.max, [2.0, 1.0, 2.0], [1, 0, 1]),
     "min, tied": (T.min, [2.0, 1.0, 1.0], [0, 1, 1]),
+    "maximum, both": (lambda x: T.maximum(x[:2], x[2:]), [1.0, 2.0, 1.0, 0.0], [0, 1, 1, 0]),
+    "clip, the bounds": (lambda x: T.clip(np.array([0.0, 1.0, 3.0]), x[0], x[1]), [0.0, 1.0], [0, 1]),
+    "sgn, of a sum": (lambda x: T.sgn(x) * x, [0.0, -2.0], [0, -1]),
+    "rounding": (lambda x: T.floor(x) + T.ceil(x) + T.round(x) + T.trunc(x), [0.0, 0.5, 1.0], [0, 0, 0]),
+    "norm": (lambda x: T.norm(x, 2), [0.0, 0.0], [0, 0]),
+    "norm, of order 1": (lambda x: T.norm(x, 1), [0.0, -2.0], [0, -1]),
+    "norm, of order 3": (lambda x: T.norm(x, 3), [0.0, 0.0], [0, 0]),
+    "norm, largest": (lambda x: T.norm(x, np.inf), [-2.0, 2.0, 0.0], [-1, 1, 0]),
+    "norm, linalg": (lambda x: T.nlinalg.norm(x), [0.0, 0.0], [0, 0]),
+    "std": (T.std, [3.0, 3.0], [0, 0]),
+    "hypot": (lambda x: T.hypot(x[0], x[1]), [0.0, 0.0], [0, 0]),
+    "prod": (T.prod, [0.0, 2.0, 3.0], [6, 0, 0]),
+    "cumprod": (T.cumprod, [2.0, 0.0, 3.0], [1, 8, 0]),
+    "sinc": (T.sinc, [0.0, 1.0], [0, -1]),
+    "sort, tied": (lambda x: T.sort(x) * np.array([1.0, 2.0]), [1.0, 1.0], [1, 2]),
     "square at zero": (lambda x: x ** 2, [0.0, 3.0], [0, 6]),
     "power zero": (lambda x: x ** 0, [0.0, 3.0], [0, 0]),
     "base zero": (lambda x: T.pow(0.0, x), [1.0, 2.0], [0, 0]),
@@ -210,3 +225,43 @@ def test_softmax_of_extremes(mode: str) -> None:
     np.testing.assert_allclose(logs[0], [0, -1e4, -2e4])
     np.testing.assert_allclose(total, [1e4, np.log(2), 3 + np.log(3)])
     assert np.isneginf(compute([x], T.logsumexp(x), [np.full((1, 2), -np.inf)], mode))
+
+
+def hessian(f: Any, at: Any, mode: str) -> Any:
+    """All second derivatives of a scalar function of a vector."""
+    x = T.dvector("x")
+    first = sg.grad(f(x), x)
+    rows = [sg.grad(first[i], x, disconnected_inputs="ignore") for i in range(len(at))]
+    return np.array(compute([x], rows, [np.array(at)], mode))
+
+
+def _products(at: list[float]) -> Any:
+    """The second derivatives of a product: that of all factors but two."""
+    return [[0 if i == j else np.prod(np.delete(at, [i, j])) for j in range(len(at))] for i in range(len(at))]
+
+
+SECOND: dict[str, Any] = {
+    **{f"prod of {at}": (T.prod, at, _products(at)) for at in (
+        [2.0, 3.0, 4.0], [0.0, 3.0, 4.0], [0.0, 0.0, 4.0], [0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 5.0])},
+    "prod over two axes": (lambda x: T.prod(x.reshape((2, 2)), axis=(0, 1)), [0.0, 2.0, 0.0, 5.0],
+                           _products([0.0, 2.0, 0.0, 5.0])),
+    "cumprod": (lambda x: T.sum(T.cumprod(x)), [0.0, 0.0, 3.0], [[0, 4, 0], [4, 0, 0], [0, 0, 0]]),
+    "sinc at 0": (lambda x: T.sum(T.sinc(x)), [0.0], [[-np.pi ** 2 / 3]]),
+    "sinc near 0": (lambda x: T.sum(T.sinc(x)), [1e-9], [[-np.pi ** 2 / 3]]),
+    "square at 0": (lambda x: T.sum(x ** 2), [0.0], [[2]]),
+    "cube at 0": (lambda x: T.sum(x ** 3), [0.0], [[0]]),
+    "base and exponent 0": (lambda x: x[0] ** x[1], [2.0, 0.0], [[0, 0.5], [0.5, np.log(2) ** 2]]),
+    "x log y at x = 0": (lambda x: T.xlogy0(x[0], x[1]), [0.0, 2.0], [[0, 0.5], [0.5, 0]]),
+    "spherical Bessel": (lambda x: T.spherical_jn(2, x[0]), [0.0], [[2 / 15]]),
+    "max, tied": (lambda x: T.max(x) ** 2, [1.0, 1.0], [[2, 2], [2, 2]]),
+    "relu at 0": (lambda x: T.sum(T.nnet.relu(x) ** 2), [0.0, 1.0], [[0, 0], [0, 2]]),
+    "softplus": (lambda x: T.sum(T.nnet.softplus(x)), [0.0], [[0.25]]),
+}
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "None"])
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives_where_they_are_delicate(name: str, mode: str) -> None:
+    f, at, expected = SECOND[name]
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(hessian(f, at, mode), expected, rtol=1e-10, atol=1e-10)
