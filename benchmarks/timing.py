@@ -71,6 +71,7 @@ def interleaved(
     warm_up: int = 20,
     pause: float = 0.0,
     seconds: float = math.inf,
+    clock: Callable[[], int] = time.perf_counter_ns,
 ) -> dict[str, Timing]:
     """Time `rivals` against each other.
 
@@ -89,6 +90,9 @@ def interleaved(
         wait busily for work slow down whoever comes next; rivals with threads of their own need a pause.
     seconds : float
         When to stop; no sooner than after 10 rounds (or `rounds`, where that is less).
+    clock : callable
+        What nanoseconds are read from. `time.process_time_ns` counts only what this process itself computes: the one
+        way to compare rivals of a single thread on a machine that others keep busy.
 
     Returns
     -------
@@ -102,8 +106,8 @@ def interleaved(
     5
     """
     for call in rivals.values():
-        _time_calls(call, warm_up)
-    calls = {name: _calls_lasting(call, round_ns) for name, call in rivals.items()}
+        _time_calls(call, warm_up, clock)
+    calls = {name: _calls_lasting(call, round_ns, clock) for name, call in rivals.items()}
     measured: dict[str, list[float]] = {name: [] for name in rivals}
     names = list(rivals)
     started = time.perf_counter()
@@ -115,20 +119,20 @@ def interleaved(
             if pause:
                 time.sleep(pause)
                 rivals[name]()
-            measured[name].append(_time_calls(rivals[name], calls[name]) / calls[name])
+            measured[name].append(_time_calls(rivals[name], calls[name], clock) / calls[name])
     return {name: Timing(name, tuple(values)) for name, values in measured.items()}
 
 
-def _time_calls(call: Callable[[], object], count: int) -> int:
-    started = time.perf_counter_ns()
+def _time_calls(call: Callable[[], object], count: int, clock: Callable[[], int]) -> int:
+    started = clock()
     for _ in repeat(None, count):
         call()
-    return time.perf_counter_ns() - started
+    return clock() - started
 
 
-def _calls_lasting(call: Callable[[], object], wanted_ns: float) -> int:
+def _calls_lasting(call: Callable[[], object], wanted_ns: float, clock: Callable[[], int]) -> int:
     """How many calls last about `wanted_ns`, from the fastest of five single calls."""
-    fastest = min(_time_calls(call, 1) for _ in range(5))
+    fastest = min(_time_calls(call, 1, clock) for _ in range(5))
     return max(1, round(wanted_ns / max(fastest, 1)))
 
 

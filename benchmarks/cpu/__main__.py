@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         peers=options.peers,
         threads=options.threads,
         tiny=options.tiny,
+        cpu_time=options.cpu_time,
     )
-    facts = _facts(options.threads)
+    facts = {**_facts(options.threads), "clock": "processor" if options.cpu_time else "wall"}
     print(facts, end="\n\n", file=sys.stderr)
     measured: list[Measured] = []
     for workload in options.only:
@@ -99,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=20.0, help="time a comparison (default: %(default)s)")
     parser.add_argument("--peers", type=_peers, help=f"some of {','.join(PEERS)}, or none (default: all installed)")
     parser.add_argument("--tiny", action="store_true", help="sizes that only show that everything works")
+    busy = "count processor time instead: for --threads 1 on a machine that others keep busy"
+    parser.add_argument("--cpu-time", action="store_true", help=busy)
     return parser
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +55,9 @@ class Settings:
         How many threads a rival may use.
     tiny : bool
         Sizes that only show that everything still works.
+    cpu_time : bool
+        Whether to count the processor's time in this process instead of the time that passes. Threads that wait busily
+        count too, so this is for one thread.
     """
 
     rounds: int | None = None
@@ -60,6 +65,7 @@ class Settings:
     peers: tuple[str, ...] | None = None
     threads: int = 1
     tiny: bool = False
+    cpu_time: bool = False
 
     def wants(self, peer: str) -> bool:
         """Whether a peer is to be measured; ``"torch"`` stands for all whose name starts so."""
@@ -186,10 +192,14 @@ class Case:
 
     def _timed(self, rivals: Mapping[str, Rival], settings: Settings, pause: float = 0.0) -> dict[str, Timing]:
         calls = {name: rival.call for name, rival in rivals.items()}
-        warm_up = 1 if settings.tiny else 3
-        if settings.rounds is not None:
-            return interleaved(calls, settings.rounds, warm_up=warm_up, pause=pause)
-        return interleaved(calls, 300, warm_up=warm_up, pause=pause, seconds=settings.seconds)
+        return interleaved(
+            calls,
+            rounds=settings.rounds or 300,
+            warm_up=1 if settings.tiny else 3,
+            pause=pause,
+            seconds=math.inf if settings.rounds else settings.seconds,
+            clock=time.process_time_ns if settings.cpu_time else time.perf_counter_ns,
+        )
 
 
 def function(call: Callable[[], Any]) -> Rival:
