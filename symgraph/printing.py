@@ -16,6 +16,7 @@ from symgraph.graph.op import Op
 from symgraph.graph.traversal import toposort, walk_variables
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import Alloc, ARange, as_tensor_variable
+from symgraph.tensor.dims import shown_type
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -379,7 +380,7 @@ def _tree_line(variable: Variable, level: int, number: int, seen: bool, print_ty
     if ids:
         parts.append(f" [id {_IDS[ids](number, node if node is not None else variable)}]")
     if print_type:
-        parts.append(f" <{variable.type}>")
+        parts.append(f" <{shown_type(variable)}>")
     if node is not None and variable.name:
         parts.append(f" '{variable}'")
     if seen and node is not None:

@@ -13,6 +13,7 @@ from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.origin import current_origin
 from symgraph.graph.type import Type
+from symgraph.tensor.dims import split_names
 from symgraph.tensor.foreign import lent_array
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorVariable
@@ -207,8 +208,9 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
         Keep the array itself rather than a copy.
     broadcastable : sequence of bool, optional
         The axes that have length 1 and always will.
-    shape : sequence of int or None, optional
-        What is known of the shape of every later value. Nothing by default: a new value may have another shape.
+    shape : sequence of int, str or None, optional
+        What is known of the shape of every later value. Nothing by default: a new value may have another shape. A
+        string names a length, as in `symgraph.tensor.tensor`.
     target : str, optional
         The device to live on; the configured one by default.
 
@@ -246,12 +248,16 @@ def shared(value: Any, name: str | None = None, strict: bool = False, allow_down
         raise TypeError(f"shared holds arrays of numbers, not {type(value).__name__} ({array.dtype})")
     if shape is None:
         shape = broadcastable if broadcastable is not None else (None,) * array.ndim
-    kind = TensorType(array.dtype, shape)
+    lengths, dims = split_names(shape)
+    kind = TensorType(array.dtype, lengths)
     try:
         array = kind.filter(array)
     except (TypeError, ValueError) as error:
         raise type(error)(f"shared variable{f' {name}' if name else ''}: {error}") from None
-    return TensorSharedVariable(kind, array, name, strict, allow_downcast)
+    variable = TensorSharedVariable(kind, array, name, strict, allow_downcast)
+    if dims is not None:
+        variable.dims = dims
+    return variable
 
 
 def _holds_floats(value: Any) -> bool:

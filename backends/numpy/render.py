@@ -15,6 +15,7 @@ from backends.source import SourceWriter, printable
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Plan, Step, Use
+from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType
 
@@ -150,7 +151,7 @@ class Renderer:
 
     def _legend(self) -> None:
         for variable in self.plan.inputs:
-            self.writer.line(printable(f"# {self.names[variable]}: {variable.type}  {_name(variable)}"))
+            self.writer.line(printable(f"# {self.names[variable]}: {shown_type(variable)}  {_name(variable)}"))
         for variable in self.plan.constants:
             if getattr(variable.type, "ndim", None) == 0 or variable.name:
                 self.writer.line(printable(f"# {self.names[variable]} = {_name(variable)}: {variable.type}"))
@@ -164,6 +165,7 @@ class Renderer:
 
     def _body(self, pack: Pack) -> None:
         self._read_shared()
+        self._compare_named()
         scratch = [b for b in self.plan.buffers if b.use is Use.SCRATCH]
         if scratch:
             self.scratch = runtime.Scratch(len(scratch))
@@ -191,7 +193,7 @@ class Renderer:
         def read() -> None:
             for variable in shared:
                 value = f"{self.storages[variable]}.value"
-                self.writer.line(f"{self.names[variable]} = {value}", f"{variable.type}  {_name(variable)}")
+                self.writer.line(f"{self.names[variable]} = {value}", f"{shown_type(variable)}  {_name(variable)}")
 
         if len(shared) > 1:
             self.writer.namespace["committing"] = _committing
@@ -199,6 +201,17 @@ class Renderer:
                 read()
         else:
             read()
+
+    def _compare_named(self) -> None:
+        """Axes whose lengths have one name: they differ in no call that goes on."""
+        for named in self.plan.named:
+            (first, axis), *others = [(self.names[variable], axis) for variable, axis in named.places]
+            tests = " or ".join(f"{first}.shape[{axis}] != {other}.shape[{j}]" for other, j in others)
+            self.writer.namespace["misnamed"] = runtime.misnamed
+            with self.writer.indented(f"if {tests}:", printable(named.name)):
+                shown = (self.title, named.name, [(str(variable), j) for variable, j in named.places])
+                arrays = ", ".join(self.names[variable] for variable, _ in named.places)
+                self.writer.line(f"misnamed({self.writer.bind(shown, 'named')}, {arrays})")
 
     def _commit(self, values: list[str]) -> None:
         """Everything is computed: put the new values in place, all of them."""

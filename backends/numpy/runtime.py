@@ -106,3 +106,17 @@ def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
         where = f"axis {i} of the first has length {m}, axis {j} of the second {n}"
         raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: {where}{advice}")
     raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")
+
+
+def misnamed(named: tuple[str, str, list[tuple[str, int]]], *arrays: Any) -> NoReturn:
+    """Raise for axes of inputs whose lengths have one name and differ.
+
+    `named` is what the function is called, the name, and the axes.
+    """
+    title, name, places = named
+    (first, axis), length = places[0], arrays[0].shape[places[0][1]]
+    for (other, j), array in zip(places, arrays, strict=True):
+        if array.shape[j] != length:
+            raise ValueError(f"{title}: axis {axis} of {first} has length {length}, axis {j} of {other} has length "
+                             f"{array.shape[j]}, but both are {name!r}: shapes {arrays[0].shape} and {array.shape}")
+    raise ValueError(f"{title}: lengths named {name!r} differ")

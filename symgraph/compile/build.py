@@ -20,6 +20,7 @@ from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.origin import internal_folders
 from symgraph.graph.rewrite import Fired
 from symgraph.plan import Plan, make_plan
+from symgraph.plan.dims import check_names
 from symgraph.rewrites.pipeline import phases
 from symgraph.shared import SharedVariable
 
@@ -60,6 +61,7 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
     updates = [*recipe.updates, *zip(states, recipe.next_states, strict=True)]
     fgraph = FunctionGraph(inputs, [*expressions, *(e for _, e in updates)], {**recipe.givens, **stand_ins})
     shared = _check_inputs(fgraph, recipe)
+    check_names([*inputs, *shared], fgraph.toposort())
     laps.lap("graph")
     fired: list[Fired] = []
     for phase in phases(recipe.mode):

@@ -71,6 +71,7 @@ class Lengths:
     def __init__(self) -> None:
         self._of: dict[Variable, tuple[int | Length, ...]] = {}
         self._expressions: dict[Any, Length] = {}
+        self._named: dict[str, Length] = {}
 
     def of(self, variable: Variable) -> tuple[int | Length, ...]:
         """The length of each axis of a variable that was entered."""
@@ -102,11 +103,20 @@ class Lengths:
         return self._expressions.setdefault(("variable", variable), Length(self))
 
     def enter(self, variable: Variable) -> None:
-        """Give a variable nothing is known of (an input) lengths of its own."""
+        """Give a variable nothing is known of (an input) lengths of its own, but those that have names."""
         if not isinstance(variable.type, TensorType):
             self._of[variable] = ()
             return
-        self._record(variable, [Length(self) if n is None else n for n in variable.type.shape])
+        lengths: list[int | Length] = [Length(self) if n is None else n for n in variable.type.shape]
+        for axis, name in enumerate(getattr(variable, "dims", None) or ()):
+            if name is not None:
+                lengths[axis] = self._named.setdefault(name, lengths[axis])  # type: ignore[arg-type]
+        self._record(variable, lengths)
+
+    def names_of(self, length: Length) -> list[str]:
+        """The names of a length: several, when lengths of different names were found equal."""
+        root = length.find()
+        return [name for name, named in self._named.items() if named.find() is root]
 
     def enter_node(self, node: Apply) -> None:
         """Work out the lengths of a node's outputs from those of its inputs, by its operation's `infer_shape`."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from symgraph.errors import InconsistentPlanError
 from symgraph.graph.basic import Apply, Variable
+from symgraph.plan.dims import Named
 from symgraph.plan.lengths import Length, Lengths
 
 __all__ = ["Block", "Buffer", "Guard", "Home", "Output", "Plan", "Step", "Update"]
@@ -142,6 +143,8 @@ class Plan:
     blocks : dict of Variable to Block
     buffers : list of Buffer
     lengths : Lengths
+    named : list of Named
+        Axes of inputs and shared variables that must have one length, by its name: to be compared before all steps.
     """
 
     inputs: list[Variable]
@@ -153,6 +156,7 @@ class Plan:
     blocks: dict[Variable, Block]
     buffers: list[Buffer]
     lengths: Lengths
+    named: list[Named] = field(default_factory=list)
 
     def check(self) -> None:
         """Prove the plan legal.

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.plan.dims import named_axes
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
 from symgraph.tensor.elemwise import TensorOp
@@ -61,7 +62,7 @@ class _Planner:
         self._place_all()
         self._claim(outputs, updates)
         return Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
-                    self.lengths)
+                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1])
 
     # ---- blocks and their lives -----------------------------------------------------------------------------
 

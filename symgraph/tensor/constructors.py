@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.tensor.dims import Dims, split_names
 from symgraph.tensor.type import TensorType
 
 __all__ = [
@@ -49,18 +50,32 @@ def tensor(dtype: Any = "floatX", shape: Any = None, name: str | None = None, *,
     ----------
     dtype : str
         ``"floatX"`` by default. A string that is no dtype is taken as the name: ``tensor("x", shape=(None, 3))``.
-    shape : sequence of int or None
+    shape : sequence of int, str or None
+        The length of each axis; None where it is known at run time only. A string names a length: all axes of one name
+        have one length in a function, which each call checks.
     name : str, optional
     broadcastable : sequence of bool, optional
         The older form of `shape`.
+
+    Examples
+    --------
+    >>> tensor("float32", shape=("B", 784), name="x")
+    <TensorVariable x : float32[B,784]>
     """
+    lengths, dims = split_names(shape)
     if isinstance(dtype, str) and name is None and dtype != "floatX":
         try:
-            kind = TensorType(dtype, shape, broadcastable=broadcastable)
+            kind = TensorType(dtype, lengths, broadcastable=broadcastable)
         except TypeError:
-            kind, name = TensorType("floatX", shape, broadcastable=broadcastable), dtype
-        return kind(name)
-    return TensorType(dtype, shape, broadcastable=broadcastable)(name)
+            kind, name = TensorType("floatX", lengths, broadcastable=broadcastable), dtype
+        return _with_names(kind(name), dims)
+    return _with_names(TensorType(dtype, lengths, broadcastable=broadcastable)(name), dims)
+
+
+def _with_names(variable: Any, dims: Dims | None) -> Any:
+    if dims is not None:
+        variable.dims = dims
+    return variable
 
 
 Constructor = Callable[..., Any]
@@ -71,13 +86,20 @@ def _constructor(name: str, dtype: str, lengths: Shape) -> Constructor:
     if dtype != "floatX":
 
         def construct(name: str | None = None, shape: Any = None) -> Any:
-            return TensorType(dtype, lengths if shape is None else _same_rank(shape, lengths))(name)
+            return _make(dtype, lengths, shape, name)
     else:
 
         def construct(name: str | None = None, dtype: Any = None, shape: Any = None) -> Any:  # type: ignore[misc]
-            return TensorType(dtype or "floatX", lengths if shape is None else _same_rank(shape, lengths))(name)
+            return _make(dtype or "floatX", lengths, shape, name)
 
     return _named(construct, name, f"A symbolic tensor of {dtype}, of static shape {lengths} unless `shape` says more.")
+
+
+def _make(dtype: Any, lengths: Shape, shape: Any, name: str | None) -> Any:
+    if shape is None:
+        return TensorType(dtype, lengths)(name)
+    given, dims = split_names(shape)
+    return _with_names(TensorType(dtype, _same_rank(given, lengths))(name), dims)
 
 
 def _same_rank(shape: Any, lengths: Shape) -> Any:

@@ -311,13 +311,16 @@ class TensorType(Type):
         return cast(gradient, wanted)
 
 
-def _length(length: int | bool | None) -> int | None:
+def _length(length: Any) -> int | None:
     if length is None:
         return None
     if isinstance(length, (bool, np.bool_)):
         return 1 if length else None
     if isinstance(length, (int, np.integer)) and length >= 0:
         return int(length)
+    if isinstance(length, str):
+        raise TypeError(f"a type's shape holds no names, such as {length!r}: they are given where a variable is made, "
+                        "T.tensor(dtype, shape=('B', None))")
     raise TypeError(f"a shape holds non-negative integers and None, not {length!r}")
 
 

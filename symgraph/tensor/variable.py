@@ -11,6 +11,7 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Constant, Variable
+from symgraph.tensor.dims import Dims, shown_type
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.type import TensorType
@@ -54,6 +55,45 @@ class TensorVariable(TensorOperators, Variable):
     def ndim(self) -> int:
         """The number of axes."""
         return self.type.ndim
+
+    @property
+    def dims(self) -> Dims | None:
+        """The names of the axes' lengths, None for an axis without one; None when no axis has one.
+
+        They are given with the shape of an input or a shared variable, ``T.matrix("x", shape=("B", 784))``, or set.
+
+        Raises
+        ------
+        ValueError
+            When what is set has another number of axes, or names an axis of known length.
+        """
+        found: Dims | None = self.__dict__.get("dims")
+        return found
+
+    @dims.setter
+    def dims(self, names: Dims | None) -> None:
+        if self.owner is not None:
+            raise ValueError(f"{self} is computed: the lengths of inputs and shared variables have names")
+        if names is None:
+            self.__dict__.pop("dims", None)
+            return
+        names = tuple(names)
+        if len(names) != self.type.ndim:
+            raise ValueError(f"{len(names)} names for the {self.type.ndim} axes of {self} ({self.type})")
+        for name, known in zip(names, self.type.shape, strict=True):
+            if name is not None and known is not None:
+                raise ValueError(f"a length of {self} ({self.type}) is {known}: it takes no name, {name!r}")
+        self.__dict__["dims"] = names
+
+    def clone(self, name: str | None = None) -> Variable:
+        """A new variable of the same type, name and names of lengths."""
+        copy = super().clone(name)
+        if self.dims is not None and copy.owner is None and copy is not self:
+            copy.__dict__["dims"] = self.dims
+        return copy
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self} : {shown_type(self)}>"
 
     @property
     def broadcastable(self) -> tuple[bool, ...]:
