@@ -284,8 +284,11 @@ def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: 
     if op.set_instead:
         r.line(f"{target}[{index}] = {args[1]}")
     elif op.is_advanced and not op.unique:
-        r.line(f"np.add.at({target}, ({index},), {args[1]})" if ":" not in index
-               else f"np.add.at({target}, np.s_[{index}], {args[1]})")
+        value = args[1]
+        if op.misread(node.inputs[0].type, node.inputs[1].type, node.inputs[2].type):
+            value = f"np.broadcast_to({value}, {args[2]}.shape)"
+        r.line(f"np.add.at({target}, ({index},), {value})" if ":" not in index
+               else f"np.add.at({target}, np.s_[{index}], {value})")
     else:
         r.line(f"{target}[{index}] += {args[1]}")
     return None

@@ -155,10 +155,17 @@ class IncSubtensor(Indexing):
         if self.set_instead:
             out[index] = y
         elif self.is_advanced and not self.unique:
-            np.add.at(out, index, y)
+            np.add.at(out, index, np.broadcast_to(y, index[0].shape) if self.misread(out, y, index[0]) else y)
         else:
             out[index] += y
         return out
+
+    def misread(self, x: Any, y: Any, index: Any) -> bool:
+        """Whether `numpy.add.at` would read beyond the end of y: it does of vectors, at a matrix of places of a vector.
+
+        The arguments are arrays or their types.
+        """
+        return self.spec == (ARRAY,) and x.ndim == 1 and 0 < y.ndim < index.ndim
 
     def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         return self.index_axes(node, 2)

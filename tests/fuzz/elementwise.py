@@ -62,7 +62,8 @@ def _row(record: Elementwise) -> Operation:
     def numeric(*values: Any) -> Any:
         if ufunc and record.dtype_of is None:
             return record.reference(*values)
-        if record.name == "sinc" and (x := np.asarray(values[0])).dtype.kind != "c":  # by NumPy's own formula: near integers, pi * x rounds in the dtype it is given
+        if record.name == "sinc" and (x := np.asarray(values[0])).dtype.kind != "c":
+            # NumPy's own formula: near integers, pi * x rounds in the dtype it is given.
             return np.sinc(x.astype(np.promote_types(like_exp(x.dtype), "float32"))).astype(like_exp(x.dtype))
         return record.expected(*map(np.asarray, values))
 
@@ -110,7 +111,7 @@ IDIOMS = (
     _opposite("x + 0", lambda x: x + 0), _opposite("0 - x", lambda x: 0 - x), _opposite("x * 1", lambda x: x * 1),
     _opposite("x - x", lambda x: x - x), _opposite("x * 0", lambda x: x * 0), _opposite("x / x", lambda x: x / x),
     _opposite("x // x", lambda x: x // x), _opposite("x ** 1", lambda x: x ** 1),
-    _opposite("x ** 2", lambda x: x ** 2), _opposite("x ** 0", lambda x: x ** 0), _opposite("-(-x)", lambda x: -(-x)),
+    _opposite("x ** 2", lambda x: x ** 2), _opposite("x ** 0", lambda x: x ** 0), _opposite("-(-x)", lambda x: T.neg(-x)),
     _opposite("x / 1", lambda x: x / 1), _opposite("1 / (1 / x)", lambda x: 1 / (1 / x)),
     _opposite("x * -1", lambda x: x * -1), _opposite("2 * x + x * 2", lambda x: 2 * x + x * 2),
 )

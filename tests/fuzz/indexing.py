@@ -192,7 +192,7 @@ def _set(a: Array, key: Any, y: Array) -> Array:
 
 def _increase(a: Array, key: Any, y: Array) -> Array:
     result = a.copy()
-    np.add.at(result, key, y)
+    np.add.at(result, key, np.array(np.broadcast_to(y, result[key].shape)))  # add.at misreads some shorter values
     return result
 
 

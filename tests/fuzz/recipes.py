@@ -1,8 +1,8 @@
 """Recipes: programs as data, which NumPy and this library compute each in its own way, and which can be cut down.
 
-A recipe is a list of nodes. A leaf is an array; a step is an operation of the table applied to nodes before it, or to
-Python numbers. Recipes are grown from a stream of choices (`grow`): where NumPy refuses an operation, the library has to
-refuse it as well, with the same kind of exception, and the recipe goes on without it.
+A recipe is a list of nodes. A leaf is an array; a step is an operation of the table applied to nodes before it, or
+to Python numbers. Recipes are grown from a stream of choices (`grow`): where NumPy refuses an operation, the library
+has to refuse it as well, with the same kind of exception, and the recipe goes on without it.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ class Growth:
         except kinds:
             return
         except Exception as ours:
-            raise self.mismatch(step, f"{type(ours).__name__}: {ours}; NumPy: {type(error).__name__}: {error}") from ours
+            raise self.mismatch(step, f"{ours!r}; NumPy: {error!r}") from ours
         raise self.mismatch(step, f"computed; NumPy raises {type(error).__name__}: {error}")
 
     def mismatch(self, step: Step, what: str) -> Mismatch:

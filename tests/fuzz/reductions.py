@@ -223,7 +223,8 @@ def _vector(kinds: str = "biufc") -> Callable[[Growth], Any]:
 
 def _bincount(growth: Growth) -> Any:
     # Whether numpy.bincount takes uint64 depends on its version.
-    wanted = growth.place(lambda v: v.array.ndim == 1 and v.kind in "iu" and v.array.dtype != np.uint64 and bool(np.all(v.array <= 50)))
+    wanted = growth.place(lambda v: v.array.ndim == 1 and v.kind in "iu" and v.array.dtype != np.uint64
+                          and bool(np.all(v.array <= 50)))
     return [wanted], {"minlength": growth.choose(4)}
 
 

@@ -360,7 +360,8 @@ def _numpy_set(x: Array, y: Any, *nodes: Any, key: Any) -> Array:
 
 def _numpy_increase(x: Array, y: Any, *nodes: Any, key: Any) -> Array:
     result = np.array(x)
-    np.add.at(result, filled(key, nodes), y)
+    index = filled(key, nodes)
+    np.add.at(result, index, np.array(np.broadcast_to(y, result[index].shape)))  # add.at misreads some shorter values
     return result
 
 
@@ -377,7 +378,8 @@ PARTS = (
     Operation("inc_subtensor", _writer(T.inc_subtensor), _numpy_increase, _write, weight=5),
     # numpy.take does not look at the places where there is nothing to take; indexing, and the library, does.
     Operation("take", T.take, np.take, lambda g: (
-        [x := g.place(lambda v: v.array.ndim > 0 and v.array.size > 0), g.place(lambda v: v.kind in "iu" and v.array.size < 12)],
+        [x := g.place(lambda v: v.array.ndim > 0 and v.array.size > 0),
+         g.place(lambda v: v.kind in "iu" and v.array.size < 12)],
         {"axis": some_axis(g, g.values[x].array.ndim), "mode": g.one_of(("raise", "wrap", "clip"))}), weight=2),
 )
 

@@ -98,3 +98,11 @@ def test_a_product_of_two_dtypes_is_no_call_of_blas() -> None:
     c, a, b = T.dmatrix("c"), T.bmatrix("a"), T.dmatrix("b")
     values = [np.ones((2, 2)), np.eye(2, dtype="int8"), np.full((2, 2), 0.5)]
     np.testing.assert_array_equal(compute([c, a, b], c + T.dot(a, b), values, "FAST_RUN"), np.full((2, 2), 1.5))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_vector_is_added_at_a_matrix_of_places_of_a_vector(mode: str) -> None:
+    """`numpy.add.at` reads beyond the end of the vector."""
+    x, y, places = T.dvector("x"), T.dvector("y"), T.lmatrix("places")
+    values = [np.zeros(4), np.array([1.0, 2.0]), np.array([[0, 1], [-4, 2], [0, 3]])]
+    np.testing.assert_array_equal(compute([x, y, places], T.inc_subtensor(x[places], y), values, mode), [3, 2, 2, 2])

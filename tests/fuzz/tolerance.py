@@ -54,12 +54,12 @@ def ulps(result: Array, *_: Any, factor: float = 1.0, **__: Any) -> Array:
     return count * (float(limits.eps) * finite(result) + float(limits.smallest_subnormal))
 
 
-def of_terms(result: Array, terms: Array, scale: Array) -> Array:
+def of_terms(result: Array, terms: int, scale: Array) -> Array:
     """n units in the last place of the sum of n magnitudes; infinite where that may overflow."""
     if result.dtype.kind not in "fc":
         return np.zeros(result.shape)
     limits = np.finfo(result.dtype)
-    count = max(4, int(terms))
+    count = max(4, terms)
     tolerance = count * (float(limits.eps) * scale + float(limits.smallest_subnormal))
     return np.where(scale > float(limits.max) / 2, np.inf, tolerance)
 
@@ -69,10 +69,7 @@ def wrong(got: Array, wanted: Array, tolerance: Any, zero_signs: bool = False) -
     if wanted.dtype.kind not in "fc":
         return np.asarray((got != wanted) & ~(np.asarray(tolerance) > 0))
     with np.errstate(all="ignore"):
-        if wanted.dtype.kind == "c":
-            parts = [(got.real, wanted.real), (got.imag, wanted.imag)]
-        else:
-            parts = [(got, wanted)]
+        parts = [(got.real, wanted.real), (got.imag, wanted.imag)] if wanted.dtype.kind == "c" else [(got, wanted)]
         bad = np.zeros(wanted.shape, bool)
         for a, b in parts:
             equal = (a == b) | (np.isnan(a) & np.isnan(b))
