@@ -14,6 +14,7 @@ from symgraph.tensor import (
     fft,
     fourier,
     histograms,
+    linalg,
     math,
     nanfunctions,
     nlinalg,
@@ -146,7 +147,7 @@ __all__ += statistics.__all__
 __all__ += ufuncs.__all__
 __all__ += ["Assert", "argpartition", "assert_op", "cummax", "cummin", "lexsort", "partition", "sort_complex"]
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
-__all__ += ["alloc_diag", "diag", "extract_diag", "nlinalg", "slinalg"]
+__all__ += ["alloc_diag", "diag", "extract_diag", "linalg", "nlinalg", "slinalg"]
 # Theano's names: of operations, of functions under a second name, and of its modules.
 copy, intdiv, floor_div = math.tensor_copy, math.int_div, math.int_div
 CAReduce = Reduce

@@ -349,10 +349,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
             axes = tuple(normalize_axis(i, variable.type.ndim) for i in axis)
         if len(axes) not in (1, 2):
             raise ValueError(f"norm takes one axis or two, not {len(axes)}")
-    if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
+    if ord is None or (ord == "fro" and len(axes) == 2):
         return _root_of_squares(variable, axes, keepdims)
     if len(axes) == 1:
-        return _vector_norm(variable, ord, axes[0], keepdims)
+        return vector_norm(variable, ord, axes, keepdims)
     return _matrix_norm(variable, ord, axes, keepdims)
 
 
@@ -362,13 +362,16 @@ def _root_of_squares(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return reductions.root(total)
 
 
-def _vector_norm(x: Any, ord: Any, axis: int, keepdims: bool) -> Any:
+def vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The vector norm of a floating tensor over several axes together."""
+    if ord in (None, 2):
+        return _root_of_squares(x, axes, keepdims)
     if isinstance(ord, str):
         raise ValueError(f"norm of order {ord!r} is not defined on vectors")
     if ord == 0:
         present = elemwise(scalar.neq)(x, 0)
-        return reductions.sum(present, axis, elemwise(scalar.abs)(x).type.dtype, keepdims)
-    return reductions.norm(x, float(ord), axis, keepdims)
+        return reductions.sum(present, axes, elemwise(scalar.abs)(x).type.dtype, keepdims)
+    return reductions.norm(x, float(ord), axes, keepdims)
 
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -430,6 +433,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     if ind <= 0:
         raise ValueError(f"tensorinv: ind must be positive, not {ind}")
     lengths = [shape_i(a, i) for i in range(a.type.ndim)]
+    _must_be_square("tensorinv", a.type.shape[:ind], a.type.shape[ind:])
     flat = reshape(a, [_product(lengths[:ind]), _product(lengths[ind:])])
     return reshape(matrix_inverse(flat), [*lengths[ind:], *lengths[:ind]])
 
@@ -450,8 +454,16 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
         moved = [normalize_axis(axis, a.type.ndim) for axis in axes]
         a = dimshuffle(a, [i for i in range(a.type.ndim) if i not in moved] + moved)
     rest = [shape_i(a, i) for i in range(b.type.ndim, a.type.ndim)]
+    _must_be_square("tensorsolve", b.type.shape, a.type.shape[b.type.ndim:])
     size = _product([shape_i(b, i) for i in range(b.type.ndim)])
     return reshape(solve(reshape(a, [size, _product(rest)]), b.flatten()), rest)
+
+
+def _must_be_square(who: str, rows: Sequence[int | None], columns: Sequence[int | None]) -> None:
+    """Refuse a map between tensors of different numbers of elements, where they are known."""
+    if None not in (*rows, *columns) and np.prod(rows) != np.prod(columns):  # type: ignore[arg-type]
+        raise LinAlgError(f"{who} takes a square map, not one between tensors of shapes {tuple(rows)} and "
+                          f"{tuple(columns)}")
 
 
 def _product(lengths: Sequence[Any]) -> Any:
