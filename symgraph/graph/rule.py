@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.graph.op import Op
 from symgraph.graph.pattern import Pattern, Wild, build, fits, holes, match_inputs
 
 __all__ = ["FunctionRule", "Heads", "Rule", "Uses", "head_of", "made_of", "made_only_of", "rewrite_rule"]

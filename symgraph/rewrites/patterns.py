@@ -10,13 +10,14 @@ import numpy as np
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import Pattern, Wild
 from symgraph.scalar import ScalarFunction
-from symgraph.tensor.basic import Alloc
+from symgraph.tensor.basic import Alloc, number_constant
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.shape import DimShuffle, shape_i
 
 __all__ = [
-    "Expr", "Hole", "applied", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by", "stretch", "uniform",
+    "Expr", "Hole", "applied", "filled", "fitted", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by",
+    "same_length", "stretch", "uniform",
 ]
 
 
@@ -81,3 +82,37 @@ def stretch(result: Any, node: Apply) -> Any:
     must not depend on what it replaces."""
     (lengths,) = node.op.infer_shape(node, [lengths_of(v) for v in node.inputs])
     return Alloc()(result, *lengths) if lengths else result
+
+
+def filled(number: Any, node: Apply) -> Any:
+    """A number in the place of every element of a node's output."""
+    kind: Any = node.outputs[0].type
+    return stretch(number_constant(np.asarray(number, kind.dtype)), node)
+
+
+def fitted(result: Any, node: Apply) -> Any:
+    """A result, where it is of the dtype and the broadcasts of a node's output; else None."""
+    kind, wanted = result.type, node.outputs[0].type
+    same = (kind.dtype, kind.broadcastable) == (wanted.dtype, wanted.broadcastable)
+    return result if same else None
+
+
+_MOST_LEVELS = 6  # of arithmetic on lengths that are compared
+
+
+def same_length(a: Any, b: Any, depth: int = _MOST_LEVELS) -> bool:
+    """Whether two lengths are one number, as far as their expressions tell."""
+    if a is b:
+        return True
+    if isinstance(a, Constant) or isinstance(b, Constant):
+        return isinstance(a, Constant) and isinstance(b, Constant) and int(a.data) == int(b.data)
+    one, other = a.owner, b.owner
+    if depth == 0 or one is None or other is None or one.op != other.op or len(one.inputs) != len(other.inputs):
+        return False
+    return a.index == b.index and all(
+        same_length(v, w, depth - 1) if _is_number(v) and _is_number(w) else v is w
+        for v, w in zip(one.inputs, other.inputs, strict=True))
+
+
+def _is_number(variable: Any) -> bool:
+    return bool(variable.type.ndim == 0 and variable.type.numpy_dtype.kind in "iu")

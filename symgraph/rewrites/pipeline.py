@@ -7,12 +7,15 @@ from functools import lru_cache
 from typing import Protocol
 
 from symgraph.graph.rewrite import Rule, RuleSet
+from symgraph.rewrites.algebra import ALGEBRA, POWERS, UNSAFE
 from symgraph.rewrites.blas import BLAS
 from symgraph.rewrites.canonicalize import CANONICALIZE
 from symgraph.rewrites.constants import CONSTANTS
+from symgraph.rewrites.reductions import REDUCTIONS
 from symgraph.rewrites.shape import SHAPE
 from symgraph.rewrites.specialize import EXPAND, SPECIALIZE
 from symgraph.rewrites.stabilize import STABILIZE
+from symgraph.rewrites.subtensor import SUBTENSOR
 
 __all__ = ["GROUPS", "PHASES", "Selection", "known_tags", "phases"]
 
@@ -20,20 +23,25 @@ __all__ = ["GROUPS", "PHASES", "Selection", "known_tags", "phases"]
 GROUPS: dict[str, Sequence[Rule]] = {
     "constants": CONSTANTS,
     "shape": SHAPE,
-    "canonicalize": CANONICALIZE,
+    "subtensor": SUBTENSOR,
+    "canonicalize": (*CANONICALIZE, *ALGEBRA, *REDUCTIONS),
+    "unsafe": UNSAFE,
     "stabilize": STABILIZE,
-    "specialize": SPECIALIZE,
+    "specialize": (*SPECIALIZE, *POWERS),
     "expand": EXPAND,
     "blas": BLAS,
 }
 
 #: Each phase: its name, the groups applied together to a fixed point, and the least level of optimisation that has it.
 PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("simplify", ("constants", "shape", "canonicalize", "stabilize"), "FAST_COMPILE"),
-    ("specialize", ("specialize", "constants", "shape", "canonicalize"), "FAST_RUN"),
+    ("simplify", ("constants", "shape", "subtensor", "canonicalize", "unsafe", "stabilize"), "FAST_COMPILE"),
+    ("specialize", ("specialize", "constants", "shape", "subtensor", "canonicalize", "unsafe"), "FAST_RUN"),
     ("expand", ("expand", "constants", "shape"), "FAST_RUN"),
     ("blas", ("blas", "constants"), "FAST_RUN"),
 )
+
+#: Groups that a mode has only when it includes them by name.
+ON_DEMAND = frozenset({"unsafe"})
 
 _LEVELS = {None: 0, "FAST_COMPILE": 1, "FAST_RUN": 2}
 
@@ -58,11 +66,12 @@ def phases(mode: Selection) -> Sequence[RuleSet]:
 
 @lru_cache(maxsize=64)
 def _selected(level: str | None, excluded: frozenset[str], included: frozenset[str]) -> tuple[RuleSet, ...]:
-    """A rule is applied when its phase belongs to the level or one of its names is included, and none is excluded."""
+    """A rule is applied when none of its names is excluded, and its phase belongs to the level or one is included."""
     chosen = []
     for phase, groups, least in PHASES:
         on = _LEVELS[level] >= _LEVELS[least]
-        rules = [rule for rule, names in _rules(phase, groups) if not names & excluded and (on or names & included)]
+        rules = [rule for rule, names in _rules(phase, groups) if not names & excluded
+                 and (names & included or (on and not names & ON_DEMAND))]
         if rules:
             chosen.append(RuleSet(phase, rules))
     return tuple(chosen)

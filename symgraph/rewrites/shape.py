@@ -7,19 +7,34 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import lengths_of, made_by
+from symgraph.rewrites.patterns import lengths_of, made_by, same_length
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, make_vector, shape_i
 from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
 
-__all__ = ["SHAPE"]
+__all__ = ["SHAPE", "known_length", "same_lengths"]
 
 
 @rewrite_rule(ShapeI, descends=True)
 def length_of(node: Apply) -> Variable | None:
     """shape[i](f(x)) -> an expression of the lengths of x: nothing is computed to know a length."""
-    length: Variable = node.outputs[0]
+    length = _walked_down(node.outputs[0])
+    return None if length is node.outputs[0] else length
+
+
+def known_length(x: Variable, axis: int) -> Variable:
+    """The length of an axis as `length_of` would say it: equal lengths are then mostly said in equal words."""
+    return _walked_down(shape_i(x, axis))
+
+
+def same_lengths(a: Variable, b: Variable) -> bool:
+    """Whether two variables of one rank have one shape, as far as their expressions tell."""
+    ndim: int = a.type.ndim
+    return all(same_length(known_length(a, axis), known_length(b, axis)) for axis in range(ndim))
+
+
+def _walked_down(length: Variable) -> Variable:
     way: list[tuple[dict[int, Variable], int]] = []
     # Most operations pass a length on: walk down to where it comes from, and remember the way for the next who asks.
     while (asking := made_by(length, ShapeI)) is not None:
@@ -32,7 +47,7 @@ def length_of(node: Apply) -> Variable | None:
         length = below
     for known, axis in way:
         known[axis] = length
-    return None if length is node.outputs[0] else length
+    return length
 
 
 def _length_below(x: Variable, axis: int) -> Variable | None:
