@@ -236,7 +236,7 @@ def jump(right: Array, other: Array) -> Array:
 
 
 def disturber(rng: Any, units: float) -> Any:
-    """What an operation gives, rounded otherwise: a little larger or smaller, a zero's sign changed, a near tie lost."""
+    """What an operation gives, rounded otherwise: a little larger or smaller, a zero of another sign, a tie lost."""
 
     def disturb(node: Any, arguments: Sequence[Array], array: Array) -> Array:
         function = getattr(getattr(node.op, "scalar", None), "name", getattr(node.op, "kind", ""))

@@ -101,19 +101,49 @@ def _idiom(name: str, symbolic: Any, numeric: Any) -> Operation:
                      lambda g: ([g.place(lambda v: v.array.dtype in (np.float32, np.float64))], {}), ulps)
 
 
-def _opposite(name: str, function: Any) -> Operation:
-    """A formula of one tensor and a number of its own dtype or none."""
-    return Operation(name, function, function, lambda g: ([g.place(lambda v: v.kind in "iufc")], {}), ulps)
+def _formula(name: str, count: int, function: Any, kinds: str = "iufc") -> Operation:
+    """A formula of one, two or three tensors, which laws make simpler: ``function(m, *tensors)``, m the module."""
+
+    def draw(growth: Growth) -> Any:
+        chosen = [growth.place(lambda v: v.kind in kinds)]
+        for _ in range(count - 1):
+            chosen.append(growth.partner(*chosen, wanted=lambda v: v.kind in kinds))
+        return chosen, {}
+
+    return Operation(name, lambda *xs: function(T, *xs), lambda *xs: function(np, *xs), draw, ulps)
 
 
 IDIOMS = (
-    *(_idiom(*row) for row in UNARY if row[0] not in ("log of exp",)),
-    _opposite("x + 0", lambda x: x + 0), _opposite("0 - x", lambda x: 0 - x), _opposite("x * 1", lambda x: x * 1),
-    _opposite("x - x", lambda x: x - x), _opposite("x * 0", lambda x: x * 0), _opposite("x / x", lambda x: x / x),
-    _opposite("x // x", lambda x: x // x), _opposite("x ** 1", lambda x: x ** 1),
-    _opposite("x ** 2", lambda x: x ** 2), _opposite("x ** 0", lambda x: x ** 0), _opposite("-(-x)", lambda x: T.neg(-x)),
-    _opposite("x / 1", lambda x: x / 1), _opposite("1 / (1 / x)", lambda x: 1 / (1 / x)),
-    _opposite("x * -1", lambda x: x * -1), _opposite("2 * x + x * 2", lambda x: 2 * x + x * 2),
+    # What NumPy is given for two of these is not the same formula but what it comes to.
+    *(_idiom(*row) for row in UNARY if row[0] not in ("log of exp", "reciprocal")),
+    _formula("x + 0", 1, lambda m, x: x + 0), _formula("0 - x", 1, lambda m, x: 0 - x),
+    _formula("x * 1", 1, lambda m, x: x * 1), _formula("x - x", 1, lambda m, x: x - x),
+    _formula("x * 0", 1, lambda m, x: x * 0), _formula("x / x", 1, lambda m, x: x / x),
+    _formula("x // x", 1, lambda m, x: x // x, "iuf"), _formula("x ** 1", 1, lambda m, x: x ** 1),
+    _formula("x ** 2", 1, lambda m, x: x ** 2), _formula("x ** 0", 1, lambda m, x: x ** 0),
+    _formula("-(-x)", 1, lambda m, x: m.negative(-x)), _formula("x / 1", 1, lambda m, x: x / 1),
+    _formula("1 / (1 / x)", 1, lambda m, x: 1 / (1 / x)), _formula("x * -1", 1, lambda m, x: x * -1, "ifc"),
+    _formula("2 * x + x * 2", 1, lambda m, x: 2 * x + x * 2), _formula("(x + y) - y", 2, lambda m, x, y: (x + y) - y),
+    _formula("(x - y) + y", 2, lambda m, x, y: (x - y) + y), _formula("x - (x - y)", 2, lambda m, x, y: x - (x - y)),
+    _formula("(x * y) / y", 2, lambda m, x, y: (x * y) / y), _formula("x / y * y", 2, lambda m, x, y: x / y * y),
+    _formula("x / (1 / y)", 2, lambda m, x, y: x / (1 / y)), _formula("x * (1 / y)", 2, lambda m, x, y: x * (1 / y)),
+    _formula("-(x - y)", 2, lambda m, x, y: -(x - y)), _formula("(-x) - y", 2, lambda m, x, y: (-x) - y),
+    _formula("(-x) * (-y)", 2, lambda m, x, y: (-x) * (-y)), _formula("(-x) / (-y)", 2, lambda m, x, y: (-x) / (-y)),
+    _formula("x * y + x * y", 2, lambda m, x, y: x * y + x * y), _formula("x + y + x", 2, lambda m, x, y: x + y + x),
+    _formula("sqrt(x**2)", 1, lambda m, x: m.sqrt(m.square(x))),
+    _formula("exp(log(x))", 1, lambda m, x: m.exp(m.log(x))),
+    _formula("(x**2)**2", 1, lambda m, x: (x ** 2) ** 2), _formula("sqrt(x)**2", 1, lambda m, x: m.sqrt(x) ** 2),
+    _formula("x**3", 1, lambda m, x: x ** 3), _formula("abs(-x)", 1, lambda m, x: m.abs(-x)),
+    _formula("exp(x) * exp(y)", 2, lambda m, x, y: m.exp(x) * m.exp(y)),
+    _formula("log(x * y)", 2, lambda m, x, y: m.log(x * y)), _formula("log(x / y)", 2, lambda m, x, y: m.log(x / y)),
+    _formula("(x & y) | y", 2, lambda m, x, y: (x & y) | y, "biu"), _formula("x ^ x", 1, lambda m, x: x ^ x, "biu"),
+    _formula("x & x", 1, lambda m, x: x & x, "biu"), _formula("~~x", 1, lambda m, x: ~(~x), "biu"),
+    _formula("x % x", 1, lambda m, x: x % x, "iuf"), _formula("x % 1", 1, lambda m, x: x % 1, "iuf"),
+    _formula("x // 1", 1, lambda m, x: x // 1, "iuf"), _formula("x <= x", 1, lambda m, x: x <= x),
+    _formula("~(x < y)", 2, lambda m, x, y: ~(x < y)), _formula("max(x, x)", 1, lambda m, x: m.maximum(x, x)),
+    _formula("max(max(x, y), y)", 2, lambda m, x, y: m.maximum(m.maximum(x, y), y), "iuf"),
+    _formula("where in where", 3, lambda m, c, x, y: m.where(c > 0, m.where(c > 0, x, y), x), "iuf"),
+    _formula("x where x > y", 2, lambda m, x, y: m.where(x > y, x, y), "iuf"),
 )
 
 OPERATIONS: tuple[Operation, ...] = (
