@@ -64,18 +64,21 @@ class Tiled:
         self.results = self.kept
         self.scratch = np.empty((self.team.threads, self.scratch_arrays, min(length, TILE)), np.float32)
         self.tiles = [tiles(length, TILE, part, self.team.threads) for part in range(self.team.threads)]
+        self.one_tile, self.rows = length <= TILE, list(self.scratch[0])
 
     def __call__(self) -> Any:
         if self.fresh:
             self.results = [np.empty_like(array) for array in self.kept]
-        self.team.run(self._part)
+        if self.one_tile:
+            self._tile(*self.data, self.results, self.rows)
+        else:
+            self.team.run(self._part)
         return self.results[0] if len(self.results) == 1 else tuple(self.results)
 
     def _part(self, part: int) -> None:
-        with np.errstate(over="ignore"):  # exp(-a) may be inf: its sigmoid is then 0, as it should be
-            for tile in self.tiles[part]:
-                a, b, c, *results = (array[tile] for array in (*self.data, *self.results))
-                self._tile(a, b, c, results, self.scratch[part, :, : len(a)])
+        for tile in self.tiles[part]:
+            a, b, c, *results = (array[tile] for array in (*self.data, *self.results))
+            self._tile(a, b, c, results, self.scratch[part, :, : len(a)])
 
     def _tile(self, a: Floats, b: Floats, c: Floats, results: Any, scratch: Any) -> None:
         (z,), (u, v) = results, scratch
