@@ -19,11 +19,12 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import Rule, made_of, rewrite_rule
-from symgraph.rewrites.patterns import Hole, applied, filled, fitted, is_elemwise, is_real, uniform
+from symgraph.rewrites.patterns import Hole, applied, filled, fitted, is_elemwise, is_real, made_by, uniform
 from symgraph.tensor.basic import Alloc, number_constant
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.products import Dot
 from symgraph.tensor.reduce import Reduce
+from symgraph.tensor.shape import DimShuffle, dimshuffle
 
 __all__ = ["ALGEBRA", "POWERS", "UNSAFE"]
 
@@ -376,6 +377,15 @@ def _sum_of(terms: list[tuple[Any, bool]]) -> Any:
 # ---- products with zeros, powers and quotients ------------------------------------------------------------------
 
 
+@rewrite_rule(Dot, when=made_of(DimShuffle))
+def product_of_transposes(node: Apply) -> Variable | None:
+    """dot(A.T, B.T) -> dot(B, A).T."""
+    a, b = (made_by(v, DimShuffle) for v in node.inputs)
+    if a is None or b is None or not a.op.order == b.op.order == (1, 0):
+        return None
+    return fitted(dimshuffle(node.op(b.inputs[0], a.inputs[0]), (1, 0)), node)
+
+
 def _with_zeros(node: Apply) -> bool:
     return any(uniform(v) == 0 for v in node.inputs)
 
@@ -432,7 +442,7 @@ def divide_by_power_of_two(node: Apply) -> Variable | None:
 ALGEBRA = (
     multiply_whole_by_zero, without_itself, remainder_by_one, compare_with_itself, decided_by_constant, power_zero,
     power_minus_one, done_already, abs_of_not_negative, even_function, constants_multiplied, constants_added,
-    sign_of_constant, product_with_whole_zeros, zero_term, *LAWS,
+    sign_of_constant, product_of_transposes, product_with_whole_zeros, zero_term, *LAWS,
 )
 
 #: What is quicker to compute, at the end.

@@ -18,14 +18,14 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
-from symgraph.graph.rewrite import rewrite_rule
+from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.graph.rule import Uses
 from symgraph.rewrites.patterns import applied, is_elemwise, made_by, uniform
 from symgraph.tensor.basic import number_constant
 from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.products import Dot
-from symgraph.tensor.shape import dimshuffle
+from symgraph.tensor.shape import DimShuffle, dimshuffle
 
 __all__ = ["BLAS"]
 
@@ -88,18 +88,30 @@ def _is_scalar(variable: Variable, like: Variable) -> bool:
     return all(kind.broadcastable) and kind.ndim <= like.type.ndim and kind.dtype == like.type.dtype
 
 
-def _may_hold_product(variable: Variable, depth: int = _MOST_LEVELS) -> bool:
-    """Whether a sum or scaled tensor may have a product in it. Asked from the bottom up, it remembers."""
-    known: bool | None = variable.__dict__.get("_may_hold_product")
+def _kinds_within(variable: Variable, depth: int = _MOST_LEVELS) -> frozenset[str]:
+    """The kinds of products a sum or scaled tensor may have in it. Asked from the bottom up, it remembers."""
+    known: frozenset[str] | None = variable.__dict__.get("_kinds_within")
     if known is None:
-        node = variable.owner
+        node, pair = variable.owner, None
         if node is None or depth == 0:
-            return False
-        known = isinstance(node.op, (Dot, Gemm)) or _outer_pair(variable) is not None
-        if not known and is_elemwise(variable, scalar.add, scalar.sub, scalar.neg, scalar.mul, scalar.true_div):
-            known = any(_may_hold_product(v, depth - 1) for v in node.inputs)
-        variable.__dict__["_may_hold_product"] = known
+            return frozenset()
+        if isinstance(node.op, (Dot, Gemm)):
+            pair = node.inputs if isinstance(node.op, Dot) else node.inputs[2:4]
+        else:
+            pair = _outer_pair(variable)
+        known = frozenset() if pair is None else frozenset({_kind(pair)})
+        if pair is None and is_elemwise(variable, scalar.add, scalar.sub, scalar.neg, scalar.mul, scalar.true_div):
+            known = known.union(*[_kinds_within(v, depth - 1) for v in node.inputs])
+        elif pair is None and _transposed(variable) is not None:
+            known = _kinds_within(node.inputs[0], depth - 1)
+        variable.__dict__["_kinds_within"] = known
     return known
+
+
+def _transposed(variable: Variable) -> Variable | None:
+    """The matrix of which a variable is the transpose; else None."""
+    node = made_by(variable, DimShuffle)
+    return node.inputs[0] if node is not None and node.op.order == (1, 0) else None
 
 
 def _outer_pair(variable: Variable) -> tuple[Variable, Variable] | None:
@@ -137,6 +149,10 @@ def _parts(v: Variable, scale: Scale, like: Any) -> Term | tuple[list[tuple[Vari
     node: Any = v.owner
     if isinstance(node.op, Dot):
         return Term(scale, v, tuple(node.inputs))
+    flat = made_by(v, DimShuffle) and made_by(node.inputs[0], Dot)
+    if flat is not None and _transposed(v) is not None:
+        a, b = (dimshuffle(w, (1, 0)) if (u := _transposed(w)) is None else u for w in flat.inputs)
+        return Term(scale, v, (b, a))
     if isinstance(node.op, Gemm):
         c, alpha, a, b, beta = node.inputs
         return [(c, scale.times(beta))], [Term(scale.times(alpha), v, (a, b))]
@@ -158,7 +174,7 @@ def _parts(v: Variable, scale: Scale, like: Any) -> Term | tuple[list[tuple[Vari
     return None
 
 
-def _kind(pair: tuple[Variable, Variable]) -> str:
+def _kind(pair: Sequence[Variable]) -> str:
     """What BLAS calls the addition of a product."""
     a, b = pair
     if a.type.ndim != b.type.ndim:
@@ -169,7 +185,7 @@ def _kind(pair: tuple[Variable, Variable]) -> str:
 def _add_product(node: Apply, uses: Uses, kind: str) -> Variable | None:
     """One product and one other tensor, or another product, as a call of BLAS."""
     out: Any = node.outputs[0]
-    if out.type.dtype not in ("float32", "float64") or out.type.ndim not in (1, 2) or not _may_hold_product(out):
+    if out.type.dtype not in ("float32", "float64") or out.type.ndim not in (1, 2) or kind not in _kinds_within(out):
         return None
     nested = frozenset(v for v in node.inputs if made_by(v, Gemm) is not None)
     for whole in (frozenset(), nested) if nested else (frozenset(),):
@@ -220,19 +236,23 @@ def _total(scales: Sequence[Scale], dtype: str) -> Any:
     return total if number == 0 else number_constant(np.asarray(number, dtype)) + total
 
 
-@rewrite_rule(add, sub, counts=True)
+#: What a sum with a product in it is made of.
+_MAY_HOLD_PRODUCT = made_of(Dot, Gemm, DimShuffle, scalar.add, scalar.sub, scalar.neg, scalar.mul, scalar.true_div)
+
+
+@rewrite_rule(add, sub, counts=True, when=_MAY_HOLD_PRODUCT)
 def gemm(node: Apply, uses: Uses) -> Variable | None:
     """beta * C + alpha * dot(A, B) -> gemm(C, alpha, A, B, beta), the scalars collected from wherever they stand."""
     return _add_product(node, uses, "gemm")
 
 
-@rewrite_rule(add, sub, counts=True)
+@rewrite_rule(add, sub, counts=True, when=_MAY_HOLD_PRODUCT)
 def gemv(node: Apply, uses: Uses) -> Variable | None:
     """beta * y + alpha * dot(A, x) -> gemm(y, alpha, A, x, beta), for a matrix and a vector."""
     return _add_product(node, uses, "gemv")
 
 
-@rewrite_rule(add, sub, counts=True)
+@rewrite_rule(add, sub, counts=True, when=_MAY_HOLD_PRODUCT)
 def ger(node: Apply, uses: Uses) -> Variable | None:
     """beta * C + alpha * column * row -> gemm(C, alpha, column, row, beta)."""
     return _add_product(node, uses, "ger")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.gradient import GradientGate
-from symgraph.graph.rewrite import Rule, rewrite_rule
+from symgraph.graph.rewrite import Rule, made_of, rewrite_rule
 from symgraph.rewrites.patterns import Hole, is_elemwise, is_real, made_by
 from symgraph.tensor.basic import Alloc, alloc
 from symgraph.tensor.elemwise import Elemwise, elemwise
@@ -61,17 +63,19 @@ def copy_is_identity(node: Apply) -> Variable:
     return node.inputs[0]
 
 
-@rewrite_rule(Elemwise)
+def _is_cast(op: Any) -> bool:
+    return isinstance(op, Elemwise) and op.scalar.name.startswith("cast{")
+
+
+@rewrite_rule(_is_cast)
 def cast_of_cast(node: Apply) -> Variable | None:
     """cast(cast(x, a), b) -> cast(x, b), where a held every value of x."""
-    (source, *rest) = node.inputs
-    if rest or not node.op.scalar.name.startswith("cast{"):
-        return None
+    (source,) = node.inputs
     kind = node.outputs[0].type
     if source.type == kind:
         return source
     inner = source.owner
-    if inner is None or not isinstance(inner.op, Elemwise) or not inner.op.scalar.name.startswith("cast{"):
+    if inner is None or not _is_cast(inner.op):
         return None
     first = inner.inputs[0]
     if not np.can_cast(first.type.numpy_dtype, source.type.numpy_dtype, "safe"):
@@ -106,7 +110,7 @@ def second_is_stretching(node: Apply) -> Variable | None:
     return alloc(b, *lengths)
 
 
-@rewrite_rule(Elemwise)
+@rewrite_rule(Elemwise, when=made_of(Alloc))
 def operand_needs_no_stretching(node: Apply) -> Variable | None:
     """f(alloc(v), y) -> f(v, y) where y has the full shape anyway: f stretches v itself."""
     out = node.outputs[0].type
@@ -125,11 +129,9 @@ def operand_needs_no_stretching(node: Apply) -> Variable | None:
     return node.op.make_node(*inputs).outputs[0] if changed else None
 
 
-@rewrite_rule(Elemwise)
+@rewrite_rule(elemwise(scalar.switch))
 def constant_condition(node: Apply) -> Variable | None:
     """switch(true, a, b) -> a, and switch(false, a, b) -> b, where the shape stays."""
-    if node.op.scalar is not scalar.switch:
-        return None
     condition, a, b = node.inputs
     if a is b and a.type == node.outputs[0].type:
         return a
@@ -149,7 +151,7 @@ def reduce_nothing(node: Apply) -> Variable | None:
     return source
 
 
-@rewrite_rule(DimShuffle)
+@rewrite_rule(DimShuffle, when=made_of(Alloc))
 def shuffle_of_alloc(node: Apply) -> Variable | None:
     """dimshuffle(alloc(v, a, b)) -> alloc(v, b, a) for a scalar v."""
     stretched = made_by(node.inputs[0], Alloc)
@@ -165,7 +167,7 @@ _FLIPS = {scalar.lt: scalar.ge, scalar.ge: scalar.lt, scalar.gt: scalar.le, scal
           scalar.neq: scalar.eq}
 
 
-@rewrite_rule(elemwise(scalar.invert), elemwise(scalar.logical_not))
+@rewrite_rule(elemwise(scalar.invert), elemwise(scalar.logical_not), when=made_of(*_FLIPS))
 def negated_comparison(node: Apply) -> Variable | None:
     """~(a == b) -> a != b, and so on, for numbers that are ordered (integers; NaN is not)."""
     (condition,) = node.inputs

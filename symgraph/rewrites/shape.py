@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.graph.rewrite import rewrite_rule
-from symgraph.rewrites.patterns import lengths_of, made_by, same_length
+from symgraph.graph.rewrite import made_of, rewrite_rule
+from symgraph.rewrites.patterns import fitted, lengths_of, made_by, same_length
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
-from symgraph.tensor.elemwise import elemwise
+from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, make_vector, shape_i
+from symgraph.tensor.specify import RequireLengths
 from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
 
 __all__ = ["SHAPE", "known_length", "same_lengths"]
@@ -96,7 +99,7 @@ def shape_of_computed(node: Apply) -> Variable | None:
     return make_vector(*lengths_of(x), dtype="int64")
 
 
-@rewrite_rule(Subtensor)
+@rewrite_rule(Subtensor, when=made_of(Shape, MakeVector))
 def element_of_shape(node: Apply) -> Variable | None:
     """shape(x)[i] -> shape[i](x), and [a, b, c][i] -> one of them."""
     (x, *symbolic), op = node.inputs, node.op
@@ -170,6 +173,68 @@ def merge_reshapes(node: Apply) -> Variable | None:
     return merged if same else None
 
 
+@rewrite_rule(Reshape, when=made_of(DimShuffle))
+def reshape_of_padded(node: Apply) -> Variable | None:
+    """reshape(x[:, None], n, m) -> reshape(x, n, m): axes of length 1 do not change the order of elements."""
+    x, *lengths = node.inputs
+    padded = made_by(x, DimShuffle)
+    if padded is None or list(padded.op.kept) != sorted(padded.op.kept):
+        return None
+    return fitted(node.op(padded.inputs[0], *lengths), node)
+
+
+@rewrite_rule(Reshape)
+def reshape_to_itself(node: Apply) -> Variable | None:
+    """reshape(x, x.shape) -> x; one of the lengths may be -1."""
+    x, *lengths = node.inputs
+    if len(lengths) != x.type.ndim:
+        return None
+    open_ = [axis for axis, n in enumerate(lengths) if not _is_length(n, x, axis)]
+    if not open_:
+        return fitted(x, node)
+    last = lengths[open_[0]]
+    missing = len(open_) == 1 and isinstance(last, Constant) and int(last.data) == -1
+    others_known = missing and all(
+        isinstance(n, Constant) and int(n.data) > 0 for axis, n in enumerate(lengths) if axis not in open_)
+    return fitted(x, node) if others_known or (missing and x.type.ndim == 1) else None
+
+
+def _is_length(n: Variable, x: Variable, axis: int) -> bool:
+    """Whether a number is the length of an axis."""
+    known = x.type.shape[axis]
+    if isinstance(n, Constant):
+        return known is not None and int(n.data) == known
+    return same_length(n, known_length(x, axis)) or same_length(n, shape_i(x, axis))
+
+
+@rewrite_rule(RequireLengths)
+def lengths_as_required(node: Apply) -> Variable | None:
+    """Lengths that are what they must be, as far as expressions tell, are not looked at."""
+    x, *lengths = node.inputs
+    return fitted(x, node) if all(map(_is_length, lengths, repeat(x), node.op.axes)) else None
+
+
+@rewrite_rule(Alloc)
+def stretched_to_itself(node: Apply) -> Variable | None:
+    """alloc(x, x.shape) -> x: nothing is stretched."""
+    x, *lengths = node.inputs
+    if len(lengths) != x.type.ndim or not lengths:
+        return None
+    return fitted(x, node) if all(map(_is_length, lengths, repeat(x), range(len(lengths)))) else None
+
+
+@rewrite_rule(Elemwise, when=made_of(Alloc))
+def function_of_stretched(node: Apply) -> Variable | None:
+    """exp(alloc(v, n)) -> alloc(exp(v), n): computed once, and then stretched."""
+    stretched = [made_by(v, Alloc) for v in node.inputs]
+    (first, *others) = [s for s in stretched if s is not None]
+    others_scalar = all(v.type.ndim == 0 for v, s in zip(node.inputs, stretched, strict=True) if s is None)
+    if others or not others_scalar or first.inputs[0].type == first.outputs[0].type:
+        return None
+    value = node.op.make_node(*[v if s is None else s.inputs[0] for v, s in zip(node.inputs, stretched, strict=True)])
+    return fitted(Alloc()(value.outputs[0], *first.inputs[1:]), node)
+
+
 @rewrite_rule(SpecifyShape)
 def known_shape(node: Apply) -> Variable | None:
     """A claim the type already makes needs no check."""
@@ -177,7 +242,7 @@ def known_shape(node: Apply) -> Variable | None:
     return x if x.type == node.outputs[0].type else None
 
 
-@rewrite_rule(Alloc)
+@rewrite_rule(Alloc, when=made_of(Alloc))
 def alloc_of_alloc(node: Apply) -> Variable | None:
     """A stretched value that is stretched again."""
     value, *lengths = node.inputs
@@ -191,7 +256,7 @@ def alloc_of_alloc(node: Apply) -> Variable | None:
     return None
 
 
-@rewrite_rule(Alloc)
+@rewrite_rule(Alloc, when=made_of(DimShuffle))
 def alloc_of_padded(node: Apply) -> Variable | None:
     """alloc(v[None, ...], a, b) -> alloc(v, a, b): stretching adds axes in front by itself."""
     value, *lengths = node.inputs
@@ -205,7 +270,7 @@ def alloc_of_padded(node: Apply) -> Variable | None:
     return None
 
 
-@rewrite_rule(IncSubtensor)
+@rewrite_rule(IncSubtensor, when=made_of(Alloc))
 def written_value_needs_no_stretching(node: Apply) -> Variable | None:
     """x[i] += alloc(v) -> x[i] += v: writing stretches by itself."""
     x, value, *index = node.inputs
@@ -213,7 +278,7 @@ def written_value_needs_no_stretching(node: Apply) -> Variable | None:
     return None if first is None else node.op(x, first.inputs[0], *index)
 
 
-@rewrite_rule(elemwise(scalar.maximum))
+@rewrite_rule(elemwise(scalar.maximum), when=made_of(ShapeI))
 def length_is_not_negative(node: Apply) -> Variable | None:
     """maximum(length, 0) -> length."""
     for length, bound in (node.inputs, node.inputs[::-1]):
@@ -225,6 +290,6 @@ def length_is_not_negative(node: Apply) -> Variable | None:
 
 SHAPE = (
     alloc_of_padded, written_value_needs_no_stretching, length_is_not_negative, length_of, shape_of_computed,
-    element_of_shape, whole,
-    merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc,
+    element_of_shape, whole, reshape_of_padded, reshape_to_itself, lengths_as_required, stretched_to_itself,
+    function_of_stretched, merge_dimshuffles, merge_reshapes, known_shape, alloc_of_alloc,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.graph.rewrite import rewrite_rule
+from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.rewrites.patterns import applied, is_elemwise, is_real, is_zeros, made_by
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
@@ -18,7 +18,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 __all__ = ["EXPAND", "SPECIALIZE"]
 
 
-@rewrite_rule(Subtensor)
+@rewrite_rule(Subtensor, when=made_of(LogSoftmax))
 def part_of_log_softmax(node: Apply) -> Variable | None:
     """log_softmax(x)[i, j] -> (x - max(x))[i, j] - log(sum(exp(x - max(x))))[i]: the whole matrix is not needed."""
     source, *index = node.inputs
@@ -31,7 +31,7 @@ def part_of_log_softmax(node: Apply) -> Variable | None:
     return node.op(shifted, *index) - Subtensor((ARRAY,))(dimshuffle(norm, (0,)), index[0])
 
 
-@rewrite_rule(Reduce)
+@rewrite_rule(Reduce, when=made_of(IncSubtensor))
 def sum_of_scattered(node: Apply) -> Variable | None:
     """sum(zeros with v added at [i, j], along the columns) -> zeros with v added at [i]."""
     op, scattered = node.op, made_by(node.inputs[0], IncSubtensor)
@@ -69,7 +69,7 @@ def index_is_unique(node: Apply) -> Variable | None:
     return None
 
 
-@rewrite_rule(elemwise(scalar.add), elemwise(scalar.sub))
+@rewrite_rule(elemwise(scalar.add), elemwise(scalar.sub), when=made_of(IncSubtensor))
 def add_to_scattered(node: Apply) -> Variable | None:
     """(zeros with v added at i) + a -> a with v added at i; with - it is -a."""
     adding = is_elemwise(node.outputs[0], scalar.add)
@@ -88,7 +88,7 @@ def add_to_scattered(node: Apply) -> Variable | None:
     return None
 
 
-@rewrite_rule(elemwise(scalar.neg))
+@rewrite_rule(elemwise(scalar.neg), when=made_of(scalar.mul, scalar.true_div))
 def sign_to_small_factor(node: Apply) -> Variable | None:
     """-(a * b) -> (-a) * b where a is stretched over b: the sign is put on fewer elements."""
     product = applied(node.inputs[0], scalar.mul, scalar.true_div)

@@ -18,7 +18,7 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
-from symgraph.graph.rewrite import Rule, rewrite_rule
+from symgraph.graph.rewrite import Rule, made_of, rewrite_rule
 from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_real, is_zeros, made_by, stretch
 from symgraph.tensor.basic import number_constant
 from symgraph.tensor.elemwise import elemwise
@@ -52,7 +52,7 @@ LAWS = (
 # ---- softmax and log-sum-exp ------------------------------------------------------------------------------------
 
 
-@rewrite_rule(log)
+@rewrite_rule(log, when=made_of(Softmax, Subtensor, DimShuffle))
 def log_of_softmax(node: Apply) -> Variable | None:
     """log(softmax(x)) -> log_softmax(x), also where parts are taken before the logarithm."""
     (p,) = node.inputs
@@ -116,7 +116,7 @@ def _quotients(variable: Variable) -> list[Variable]:
     return [f.variable for f in _factors(variable)[0] if f.power < 0]
 
 
-@rewrite_rule(log)
+@rewrite_rule(log, when=made_of(Reduce))
 def log_of_sum_of_exp(node: Apply) -> Variable | None:
     """log(sum(exp(x))) -> logsumexp(x)."""
     total = made_by(node.inputs[0], Reduce)
@@ -135,7 +135,7 @@ def _is_plain_sum(op: Reduce) -> bool:
     return op.kind == "sum" and bool(op.axes) and not op.dtype and not op.acc_dtype
 
 
-@rewrite_rule(Reduce)
+@rewrite_rule(Reduce, when=made_of(scalar.true_div, scalar.neg))
 def sum_of_quotient(node: Apply) -> Variable | None:
     """sum(a / b) -> sum(a) / b where b is the same along the axes summed."""
     op, (source,) = node.op, node.inputs
@@ -250,9 +250,12 @@ def _cancel(a: Factor, b: Factor) -> Any:
     return True if same and _positive(a.variable) else None
 
 
+_POSITIVE = (scalar.exp, scalar.sigmoid, scalar.cosh)
+
+
 def _positive(variable: Variable) -> bool:
     """Whether a variable is a function that is positive wherever it is finite."""
-    return is_elemwise(variable, scalar.exp, scalar.sigmoid, scalar.cosh) or made_by(variable, Softmax) is not None
+    return is_elemwise(variable, *_POSITIVE) or made_by(variable, Softmax) is not None
 
 
 def _holds_positive(variable: Variable, depth: int = 16) -> bool:
@@ -272,7 +275,11 @@ def _holds_positive(variable: Variable, depth: int = 16) -> bool:
 FACTOR_LAWS: tuple[Callable[[Factor, Factor], Any], ...] = (_exp_times_sigmoid, _exp_over_sum, _cancel)
 
 
-@rewrite_rule(mul, true_div)
+#: What a product with a positive factor has among its operands.
+_FACTORS = (*_POSITIVE, Softmax, DimShuffle, scalar.mul, scalar.true_div, scalar.neg)
+
+
+@rewrite_rule(mul, true_div, when=made_of(*_FACTORS))
 def factors(node: Apply) -> Variable | None:
     """Two factors of a product, wherever they stand in it, that are something simpler together."""
     if not _holds_positive(node.outputs[0]):
@@ -293,7 +300,7 @@ def factors(node: Apply) -> Variable | None:
     return None
 
 
-@rewrite_rule(mul)
+@rewrite_rule(mul, when=made_of(scalar.add, scalar.sub, *_FACTORS))
 def distribute_to_cancel(node: Apply) -> Variable | None:
     """(a / f + b) * f -> a / f * f + b * f, where f cancels: the gradient of a sum of logarithms of f."""
     if not _holds_positive(node.outputs[0]):
