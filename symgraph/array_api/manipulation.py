@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symgraph.array_api.array import Array, unwrap, variable_of
-from symgraph.tensor import extra_ops, specify, subtensor
-from symgraph.tensor.compose import broadcast_arrays as _broadcast_arrays
+from symgraph.tensor import extra_ops, stretch, subtensor
 from symgraph.tensor.dimshuffle import expand_dims as _expand_dims
 from symgraph.tensor.dimshuffle import moveaxis as _moveaxis
 from symgraph.tensor.dimshuffle import squeeze as _squeeze
@@ -27,13 +26,13 @@ __all__ = [
 
 
 def broadcast_arrays(*arrays: Array) -> tuple[Array, ...]:
-    """Arrays stretched to one shape. Only axes known to have length 1 are stretched."""
-    return tuple(map(Array, _broadcast_arrays(*map(variable_of, arrays))))
+    """Arrays stretched to one shape; axes of unknown length too, when it turns out to be 1 at run time."""
+    return tuple(map(Array, stretch.broadcast_arrays(*map(variable_of, arrays))))
 
 
 def broadcast_to(x: Array, /, shape: Sequence[Any]) -> Array:
     """An array stretched to a shape."""
-    return Array(specify.broadcast_to(x.variable, unwrap(tuple(shape))))
+    return Array(stretch.broadcast_to(x.variable, unwrap(tuple(shape))))
 
 
 def concat(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:

@@ -112,9 +112,10 @@ from symgraph.tensor.sort import (
     topk,
     topk_and_argtopk,
 )
-from symgraph.tensor.specify import addbroadcast, broadcast_to, patternbroadcast, specify_shape
+from symgraph.tensor.specify import addbroadcast, patternbroadcast, specify_shape
 from symgraph.tensor.specify import unbroadcast_axes as unbroadcast
 from symgraph.tensor.statistics import *  # noqa: F403
+from symgraph.tensor.stretch import broadcast_arrays, broadcast_to
 from symgraph.tensor.subtensor import IncSubtensor, Subtensor, inc_subtensor, nonzero, set_subtensor, take
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.ufuncs import *  # noqa: F403
@@ -124,7 +125,8 @@ __all__ = [
     "Constant", "Elemwise", "Lop", "NotScalarConstantError", "Rop", "TensorConstant", "TensorType",
     "TensorVariable", "Variable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
     "argtopk", "as_tensor", "as_tensor_variable", "atleast_1d", "atleast_2d", "atleast_3d", "batched_dot",
-    "broadcast_to", "cast", "concatenate", "constant", "dimshuffle", "dot", "einsum", "empty", "expand_dims", "eye",
+    "broadcast_arrays", "broadcast_to", "cast", "concatenate", "constant", "dimshuffle", "dot", "einsum", "empty",
+    "expand_dims", "eye",
     "fft", "flatten", "fourier", "full", "full_like", "get_scalar_constant_value", "grad", "identity_like",
     "inc_subtensor", "inner", "join", "logsumexp", "matmul", "max", "max_and_argmax", "mean", "min", "moveaxis",
     "nnet", "nonzero", "norm", "ones", "ones_like", "outer", "patternbroadcast", "prod", "ptp", "reshape",

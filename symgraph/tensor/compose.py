@@ -11,7 +11,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Variable
 from symgraph.tensor import math
-from symgraph.tensor.basic import as_tensor_variable, number_constant, zeros_like
+from symgraph.tensor.basic import as_tensor_variable, number_constant
 from symgraph.tensor.dimshuffle import atleast_1d, atleast_2d, dimshuffle, normalize_axis
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.extra_ops import flip
@@ -24,7 +24,7 @@ from symgraph.tensor.subtensor import nonzero
 from symgraph.tensor.type import TensorType
 
 __all__ = [
-    "append", "argwhere", "array_split", "average", "batched_tensordot", "broadcast_arrays", "ceil_intdiv",
+    "append", "argwhere", "array_split", "average", "batched_tensordot", "ceil_intdiv",
     "column_stack", "count_nonzero", "default", "dsplit", "dstack", "flatnonzero", "fliplr", "flipud",
     "horizontal_stack", "hsplit", "hstack", "inverse_permutation", "isneginf", "isposinf", "largest", "nan_to_num",
     "nonzero_values", "select", "smallest", "stacklists", "tri_gamma", "vdot", "vertical_stack", "vsplit", "vstack",
@@ -136,7 +136,9 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """A tensor cut into equal parts, or at given places, along the first axis."""
+    """A tensor of at least two dimensions cut into equal parts, or at given places, along the first axis."""
+    if as_tensor_variable(ary).type.ndim < 2:
+        raise ValueError("vsplit takes tensors of at least 2 dimensions; use array_split")
     return equal_split(ary, indices_or_sections, 0)
 
 
@@ -156,15 +158,6 @@ def fliplr(m: Any) -> Any:
 def flipud(m: Any) -> Any:
     """The rows in reverse order."""
     return flip(m, 0)
-
-
-def broadcast_arrays(*args: Any) -> list[Any]:
-    """Each tensor stretched to the shape they have together; as everywhere, only axes known to be 1 are stretched."""
-    tensors = [as_tensor_variable(a) for a in args]
-    together: Any = zeros_like(tensors[0], "bool")
-    for tensor in tensors[1:]:
-        together = together | zeros_like(tensor, "bool")
-    return [math.fill(together, tensor) for tensor in tensors]
 
 
 def inverse_permutation(perm: Any) -> Any:
@@ -307,6 +300,11 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         whole = tensor_sum(math.fill(x, number_constant(np.ones((), found.type.dtype))), axis, keepdims=keepdims)
         return (found, whole) if returned else found
     w = as_tensor_variable(weights)
+    if w.type.ndim == x.type.ndim and any(
+        None not in (m, n) and m != n for m, n in zip(x.type.shape, w.type.shape, strict=True)
+    ):
+        raise (TypeError if axis is None else ValueError)(  # as NumPy
+            f"average: the weights have shape {w.type.shape}, the tensor {x.type.shape}")
     if w.type.ndim != x.type.ndim:
         if w.type.ndim != 1 or not isinstance(axis, (int, np.integer)):
             raise TypeError("average: weights are of the shape of the tensor, or a vector for its one axis")

@@ -16,8 +16,8 @@ from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "RequireLengths", "SpecifyShape", "addbroadcast", "broadcast_to", "patternbroadcast", "require_lengths",
-    "specify_shape", "unbroadcast_axes",
+    "RequireLengths", "SpecifyShape", "addbroadcast", "patternbroadcast", "require_lengths", "specify_shape",
+    "unbroadcast_axes",
 ]
 
 
@@ -167,10 +167,3 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> Any:
 def unbroadcast_axes(x: Any, *axes: int) -> Any:
     """`x` itself: an axis known to be 1 stays known. Accepted for programs that say they do not want it stretched."""
     return as_tensor_variable(x)
-
-
-def broadcast_to(x: Any, shape: Any) -> Any:
-    """`x`, stretched to a shape: a new tensor."""
-    from symgraph.tensor.basic import alloc
-
-    return alloc(x, *as_lengths(shape))
