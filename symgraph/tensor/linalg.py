@@ -13,7 +13,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from symgraph import scalar
-from symgraph.tensor import nlinalg, products, slinalg
+from symgraph.tensor import editing, nlinalg, products, slinalg
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import as_tensor_variable, number_constant
 from symgraph.tensor.decompositions import adjoint, as_floating, check_matrix, row_of, transposed
@@ -22,7 +22,6 @@ from symgraph.tensor.eigen import Eigvals
 from symgraph.tensor.elemwise import cast, conjugated, elemwise
 from symgraph.tensor.extra_ops import diagonal as _diagonal
 from symgraph.tensor.inverses import MatrixInverse
-from symgraph.tensor.join import stack
 from symgraph.tensor.nlinalg import det, eigvalsh, inv, matrix_power, norm, tensorinv, tensorsolve
 from symgraph.tensor.products import matmul, tensordot
 from symgraph.tensor.shape import shape_i
@@ -115,22 +114,14 @@ def cross(x1: Any, x2: Any, axis: int = -1) -> Any:
     Raises
     ------
     ValueError
-        When their length is not 3, or not known to be.
+        When there are not three; at run time where that is only known then.
 
     Examples
     --------
     >>> cross([1, 0, 0], [0, 1, 0]).eval()
     array([0, 0, 1])
     """
-    parts = []
-    for v in map(as_tensor_variable, (x1, x2)):
-        place = normalize_axis(axis, v.type.ndim)
-        if v.type.shape[place] != 3:
-            raise ValueError(f"cross takes vectors of 3 elements, but axis {axis} of {v} ({v.type}) has length "
-                             f"{v.type.shape[place] or 'unknown: declare it with specify_shape'}")
-        parts.append([moveaxis(v, place, 0)[i] for i in range(3)])
-    (a0, a1, a2), (b0, b1, b2) = parts
-    return moveaxis(stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], 0), 0, axis)
+    return editing.cross(x1, x2, axis=axis)
 
 
 def multi_dot(arrays: Sequence[Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgraph.graph.basic import Variable
-from symgraph.tensor import math, nlinalg
+from symgraph.tensor import math
 from symgraph.tensor.basic import as_tensor_variable, full, number_constant
 from symgraph.tensor.counting import unique
 from symgraph.tensor.cumulative import cumprod, cumsum
@@ -19,17 +19,11 @@ from symgraph.tensor.dimshuffle import atleast_1d as _atleast_1d
 from symgraph.tensor.dimshuffle import atleast_2d as _atleast_2d
 from symgraph.tensor.dimshuffle import atleast_3d as _atleast_3d
 from symgraph.tensor.dimshuffle import expand_dims, moveaxis, normalize_axis, swapaxes
-from symgraph.tensor.editing import cross
 from symgraph.tensor.elemwise import cast
-from symgraph.tensor.extra_ops import diagonal
 from symgraph.tensor.join import concatenate
-from symgraph.tensor.products import dot
-from symgraph.tensor.reduce import norm
-from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.shape import shape_i
 from symgraph.tensor.shape import size as _size
 from symgraph.tensor.subtensor import nonzero
-from symgraph.tensor.ufuncs import vecdot
 
 __all__: list[str] = []
 
@@ -75,7 +69,6 @@ def atleast_3d(*arys: Any) -> Any:
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """The slices along an axis of known length."""
-    from symgraph.tensor.dimshuffle import moveaxis
 
     return tuple(moveaxis(as_tensor_variable(x), axis, 0))
 
@@ -158,39 +151,6 @@ def isrealobj(x: Any) -> bool:
 def result_type(*arrays_and_dtypes: Any) -> Any:
     """NumPy's promotion, of the dtypes of symbolic tensors too."""
     return np.result_type(*(v.type.numpy_dtype if isinstance(v, Variable) else v for v in arrays_and_dtypes))
-
-
-def vector_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """`numpy.linalg.norm` for vectors, and the Frobenius norm of matrices and of whole tensors."""
-    a = as_tensor_variable(x)
-    over_matrices = (axis is None and a.type.ndim == 2) or (isinstance(axis, (tuple, list)) and len(axis) == 2)
-    if ord is None or (ord == "fro" and over_matrices):
-        ord = 2
-    elif over_matrices or (axis is None and a.type.ndim != 1):
-        raise TypeError("np.linalg.norm of a symbolic matrix is the Frobenius norm (ord=None or 'fro'), not "
-                        f"ord={ord}; for vectors along an axis give that axis")
-    return norm(a, ord, axis, keepdims)
-
-
-def multi_dot(arrays: Any) -> Any:
-    """The product of several matrices, from the left."""
-    tensors = list(arrays)
-    if len(tensors) < 2:
-        raise ValueError("multi_dot takes two tensors or more")
-    product = tensors[0]
-    for tensor in tensors[1:]:
-        product = dot(product, tensor)
-    return product
-
-
-def matrix_diagonal(x: Any, offset: int = 0) -> Any:
-    """The diagonals of the matrices in the last two axes."""
-    return diagonal(x, offset, -2, -1)
-
-
-def matrix_trace(x: Any, offset: int = 0) -> Any:
-    """The sums of the diagonals of the matrices in the last two axes."""
-    return tensor_sum(matrix_diagonal(x, offset), axis=-1)
 
 
 # ---- reductions ------------------------------------------------------------------------------------------------
@@ -289,60 +249,3 @@ def common_type(*arrays: Any) -> Any:
 def min_scalar_type(a: Any) -> Any:
     """The dtype of a tensor; which smaller one would hold its elements is not known."""
     return as_tensor_variable(a).type.numpy_dtype
-
-
-# ---- linear algebra --------------------------------------------------------------------------------------------
-
-
-def eigvals(a: Any) -> Any:
-    """The eigenvalues of square matrices."""
-    return nlinalg.eig(a)[0]
-
-
-def svdvals(x: Any) -> Any:
-    """The singular values of matrices, in descending order."""
-    return nlinalg.svd(x, full_matrices=False, compute_uv=False)
-
-
-def linalg_cross(x1: Any, x2: Any, axis: int = -1) -> Any:
-    """The vector product along an axis."""
-    return cross(x1, x2, axis=axis)
-
-
-def linalg_vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
-    """The sums of products along an axis, the first factors conjugated."""
-    a, b = (moveaxis(as_tensor_variable(x), axis, -1) for x in (x1, x2))
-    return vecdot(a, b)
-
-
-def linalg_vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """The vector norm over axes, of all elements by default."""
-    return norm(x, ord, axis, keepdims)
-
-
-def linalg_matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """The norm of the matrices in the last two axes."""
-    return nlinalg.norm(x, ord, (-2, -1), keepdims)
-
-
-def cond(x: Any, p: Any = None) -> Any:
-    """The condition of matrices: how much solving with them may enlarge errors."""
-    a = as_tensor_variable(x)
-    if p in (None, 2, -2):
-        values = svdvals(a)
-        return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
-    return linalg_matrix_norm(a, ord=p) * linalg_matrix_norm(nlinalg.inv(a), ord=p)
-
-
-def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, rtol: Any = None) -> Any:
-    """How many singular values of matrices are not nearly zero."""
-    a = as_tensor_variable(A)
-    if a.type.ndim < 2:
-        return cast(math.neq(a, 0).any(), "int64")
-    values = math.abs(nlinalg.eigvalsh(a)) if hermitian else svdvals(a)
-    largest = values.max(axis=-1, keepdims=True)
-    if tol is None:
-        size = math.maximum(shape_i(a, a.type.ndim - 2), shape_i(a, a.type.ndim - 1))
-        share: Any = size * float(np.finfo(values.type.numpy_dtype).eps) if rtol is None else rtol
-        tol = largest * (cast(share, values.type.dtype) if isinstance(share, Variable) else share)
-    return tensor_sum(math.gt(values, tol), axis=-1)
