@@ -164,7 +164,11 @@ def resize(a: Any, new_shape: Any) -> Any:
     total: Any = None if None in known else int(np.prod(known))  # type: ignore[arg-type]
     for n in lengths if total is None else ():
         total = n if total is None else total * n
-    places = elemwise(scalar.mod)(arange(total), shape_i(x, 0))
+    length: Any = x.type.shape[0]
+    if length is None:  # of nothing, there is a zero to repeat
+        length = elemwise(scalar.maximum)(shape_i(x, 0), 1)
+        x = concatenate([x, zeros(1, x.type.dtype)])
+    places = elemwise(scalar.mod)(arange(total), length)
     return reshape(x[places], [n if k is None else k for n, k in zip(lengths, known, strict=True)])
 
 

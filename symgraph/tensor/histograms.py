@@ -85,9 +85,9 @@ def _edges(x: Any, bins: Any, range: Any, who: str) -> Any:
             if low > high:
                 raise ValueError(f"{who}: the range runs downwards, from {low} to {high}")
     dtype = np.dtype(config.floatX) if x.type.is_discrete else x.type.numpy_dtype
-    low, high = cast(low, dtype), cast(high, dtype)
+    low, high = (cast(cast(v, dtype), "float64") for v in (low, high))  # as NumPy, lest an element change its bin
     alone = _eq(low, high)
-    return linspace(_switch(alone, low - 0.5, low), _switch(alone, high + 0.5, high), _plus_one(bins))
+    return linspace(_switch(alone, low - 0.5, low), _switch(alone, high + 0.5, high), _plus_one(bins), dtype=dtype)
 
 
 def _plus_one(bins: Any) -> Any:
@@ -292,9 +292,10 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
         if np.all(edges.data[:-1] <= edges.data[1:]):
             return searchsorted(edges, value, "left" if right else "right")
         require(edges, np.all(edges.data[:-1] >= edges.data[1:]), "digitize: the edges of bins must ascend or descend")
-        return len(edges.data) - searchsorted(edges.data[::-1], value, "right" if right else "left")
+        return len(edges.data) - searchsorted(edges.data[::-1], value, "left" if right else "right")
     up = reductions.all(elemwise(scalar.le)(edges[:-1], edges[1:]))
     down = reductions.all(elemwise(scalar.ge)(edges[:-1], edges[1:]))
     edges = require(edges, up | down, "digitize: the edges of bins must ascend or descend")
-    rising = searchsorted(edges, value, "left" if right else "right")
-    return _switch(up, rising, shape_i(edges, 0) - searchsorted(edges[::-1], value, "right" if right else "left"))
+    side = "left" if right else "right"
+    falling = shape_i(edges, 0) - searchsorted(edges[::-1], value, side)
+    return _switch(up, searchsorted(edges, value, side), falling)

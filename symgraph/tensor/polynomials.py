@@ -67,6 +67,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     Parameters
     ----------
     x : vector
+        Floats keep their dtype, where NumPy computes in float64.
     N : int or scalar integer variable, optional
         How many powers: 0, ..., N - 1. As many as elements by default.
     increasing : bool
@@ -137,7 +138,7 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 
 def polyder(p: Any, m: int = 1) -> Any:
-    """The `m`-th derivative of a polynomial, as `numpy.polyder`.
+    """The `m`-th derivative of a polynomial, as `numpy.polyder`. Floats keep their dtype.
 
     Raises
     ------
@@ -166,7 +167,7 @@ def _weak(numbers: Any, beside: Any) -> Any:
 
 
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """The `m`-th integral of a polynomial, as `numpy.polyint`.
+    """The `m`-th integral of a polynomial, as `numpy.polyint`. Floats keep their dtype.
 
     Parameters
     ----------

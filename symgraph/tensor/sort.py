@@ -216,7 +216,7 @@ def _along_axis(a: Any, axis: Any) -> tuple[Any, int]:
         axis = static_length(axis)
         if axis is None:
             raise TypeError("an axis is an integer known while the expression is built")
-    return variable, normalize_axis(axis, variable.type.ndim)
+    return variable, normalize_axis(axis, variable.type.ndim, "sort")
 
 
 def sort(a: Any, axis: int | None = -1, kind: str | None = None, order: Any = None) -> Any:
@@ -329,7 +329,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     places = as_tensor_variable(indices)
     ndim = variable.type.ndim
     if places.type.numpy_dtype.kind not in "iu":
-        raise TypeError(f"take_along_axis: indices are integers, not {places.type}")
+        raise IndexError(f"take_along_axis: indices are integers, not {places.type}")
     if places.type.ndim != ndim:
         raise ValueError(f"take_along_axis: indices of {places.type.ndim} dimensions for a tensor of {ndim}")
     key = [dimshuffle(arange(shape_i(variable, i)), [0 if j == i else "x" for j in range(ndim)]) for i in range(ndim)]
@@ -340,7 +340,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
     """The places of the elements along an axis, int64, in the order of `partition`; arguments as for it."""
     variable, axis = _along_axis(a, axis)
-    places = (kth,) if isinstance(kth, (int, np.integer)) else tuple(kth)
+    places = tuple(kth) if isinstance(kth, (list, tuple, np.ndarray)) else (kth,)
     if not all(isinstance(k, (int, np.integer)) for k in places):
         raise TypeError(f"partition: kth is an integer, or a sequence of integers, not {kth!r}")
     return ArgPartition(axis, tuple(int(k) for k in places))(variable)
@@ -418,5 +418,5 @@ def sort_complex(a: Any) -> Any:
     dtype = ordered.type.numpy_dtype
     if dtype.kind == "c":
         return ordered
-    small = dtype.name in ("int8", "uint8", "int16", "uint16", "float16", "float32")
+    small = dtype.name in ("int8", "uint8", "int16", "uint16")
     return cast(ordered, "complex64" if small else "complex128")

@@ -98,9 +98,11 @@ def modf(x: Any) -> tuple[Any, Any]:
     a = as_tensor_variable(x)
     a = cast(a, np.modf.resolve_dtypes((a.type.numpy_dtype, None, None))[-1])
     whole = math.trunc(a)
-    zero = number_constant(np.zeros((), a.type.dtype))
-    part = math.switch(math.isinf(a), zero, a - whole)
-    return math.switch(math.eq(part, 0) & math.signbit(a), part * -1, part), whole
+    zero, minus_zero = (number_constant(np.asarray(value, a.type.dtype)) for value in (0.0, -0.0))
+    finite = math.switch(math.isinf(a), zero, a)
+    part = finite - math.trunc(finite)
+    part = math.switch(math.eq(part, 0) & math.signbit(a), minus_zero, part)
+    return math.switch(math.lt(math.abs(a), 1), a, part), whole
 
 
 def frexp(x: Any) -> tuple[Any, Any]:

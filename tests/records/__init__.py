@@ -9,6 +9,7 @@ from tests.records.elementwise import ELEMENTWISE
 from tests.records.extra import EXTRA
 from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
+from tests.records.layers import LAYERS
 from tests.records.linalg import LINALG
 from tests.records.nnet import NNET
 from tests.records.normalization import NORMALIZATION
@@ -23,6 +24,6 @@ from tests.records.transforms import TRANSFORMS
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING, *EXTRA,
            *COMPOSED, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NUMPY_LINALG, *NORMALIZATION, *CLASSIFICATION,
-           *STATISTICS, *SEQUENCES, *EDITING, *UFUNCS)
+           *STATISTICS, *SEQUENCES, *EDITING, *UFUNCS, *LAYERS)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]
