@@ -90,8 +90,9 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     if out is None:
         return f"{args[0]}.astype({r.dtype(_type(node).dtype)})"
-    r.line(f"{target} = {out}", node)
-    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')")
+    if out != target:
+        r.line(f"{target} = {out}", node)
+    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')", node if out == target else None)
     return None
 
 

@@ -91,10 +91,10 @@ def commit(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     deque(map(_set_value, storages, values), maxlen=0)
 
 
-def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
-    """Raise for operands whose lengths differ; `axes` pairs those that must be equal."""
+def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[int, int]]) -> NoReturn:
+    """Raise for operands whose lengths differ, given their shapes; `axes` pairs those that must be equal."""
     for i, j in axes:
-        m, n = a.shape[i], b.shape[j]
+        m, n = a[i], b[j]
         if m == n:
             continue
         advice = ""
@@ -104,8 +104,8 @@ def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
                 "T.addbroadcast"
             )
         where = f"axis {i} of the first has length {m}, axis {j} of the second {n}"
-        raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: {where}{advice}")
-    raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")
+        raise ValueError(f"{op}: shapes {a} and {b} do not fit together: {where}{advice}")
+    raise ValueError(f"{op}: shapes {a} and {b} do not fit together")
 
 
 def misnamed(named: tuple[str, str, list[tuple[str, int]]], *arrays: Any) -> NoReturn:

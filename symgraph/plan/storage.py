@@ -7,6 +7,8 @@ from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.dims import named_axes
+from symgraph.plan.fusion import fuse
+from symgraph.plan.kernel import Kernel
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
 from symgraph.tensor.elemwise import TensorOp
@@ -44,7 +46,11 @@ class _Planner:
     def __init__(self, nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
                  outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
                  mutable: Collection[Variable]) -> None:
-        self.steps = [Step(i, node) for i, node in enumerate(nodes)]
+        self.steps: list[Step] = []
+        self.kernels: list[Kernel] = []
+        self.made_at: dict[Variable, int] = {}
+        for unit, loop in fuse(nodes):
+            self._add_steps(unit, loop)
         self.inputs, self.shared = list(inputs), list(shared)
         self.outputs, self.updates = list(outputs), list(updates)
         self.mutable = set(mutable)
@@ -62,7 +68,19 @@ class _Planner:
         self._place_all()
         self._claim(outputs, updates)
         return Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
-                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1])
+                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1],
+                    self.kernels)
+
+    def _add_steps(self, nodes: Sequence[Apply], loop: bool) -> None:
+        steps = [Step(len(self.steps) + i, node) for i, node in enumerate(nodes)]
+        self.steps += steps
+        self.made_at.update((output, step.index) for step in steps for output in step.node.outputs)
+        if loop:
+            kernel = Kernel(len(self.kernels), steps)
+            if kernel.is_worth_it:
+                self.kernels.append(kernel)
+                for step in steps:
+                    step.kernel = kernel
 
     # ---- blocks and their lives -----------------------------------------------------------------------------
 
@@ -77,7 +95,7 @@ class _Planner:
                 if variable not in self.blocks:
                     assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
                     self._constant(variable)
-                self.blocks[variable].dies = step.index
+                self.blocks[variable].dies = max(self.blocks[variable].dies, self._last_reading(step, variable))
             for position, output in enumerate(step.node.outputs):
                 self._output(step, position, output)
         for variable in [*self.outputs, *(v for _, v in self.updates)]:
@@ -85,6 +103,19 @@ class _Planner:
                 assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
                 self._constant(variable)
             self.blocks[variable].dies = end
+
+    def _last_reading(self, step: Step, variable: Variable) -> int:
+        """How long a step needs what it reads.
+
+        In a loop over rows that is as long as the loop runs, unless exactly the rows that are read can be given up one
+        by one: those of an array in its own layout, read row by row.
+        """
+        kernel = step.kernel
+        if kernel is None or variable in kernel.made:
+            return step.index
+        own = self.blocks[variable].root is variable and all(
+            i in kernel.role(step).by_rows for i, v in enumerate(step.node.inputs) if v is variable)
+        return step.index if own else kernel.last + 1
 
     def _found(self, variable: Variable, home: Home, writable: bool = False) -> None:
         self.blocks[variable] = Block(variable, home, -1, members=[variable], writable=writable)
@@ -102,7 +133,6 @@ class _Planner:
             for other in sources[1:]:
                 self._join(block, self.blocks[step.node.inputs[other]])
             block.members.append(output)
-            block.dies = max(block.dies, step.index)
         else:
             block = Block(output, Home.OWN, step.index, dies=step.index, members=[output])
         self.blocks[output] = block
@@ -143,11 +173,22 @@ class _Planner:
         a, b = (self.lengths.of(v)[axis] for v, axis in (left, right))
         if a is b or (isinstance(a, int) and a == b) or frozenset((a, b)) in self.guarded:
             return
-        step.guards.append(Guard(left, right))
+        first = step.kernel.steps[0] if step.kernel is not None else step
+        tested = self._available(first, *left), self._available(first, *right)
+        first.guards.append(Guard(step.node, left, right, tested))
         if isinstance(a, Length) and isinstance(b, Length):
             a.merge(b)
         else:
             self.guarded.add(frozenset((a, b)))
+
+    def _available(self, step: Step, variable: Variable, axis: int) -> tuple[Variable, int] | int:
+        """An axis of the same length as a given one, of a variable that is there before a step; or that length."""
+        if self.made_at.get(variable, -1) < step.index:
+            return variable, axis
+        length = self.lengths.of(variable)[axis]
+        if isinstance(length, int):
+            return length
+        return next(source for source in length.sources if self.made_at.get(source[0], -1) < step.index)
 
     # ---- memory ---------------------------------------------------------------------------------------------
 
@@ -222,8 +263,9 @@ class _Planner:
         for place in range(len(free) - 1, max(-1, len(free) - 1 - _BUFFERS_TRIED), -1):
             if tuple(n if isinstance(n, int) else n.find() for n in free[place].lengths) == lengths:
                 return free.pop(place)
-        here = set(step.node.outputs)
-        sources = [n if isinstance(n, int) else next((s for s in n.sources if s[0] not in here), None) for n in lengths]
+        first = step.kernel.first if step.kernel is not None else step.index
+        sources = [n if isinstance(n, int) else next((s for s in n.sources if self.made_at.get(s[0], -1) < first), None)
+                   for n in lengths]
         buffer = Buffer(len(self.buffers), dtype, lengths, None if None in sources else tuple(sources))  # type: ignore[arg-type]
         self.buffers.append(buffer)
         return buffer
