@@ -7,7 +7,7 @@ between steps stays in the cache, and several threads share the rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.numpy.lowering import lowering_of
 from backends.numpy.threads import chunks_of, run_tiles
@@ -87,10 +87,19 @@ class _Tiled:
         r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
         for variable in kernel.over_rows:
             self._combine(variable)
-        for variable, step in kernel.made.items():
-            if r.plan.blocks[variable].root is not variable and r.is_read_after(variable, kernel.last):
-                args = [r.names[v] for v in step.node.inputs]
-                r.line(f"{r.names[variable]} = {lowering_of(step.node.op)(r, step.node, args, '', None)}", step.node)
+        for variable in self._views_needed():
+            node = variable.owner
+            args = [r.names[v] for v in node.inputs]
+            r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
+
+    def _views_needed(self) -> list[Any]:
+        """The views made inside that are read behind the kernel, and those they are made from."""
+        needed: list[Any] = []
+        for variable, step in reversed(self.kernel.made.items()):
+            wanted = self.r.is_read_after(variable, self.kernel.last) or any(variable in v.owner.inputs for v in needed)
+            if wanted and step.node.op.view_map:
+                needed.append(variable)
+        return needed[::-1]
 
     def _lasts(self, variable: Variable) -> bool:
         return self.r.plan.blocks[variable].dies > self.kernel.last
