@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from backends.numpy import runtime
+from backends.numpy import blas, runtime
 from backends.numpy.lowering import lowering_of
 from backends.numpy.tiles import render_kernel
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use
+from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType
 
 __all__ = ["NumpyBackend", "Renderer"]
 
-#: Held while the values of several shared variables are read or replaced, so that nobody sees some old and some new.
-_committing = threading.RLock()
 _LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
 
 
-_acquire, _release = type(_committing).acquire, type(_committing).release
+_acquire, _release = type(committing).acquire, type(committing).release
 
 
 class _Locks:
@@ -67,6 +65,7 @@ class Renderer:
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
         for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
             self.read_at[variable] = len(plan.steps)
+        self.commits_products = monitor is None and any(step.commits for step in plan.steps)
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
         self.places: dict[Buffer, int] = {}
@@ -179,19 +178,38 @@ class Renderer:
             self.writer.line("w = scratch.take()")
         self.places = {b: i for i, b in enumerate(scratch)}
         for step in self.plan.steps:
-            if step.kernel is None or self.monitor is not None:  # a monitor sees every step's whole results
+            if step.commits and self.commits_products:
+                self._product(step)
+            elif step.kernel is None or self.monitor is not None:  # a monitor sees every step's whole results
                 self.step(step)
             elif step is step.kernel.steps[0]:
                 render_kernel(self, step.kernel)
         self.writer.current = None
         results = [self._handed_out(o.variable, o.copy) for o in self.plan.outputs]
+        if self.commits_products:  # what is handed out of the old values is copied before
+            for i, result in enumerate(results):
+                if not result.isidentifier():
+                    results[i] = self.writer.fresh("r")
+                    self.writer.line(f"{results[i]} = {result}")
         values = [self._handed_out(u.variable, u.copy) for u in self.plan.updates]
-        if scratch:
-            self.writer.line("scratch.append(w)")
         self._commit(values)
+        if scratch:  # only now: what is computed at the commit reads it
+            self.writer.line("scratch.append(w)")
         expression, names = pack(results)
         self.writer.namespace.update(names)
         self.writer.line(f"return {expression}")
+
+    def _product(self, step: Step) -> None:
+        """Prepare what the commit computes over a shared value; only the function itself may still hold that."""
+        self.writer.current = step
+        self.guard(step)
+        name = self.names[step.node.outputs[0]] = self.writer.fresh("t")
+        self.writer.namespace["product"] = blas.product
+        self.line(f"{name} = product({', '.join(self.names[v] for v in step.node.inputs)})", step.node)
+        assert isinstance(step.into, Variable)
+        for view in self.plan.blocks[step.into].members:
+            if view is not step.into and view in self.names:
+                self.writer.line(f"{self.names[view]} = None")
 
     def _read_shared(self) -> None:
         shared = self.plan.shared
@@ -204,11 +222,14 @@ class Renderer:
                 self.writer.line(f"{self.names[variable]} = {value}", f"{shown_type(variable)}  {_name(variable)}")
 
         if len(shared) > 1:
-            self.writer.namespace["committing"] = _committing
+            self.writer.namespace["committing"] = committing
             with self.writer.indented("with committing:"):
                 read()
-        else:
+        elif shared:
             read()
+            name = self.names[shared[0]]
+            with self.writer.indented(f"if {name} is None:"):
+                self.writer.line(f"{name} = {self.storages[shared[0]]}.present()")
 
     def _compare_named(self) -> None:
         """Axes whose lengths have one name: they differ in no call that goes on."""
@@ -239,13 +260,15 @@ class Renderer:
             buffer = self.plan.blocks[update.variable].buffer
             if buffer is not None and buffer.use is Use.UPDATE:
                 self.writer.line(f"{storage}.spare = {storage}.value")
-        if len(updates) == 1:
+        if len(updates) == 1 and not self.commits_products:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
             return
-        self.writer.namespace.update(committing=_committing, commit=runtime.commit)
+        self.writer.namespace["committing"] = committing
         with self.writer.indented("with committing:"):
             names = ", ".join(str(u.target.name or "?") for u in updates)
-            self.writer.line(f"commit(({', '.join(storages)}), ({', '.join(final)}))", names)
+            together = "commit_products" if self.commits_products else "commit"
+            self.writer.namespace[together] = getattr(runtime, together)
+            self.writer.line(f"{together}({tuple_text(storages)}, {tuple_text(final)})", names)
 
     def _handed_out(self, variable: Variable, copy: bool) -> str:
         name = self.names[variable]
@@ -286,7 +309,7 @@ class Renderer:
     def _destination(self, step: Step) -> str | None:
         """The expression of the array a step computes into."""
         into = step.into
-        if into is None:
+        if into is None or step.commits:
             return None
         if isinstance(into, Variable):
             return self.names[into]

@@ -115,6 +115,9 @@ class Step:
         What must hold of the inputs' lengths. Those of a kernel's steps are all with its first step.
     kernel : Kernel or None
         The loop it is part of.
+    commits : bool
+        Whether it computes the next value of a shared variable over the present one. Such steps come last, when nothing
+        can fail any more, and nobody reads their results.
     """
 
     index: int
@@ -123,6 +126,7 @@ class Step:
     copies: tuple[int, ...] = ()
     guards: list[Guard] = field(default_factory=list)
     kernel: Kernel | None = None
+    commits: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ class Plan:
             self._check_writes(step, holder)
             self._check_destroyed(step)
             known.update(step.node.outputs)
-            if isinstance(step.into, Variable):
+            if isinstance(step.into, Variable) and not step.commits:
                 lost.add(self.blocks[step.into])
             for output in step.node.outputs:
                 block = self.blocks[output]
@@ -215,7 +219,9 @@ class Plan:
 
     def _check_writes(self, step: Step, holder: dict[Buffer, Block]) -> None:
         target = step.into
-        if isinstance(target, Variable):
+        if step.commits:
+            self._check_commit(step)
+        elif isinstance(target, Variable):
             victim = self.blocks[target]
             if victim.home is not Home.OWN and not victim.writable:
                 whose = f"the {victim.home.value} {target}"
@@ -233,6 +239,18 @@ class Plan:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into a buffer still in use")
         if target is not None:
             self._check_fit(step, target)
+
+    def _check_commit(self, step: Step) -> None:
+        """Computing over a shared value is the last that happens to it, and its old value is needed nowhere."""
+        (output,) = step.node.outputs
+        target = step.into
+        later = self.steps[step.index + 1:]
+        if not any(u.target is target and u.variable is output and not u.copy for u in self.updates):
+            raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, which it does not update")
+        block = self.blocks[target]  # type: ignore[index]
+        readers = [v for other in later for v in other.node.inputs] + list(step.node.inputs)
+        if sum(self.blocks[v] is block for v in readers) > 1 or any(not other.commits for other in later):
+            raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, still needed")
 
     def _check_fit(self, step: Step, target: Variable | Buffer) -> None:
         """The memory a step computes into is of its output's dtype and lengths."""

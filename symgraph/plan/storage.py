@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from symgraph.plan.fusion import fuse
 from symgraph.plan.kernel import Kernel
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
+from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.subtensor import IncSubtensor
@@ -46,13 +48,17 @@ class _Planner:
     def __init__(self, nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
                  outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
                  mutable: Collection[Variable]) -> None:
+        self.inputs, self.shared = list(inputs), list(shared)
+        self.outputs, self.updates = list(outputs), list(updates)
         self.steps: list[Step] = []
         self.kernels: list[Kernel] = []
         self.made_at: dict[Variable, int] = {}
-        for unit, loop in fuse(nodes):
+        last = self._computed_over(nodes)
+        for unit, loop in fuse([node for node in nodes if node not in last]):
             self._add_steps(unit, loop)
-        self.inputs, self.shared = list(inputs), list(shared)
-        self.outputs, self.updates = list(outputs), list(updates)
+        for node, target in last.items():
+            self.made_at[node.outputs[0]] = len(self.steps)
+            self.steps.append(Step(len(self.steps), node, into=target, commits=True))
         self.mutable = set(mutable)
         self.blocks: dict[Variable, Block] = {}
         self.buffers: list[Buffer] = []
@@ -81,6 +87,25 @@ class _Planner:
                 self.kernels.append(kernel)
                 for step in steps:
                     step.kernel = kernel
+
+    def _computed_over(self, nodes: Sequence[Apply]) -> dict[Apply, Variable]:
+        """The applications that may compute a shared variable's next value over the present one, and the variable.
+
+        They are put off to the very end: so nobody else may read what they make, nor may one of them read what another
+        writes on.
+        """
+        read = Counter(v for node in nodes for v in dict.fromkeys(node.inputs))
+        read.update(self.outputs)
+        read.update(variable for _, variable in self.updates)
+        found = {}
+        for target, variable in self.updates:
+            node = variable.owner
+            if node is not None and isinstance(node.op, Gemm) and node.inputs[0] is target and read[variable] == 1:
+                operands = [_root(v) for v in node.inputs[1:]]
+                if node.inputs[2].type.ndim == node.inputs[3].type.ndim == 2 and target not in operands:
+                    found[node] = target
+        roots = {_root(v) for node in found for v in node.inputs[1:]}
+        return {node: target for node, target in found.items() if target not in roots}
 
     # ---- blocks and their lives -----------------------------------------------------------------------------
 
@@ -235,6 +260,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """Choose where a step's output goes: over a dying input, into a free buffer, or into a new one."""
         node = step.node
+        if step.commits:
+            return
         # What an operation of the user's destroys it may also return: it works on a copy, which is then its own.
         step.copies = tuple(sorted({i for places in node.op.destroy_map.values() for i in places}))
         if len(node.outputs) != 1:
@@ -246,7 +273,9 @@ class _Planner:
             return
         lengths = self.lengths.of(output)
         if node.op.overwrites:
-            for variable in (node.inputs[:1] if isinstance(node.op, IncSubtensor) else node.inputs):
+            for variable in (node.inputs[:1] if isinstance(node.op, (IncSubtensor, Gemm)) else node.inputs):
+                if isinstance(node.op, Gemm) and variable in node.inputs[1:]:
+                    continue
                 if block in self.lasting and self.blocks[variable].home is not Home.OWN:
                     continue  # a new shared value cannot live in an array of the caller's
                 if self._fits(variable, kind.dtype, lengths) and self._may_overwrite(step, variable):
@@ -298,3 +327,13 @@ class _Planner:
             whole = block.root is update.variable or len(block.members) == 1
             buffer.use = Use.UPDATE if fits and whole and buffer.update is None else Use.FRESH
             buffer.update = position if buffer.use is Use.UPDATE else None
+
+
+def _root(variable: Variable) -> Variable:
+    """What a view is a view of."""
+    while variable.owner is not None and variable.owner.op.view_map:
+        sources = variable.owner.op.view_map.get(variable.owner.outputs.index(variable))
+        if not sources:
+            break
+        variable = variable.owner.inputs[sources[0]]
+    return variable
