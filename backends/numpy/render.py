@@ -200,16 +200,12 @@ class Renderer:
         self.writer.line(f"return {expression}")
 
     def _product(self, step: Step) -> None:
-        """Prepare what the commit computes over a shared value; only the function itself may still hold that."""
+        """Prepare what the commit computes over a shared value."""
         self.writer.current = step
         self.guard(step)
         name = self.names[step.node.outputs[0]] = self.writer.fresh("t")
         self.writer.namespace["product"] = blas.product
         self.line(f"{name} = product({', '.join(self.names[v] for v in step.node.inputs)})", step.node)
-        assert isinstance(step.into, Variable)
-        for view in self.plan.blocks[step.into].members:
-            if view is not step.into and view in self.names:
-                self.writer.line(f"{self.names[view]} = None")
 
     def _read_shared(self) -> None:
         shared = self.plan.shared
@@ -264,6 +260,11 @@ class Renderer:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
             return
         self.writer.namespace["committing"] = committing
+        for update in updates if self.commits_products else ():  # a view of ours must not count as somebody else's
+            block = self.plan.blocks.get(update.target)
+            for view in block.members if block is not None else ():
+                if view is not update.target and view in self.names:
+                    self.writer.line(f"{self.names[view]} = None")
         with self.writer.indented("with committing:"):
             names = ", ".join(str(u.target.name or "?") for u in updates)
             together = "commit_products" if self.commits_products else "commit"

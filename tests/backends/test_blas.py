@@ -128,9 +128,9 @@ def test_shapes_that_do_not_fit_leave_the_value() -> None:
     w, b = sg.shared(np.ones((4, 5))), sg.shared(np.zeros(5))
     x, d = T.dmatrices("xd")
     f = sg.function([x, d], [], updates=[(b, b + d.sum(axis=0)), (w, w - T.dot(x.T, d))])
-    for wrong in ((np.ones((3, 4)), np.ones((2, 5))), (np.ones((3, 2)), np.ones((3, 5))), (np.ones((3, 4)), np.ones((3, 6)))):
+    for left, right in (((3, 4), (2, 5)), ((3, 2), (3, 5)), ((3, 4), (3, 6))):
         with pytest.raises(ValueError, match="do not fit"):
-            f(*wrong)
+            f(np.ones(left), np.ones(right))
         np.testing.assert_array_equal(w.get_value(), np.ones((4, 5)))
         np.testing.assert_array_equal(b.get_value(), np.zeros(5))
 
