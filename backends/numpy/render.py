@@ -386,7 +386,8 @@ class Renderer:
                 axes = list(dict.fromkeys((g.left[1], g.right[1]) for g in guards))
                 self.writer.current = self.plan.steps[self.made_at[node.outputs[0]]]
                 left, right = self.shape_of(a, step.index), self.shape_of(b, step.index)
-                self.writer.line(f"mismatch({str(node.op)!r}, {left}, {right}, {axes})")
+                kind = ", IndexError" if getattr(node.op, "unfit", None) is IndexError else ""
+                self.writer.line(f"mismatch({str(node.op)!r}, {left}, {right}, {axes}{kind})")
                 self.writer.current = step
 
 

@@ -135,7 +135,8 @@ def _count_in_product() -> int:
 _ALONE_IN_PRODUCT = _count_in_product()
 
 
-def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[int, int]]) -> NoReturn:
+def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[int, int]],
+             kind: type[Exception] = ValueError) -> NoReturn:
     """Raise for operands whose lengths differ, given their shapes; `axes` pairs those that must be equal."""
     for i, j in axes:
         m, n = a[i], b[j]
@@ -148,8 +149,8 @@ def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[i
                 "T.addbroadcast"
             )
         where = f"axis {i} of the first has length {m}, axis {j} of the second {n}"
-        raise ValueError(f"{op}: shapes {a} and {b} do not fit together: {where}{advice}")
-    raise ValueError(f"{op}: shapes {a} and {b} do not fit together")
+        raise kind(f"{op}: shapes {a} and {b} do not fit together: {where}{advice}")
+    raise kind(f"{op}: shapes {a} and {b} do not fit together")
 
 
 def misnamed(named: tuple[str, str, list[tuple[str, int]]], *arrays: Any) -> NoReturn:
