@@ -7,14 +7,14 @@ import linecache
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, FunctionType
 from typing import Any
 
 from symgraph.plan import Step
 
-__all__ = ["SourceWriter", "printable"]
+__all__ = ["SourceWriter", "printable", "tuple_text"]
 
 _serial = itertools.count(1)
 _COMMENT_COLUMN = 68
@@ -34,6 +34,7 @@ class SourceWriter:
         self.steps: dict[int, Step] = {}  # line number, from 1
         self.namespace: dict[str, Any] = dict(namespace or {})
         self._depth = 0
+        self._aside: list[tuple[list[str], dict[int, Step]]] = []
         self._used: dict[str, int] = {}
         self.current: Step | None = None
 
@@ -66,6 +67,24 @@ class SourceWriter:
         self._depth += 1
         yield
         self._depth -= 1
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is written inside becomes a function of its own, which stands behind the one being written."""
+        kept = self.lines, self.steps, self._depth
+        self.lines, self.steps, self._depth = ["", ""], {}, 0
+        try:
+            yield
+        finally:
+            self._aside.append((self.lines, self.steps))
+            self.lines, self.steps, self._depth = kept
+
+    def add_asides(self) -> None:
+        """Put the functions written aside here."""
+        for lines, steps in self._aside:
+            self.steps.update((len(self.lines) + number, step) for number, step in steps.items())
+            self.lines += lines
+        self._aside.clear()
 
     def text(self) -> str:
         """All lines."""
@@ -104,3 +123,8 @@ def _forget(filename: str) -> None:
 def printable(text: str) -> str:
     """Text as it may stand in a comment: one line, no control characters."""
     return text[:200] if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text[:200])
+
+
+def tuple_text(parts: Sequence[str]) -> str:
+    """A tuple of expressions, as an expression."""
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

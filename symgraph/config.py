@@ -97,6 +97,8 @@ FLAGS: dict[str, Flag] = {
              convert=lambda v: None if v in (None, "None", "") else _boolean(v)),
         Flag("fold_limit", 1 << 20, "largest constant, in bytes, that constant folding may create", convert=_count),
         Flag("rewrite_budget", 200, "firings of rewrite rules allowed per node before rewriting stops", convert=_count),
+        Flag("threads", 0, "threads for loops over large arrays; 0 is as many as this process may use cores",
+             convert=_count),
         Flag("profile", False, "collect timings of every compiled function", convert=_boolean),
         Flag("exception_verbosity", "low", "`high` adds the whole expression to run-time errors", ("low", "high")),
     )

@@ -18,17 +18,22 @@ from symgraph.tensor.foreign import lent_array
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorVariable
 
-__all__ = ["ScalarSharedVariable", "SharedVariable", "Storage", "TensorSharedVariable", "shared"]
+__all__ = ["ScalarSharedVariable", "SharedVariable", "Storage", "TensorSharedVariable", "committing", "shared"]
 
 
 _serials = itertools.count()
+
+#: Held while the values of several shared variables are read or replaced, so that nobody sees some old and some new;
+#: and while the next value of one is computed over the present.
+committing = threading.RLock()
 
 
 class Storage:
     """Where the value of a shared variable lives.
 
     The array in ``value`` is replaced, never written to while anybody else can see it; so a reader that took it keeps
-    a consistent value. ``lock`` is held by whoever computes a new value from the old.
+    a consistent value. A function that computes the next value over the present one takes it out for that time,
+    holding `committing`. ``lock`` is held by whoever computes a new value from the old.
     """
 
     __slots__ = ("lock", "serial", "spare", "value")
@@ -39,8 +44,16 @@ class Storage:
         self.spare: Any = None  # the array of the value before the present one, to compute the next into
         self.lock = threading.RLock()
 
+    def present(self) -> Any:
+        """The value; while it is being computed over, wait for the next."""
+        value = self.value
+        if value is None:
+            with committing:
+                value = self.value
+        return value
+
     def __reduce__(self) -> Any:
-        return Storage, (self.value,)  # neither the lock nor the spare memory means anything elsewhere
+        return Storage, (self.present(),)  # neither the lock nor the spare memory means anything elsewhere
 
 
 class SharedVariable(Variable):
@@ -94,7 +107,7 @@ class SharedVariable(Variable):
         -------
         numpy.ndarray
         """
-        value = self.container.value
+        value = self.container.present()
         return value if borrow else _copied(value)
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
@@ -157,7 +170,7 @@ class SharedVariable(Variable):
     def __copy__(self) -> Any:
         """A variable of the same type with a value of its own."""
         twin: Any = self.clone()
-        twin.container = Storage(_copied(self.container.value))
+        twin.container = Storage(_copied(self.container.present()))
         return twin
 
     def __getstate__(self) -> Any:

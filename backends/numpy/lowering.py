@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends.numpy import blas
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange, Eye
+from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
@@ -90,8 +92,9 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     if out is None:
         return f"{args[0]}.astype({r.dtype(_type(node).dtype)})"
-    r.line(f"{target} = {out}", node)
-    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')")
+    if out != target:
+        r.line(f"{target} = {out}", node)
+    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')", node if out == target else None)
     return None
 
 
@@ -152,6 +155,12 @@ def _arg_reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str
 def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     # np.dot computes only into arrays in C order.
     return f"np.dot({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
+
+
+@lower(Gemm)
+def _gemm(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    r.writer.namespace["gemm"] = blas.gemm
+    return f"gemm({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
 
 
 @lower(BatchedMatMul)

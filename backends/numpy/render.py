@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from backends.numpy import runtime
+from backends.numpy import blas, runtime
 from backends.numpy.lowering import lowering_of
-from backends.source import SourceWriter, printable
+from backends.numpy.tiles import render_kernel
+from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Apply, Variable
-from symgraph.plan import Buffer, Guard, Plan, Step, Use
+from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use
+from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType
 
 __all__ = ["NumpyBackend", "Renderer"]
 
-#: Held while the values of several shared variables are read or replaced, so that nobody sees some old and some new.
-_committing = threading.RLock()
 _LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
 
 
-_acquire, _release = type(_committing).acquire, type(_committing).release
+_acquire, _release = type(committing).acquire, type(committing).release
 
 
 class _Locks:
@@ -62,6 +61,11 @@ class Renderer:
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
         self.plain: set[str] = set()           # variables whose arrays are known to be in C order
         self.measured: dict[tuple[Variable, int], str] = {}
+        self.made_at = {v: step.index for step in plan.steps for v in step.node.outputs}
+        self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
+        for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
+            self.read_at[variable] = len(plan.steps)
+        self.commits_products = monitor is None and any(step.commits for step in plan.steps)
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
         self.places: dict[Buffer, int] = {}
@@ -174,16 +178,34 @@ class Renderer:
             self.writer.line("w = scratch.take()")
         self.places = {b: i for i, b in enumerate(scratch)}
         for step in self.plan.steps:
-            self._step(step)
+            if step.commits and self.commits_products:
+                self._product(step)
+            elif step.kernel is None or self.monitor is not None:  # a monitor sees every step's whole results
+                self.step(step)
+            elif step is step.kernel.steps[0]:
+                render_kernel(self, step.kernel)
         self.writer.current = None
         results = [self._handed_out(o.variable, o.copy) for o in self.plan.outputs]
+        if self.commits_products:  # what is handed out of the old values is copied before
+            for i, result in enumerate(results):
+                if not result.isidentifier():
+                    results[i] = self.writer.fresh("r")
+                    self.writer.line(f"{results[i]} = {result}")
         values = [self._handed_out(u.variable, u.copy) for u in self.plan.updates]
-        if scratch:
-            self.writer.line("scratch.append(w)")
         self._commit(values)
+        if scratch:  # only now: what is computed at the commit reads it
+            self.writer.line("scratch.append(w)")
         expression, names = pack(results)
         self.writer.namespace.update(names)
         self.writer.line(f"return {expression}")
+
+    def _product(self, step: Step) -> None:
+        """Prepare what the commit computes over a shared value."""
+        self.writer.current = step
+        self.guard(step)
+        name = self.names[step.node.outputs[0]] = self.writer.fresh("t")
+        self.writer.namespace["product"] = blas.product
+        self.line(f"{name} = product({', '.join(self.names[v] for v in step.node.inputs)})", step.node)
 
     def _read_shared(self) -> None:
         shared = self.plan.shared
@@ -196,11 +218,14 @@ class Renderer:
                 self.writer.line(f"{self.names[variable]} = {value}", f"{shown_type(variable)}  {_name(variable)}")
 
         if len(shared) > 1:
-            self.writer.namespace["committing"] = _committing
+            self.writer.namespace["committing"] = committing
             with self.writer.indented("with committing:"):
                 read()
-        else:
+        elif shared:
             read()
+            name = self.names[shared[0]]
+            with self.writer.indented(f"if {name} is None:"):
+                self.writer.line(f"{name} = {self.storages[shared[0]]}.present()")
 
     def _compare_named(self) -> None:
         """Axes whose lengths have one name: they differ in no call that goes on."""
@@ -231,13 +256,20 @@ class Renderer:
             buffer = self.plan.blocks[update.variable].buffer
             if buffer is not None and buffer.use is Use.UPDATE:
                 self.writer.line(f"{storage}.spare = {storage}.value")
-        if len(updates) == 1:
+        if len(updates) == 1 and not self.commits_products:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
             return
-        self.writer.namespace.update(committing=_committing, commit=runtime.commit)
+        self.writer.namespace["committing"] = committing
+        for update in updates if self.commits_products else ():  # a view of ours must not count as somebody else's
+            block = self.plan.blocks.get(update.target)
+            for view in block.members if block is not None else ():
+                if view is not update.target and view in self.names:
+                    self.writer.line(f"{self.names[view]} = None")
         with self.writer.indented("with committing:"):
             names = ", ".join(str(u.target.name or "?") for u in updates)
-            self.writer.line(f"commit(({', '.join(storages)}), ({', '.join(final)}))", names)
+            together = "commit_products" if self.commits_products else "commit"
+            self.writer.namespace[together] = getattr(runtime, together)
+            self.writer.line(f"{together}({tuple_text(storages)}, {tuple_text(final)})", names)
 
     def _handed_out(self, variable: Variable, copy: bool) -> str:
         name = self.names[variable]
@@ -249,11 +281,13 @@ class Renderer:
 
     # ---- one step -------------------------------------------------------------------------------------------
 
-    def _step(self, step: Step) -> None:
+    def step(self, step: Step) -> None:
+        """Write one step, on whole arrays."""
         node, writer = step.node, self.writer
         writer.current = step
         args = [self.names[v] for v in node.inputs]
-        self._guards(step)
+        if step.kernel is None or self.monitor is not None:
+            self.guard(step)
         out = self._destination(step)
         targets = [writer.fresh("t") for _ in node.outputs]
         target = ", ".join(targets)
@@ -276,16 +310,25 @@ class Renderer:
     def _destination(self, step: Step) -> str | None:
         """The expression of the array a step computes into."""
         into = step.into
-        if into is None:
+        if into is None or step.commits:
             return None
         if isinstance(into, Variable):
             return self.names[into]
         if into in self.arrays:
             return self.arrays[into]
-        if into.use is Use.FRESH:
+        if into.use is Use.FRESH or into.shape is None:
             return None
-        if into.shape is None:
-            return None
+        return self.buffer_array(into)
+
+    def measure_destination(self, step: Step) -> None:
+        """Read off the lengths of the array a step will need."""
+        into = step.into
+        if isinstance(into, Buffer) and into not in self.arrays and into.use is not Use.FRESH and into.shape:
+            self._shape(into.shape)
+
+    def buffer_array(self, into: Buffer) -> str:
+        """The expression that gives the array of a buffer, of the right shape."""
+        assert into.shape is not None
         shape = self._shape(into.shape)
         if into.use is Use.UPDATE:
             assert into.update is not None
@@ -296,8 +339,7 @@ class Renderer:
 
     def _shape(self, shape: tuple[int | tuple[Variable, int], ...]) -> str:
         """A shape as a tuple expression; an unknown length is read off an array, once."""
-        parts = [str(part) if isinstance(part, int) else self._measure(*part) for part in shape]
-        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+        return tuple_text([str(part) if isinstance(part, int) else self._measure(*part) for part in shape])
 
     def _measure(self, variable: Variable, axis: int) -> str:
         name = self.measured.get((variable, axis))
@@ -306,21 +348,47 @@ class Renderer:
             self.writer.line(f"{name} = {self.names[variable]}.shape[{axis}]")
         return name
 
-    def _guards(self, step: Step) -> None:
-        pairs: dict[tuple[Variable, Variable], list[Guard]] = {}
+    def length(self, length: int | Length, before: int) -> str:
+        """A length as an expression of what is there before a step."""
+        if isinstance(length, int):
+            return str(length)
+        sources = [source for source in length.sources if self._is_there(source[0], before)]
+        known = next((self.measured[source] for source in sources if source in self.measured), None)
+        return known or f"{self.names[sources[0][0]]}.shape[{sources[0][1]}]"
+
+    def shape_of(self, variable: Variable, before: int) -> str:
+        """A shape as an expression of what is there before a step."""
+        if self._is_there(variable, before):
+            return f"{self.names[variable]}.shape"
+        return tuple_text([self.length(n, before) for n in self.plan.lengths.of(variable)])
+
+    def _is_there(self, variable: Variable, before: int) -> bool:
+        return self.made_at.get(variable, -1) < before
+
+    def is_read_after(self, variable: Variable, index: int) -> bool:
+        """Whether a step behind a given one reads a variable, or it is a result."""
+        return self.read_at.get(variable, -1) > index
+
+    def guard(self, step: Step) -> None:
+        """Write the tests of lengths a step needs."""
+        pairs: dict[tuple[Apply, Variable, Variable], list[Guard]] = {}
         for guard in step.guards:
-            pairs.setdefault((guard.left[0], guard.right[0]), []).append(guard)
-        for (a, b), guards in pairs.items():
-            left, right = self.names[a], self.names[b]
+            pairs.setdefault((guard.node, guard.left[0], guard.right[0]), []).append(guard)
+        for (node, a, b), guards in pairs.items():
             ndim = a.type.ndim
             whole = len({g.left[1] for g in guards}) == ndim == b.type.ndim and ndim > 1 and all(
-                g.left[1] == g.right[1] for g in guards)
-            tests = [f"{left}.shape != {right}.shape"] if whole else [
-                f"{left}.shape[{g.left[1]}] != {right}.shape[{g.right[1]}]" for g in guards]
+                g.tested == (g.left, g.right) and g.left[1] == g.right[1] for g in guards)
+            tests = [f"{self.names[a]}.shape != {self.names[b]}.shape"] if whole else [
+                " != ".join(str(t) if isinstance(t, int) else f"{self.names[t[0]]}.shape[{t[1]}]" for t in g.tested)
+                for g in guards]
             self.writer.namespace["mismatch"] = runtime.mismatch
             with self.writer.indented(f"if {' or '.join(tests)}:"):
                 axes = list(dict.fromkeys((g.left[1], g.right[1]) for g in guards))
-                self.writer.line(f"mismatch({str(step.node.op)!r}, {left}, {right}, {axes})")
+                self.writer.current = self.plan.steps[self.made_at[node.outputs[0]]]
+                left, right = self.shape_of(a, step.index), self.shape_of(b, step.index)
+                kind = ", IndexError" if getattr(node.op, "unfit", None) is IndexError else ""
+                self.writer.line(f"mismatch({str(node.op)!r}, {left}, {right}, {axes}{kind})")
+                self.writer.current = step
 
 
 def _types(node: Apply) -> str:
@@ -358,21 +426,27 @@ class NumpyBackend:
         renderer = Renderer(plan, name, monitor)
         renderer.render(pack)
         renderer.render_entry(accept)
-        writer = renderer.writer
-        namespace = writer.compile(name)
-        run, code = namespace["run"], namespace["run"].__code__
+        renderer.writer.add_asides()
+        namespace = renderer.writer.compile(name)
 
         def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
-            traceback = error.__traceback__
-            while traceback is not None:
-                if traceback.tb_frame.f_code is code:
-                    step = writer.steps.get(traceback.tb_lineno)
-                    if step is None:
-                        return None
-                    values = traceback.tb_frame.f_locals
-                    return step, [values.get(renderer.names[v], writer.namespace.get(renderer.names[v]))
-                                  for v in step.node.inputs]
-                traceback = traceback.tb_next
-            return None
+            return _step_at(error, renderer)
 
-        return Program(run, namespace["call"], writer.text(), step_at, renderer.scratch.clear)
+        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear)
+
+
+def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:
+    """The step an error comes from, and the values it read. In a loop over tiles, those of the tile."""
+    writer, traceback = renderer.writer, error.__traceback__
+    filename = writer.namespace["run"].__code__.co_filename
+    found: Step | None = None
+    values: dict[str, Any] = {}
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == filename:
+            found = writer.steps.get(traceback.tb_lineno)
+            values = {**writer.namespace, **traceback.tb_frame.f_locals}
+        traceback = traceback.tb_next
+    if found is None:
+        return None
+    names = [renderer.names[v] for v in found.node.inputs]
+    return found, [values.get(f"{name}_", values.get(name)) for name in names]

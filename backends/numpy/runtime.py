@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
+from itertools import repeat
+from operator import call
 from typing import Any, NoReturn
 
 import numpy as np
 
+from backends.numpy.blas import Product
 from symgraph.shared import Storage
 
-__all__ = ["Scratch", "commit", "mismatch", "own", "room", "spare_array"]
+__all__ = ["Scratch", "commit", "commit_products", "mismatch", "own", "room", "spare_array"]
 
 
 class Scratch(list[Any]):
@@ -91,10 +95,51 @@ def commit(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     deque(map(_set_value, storages, values), maxlen=0)
 
 
-def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
-    """Raise for operands whose lengths differ; `axes` pairs those that must be equal."""
+def commit_products(storages: Sequence[Storage], values: Sequence[Any]) -> None:
+    """Replace the values of shared variables, some of which are yet to be computed over the present ones.
+
+    A product is computed into a copy if somebody else holds the present value. First everything is made ready that can
+    fail; then no Python runs any more until all products and all values are in place.
+    """
+    products = [(storage, value) for storage, value in zip(storages, values, strict=True) if type(value) is Product]
+    try:
+        targets = []
+        for storage, value in products:
+            storage.value = None  # nobody can come to see the array from here on
+            targets.append(value.c if _references(value.c) <= _ALONE_IN_PRODUCT else np.array(value.c))
+        calls = [value.into(target) for (_, value), target in zip(products, targets, strict=True)]
+        supply = iter(targets)
+        final = [next(supply) if type(value) is Product else value for value in values]
+        calls += map(partial, repeat(_set_value), storages, final)
+        deque(map(call, calls), maxlen=0)
+    except BaseException:
+        for storage, value in products:
+            if storage.value is None:
+                storage.value = value.c
+        raise
+
+
+def _count_in_product() -> int:
+    """What `_references` says of an array that a product and one local name hold, as in a generated function."""
+
+    def inner(products: list[Any]) -> int:
+        for _, value in products:
+            found = _references(value.c)
+        return found
+
+    array = np.empty((1, 1))
+    held = Product(None, array, 1.0, None, None, 1.0)
+    return inner([(None, held)])
+
+
+_ALONE_IN_PRODUCT = _count_in_product()
+
+
+def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[int, int]],
+             kind: type[Exception] = ValueError) -> NoReturn:
+    """Raise for operands whose lengths differ, given their shapes; `axes` pairs those that must be equal."""
     for i, j in axes:
-        m, n = a.shape[i], b.shape[j]
+        m, n = a[i], b[j]
         if m == n:
             continue
         advice = ""
@@ -104,8 +149,8 @@ def mismatch(op: str, a: Any, b: Any, axes: list[tuple[int, int]]) -> NoReturn:
                 "T.addbroadcast"
             )
         where = f"axis {i} of the first has length {m}, axis {j} of the second {n}"
-        raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together: {where}{advice}")
-    raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not fit together")
+        raise kind(f"{op}: shapes {a} and {b} do not fit together: {where}{advice}")
+    raise kind(f"{op}: shapes {a} and {b} do not fit together")
 
 
 def misnamed(named: tuple[str, str, list[tuple[str, int]]], *arrays: Any) -> NoReturn:

@@ -64,9 +64,9 @@ def explain(error: BaseException, step: Step, values: Sequence[Any], title: str)
     """Add to a run-time error what it happened in, in the user's terms."""
     node = step.node
     lines = [f"in {place_of(step)}, of {title}"]
-    # A single number stands in the expression already.
+    # A single number stands in the expression already; lengths are checked before all values are there.
     told = [(v, value) for v, value in zip(node.inputs, values, strict=True)
-            if not (isinstance(v, Constant) and np.ndim(v.data) == 0)]
+            if value is not None and not (isinstance(v, Constant) and np.ndim(v.data) == 0)]
     for variable, value in told[:_MOST_INPUTS]:
         lines.append(f"  {clip(brief(variable, 1), 48)}: {describe_value(value)}")
     if len(told) > _MOST_INPUTS:

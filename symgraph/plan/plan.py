@@ -16,6 +16,7 @@ from typing import Any
 from symgraph.errors import InconsistentPlanError
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan.dims import Named
+from symgraph.plan.kernel import Kernel, role_of
 from symgraph.plan.lengths import Length, Lengths
 
 __all__ = ["Block", "Buffer", "Guard", "Home", "Output", "Plan", "Step", "Update"]
@@ -81,10 +82,22 @@ class Block:
 
 @dataclass(frozen=True)
 class Guard:
-    """Two axes that must have one length: (variable, axis) twice."""
+    """Two axes that must have one length.
 
+    Attributes
+    ----------
+    node : Apply
+        The application that requires it.
+    left, right : (Variable, int)
+        Its operands' axes.
+    tested : tuple of two (Variable, int) or int
+        Axes of the same lengths, of variables that are there when the guard is tested; or the length itself.
+    """
+
+    node: Apply
     left: tuple[Variable, int]
     right: tuple[Variable, int]
+    tested: tuple[tuple[Variable, int] | int, tuple[Variable, int] | int]
 
 
 @dataclass(eq=False)
@@ -99,7 +112,12 @@ class Step:
     copies : tuple of int
         Inputs to copy first, because the operation overwrites them and they are still needed.
     guards : list of Guard
-        What must hold of the inputs' lengths.
+        What must hold of the inputs' lengths. Those of a kernel's steps are all with its first step.
+    kernel : Kernel or None
+        The loop it is part of.
+    commits : bool
+        Whether it computes the next value of a shared variable over the present one. Such steps come last, when nothing
+        can fail any more, and nobody reads their results.
     """
 
     index: int
@@ -107,6 +125,8 @@ class Step:
     into: Variable | Buffer | None = None
     copies: tuple[int, ...] = ()
     guards: list[Guard] = field(default_factory=list)
+    kernel: Kernel | None = None
+    commits: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +165,8 @@ class Plan:
     lengths : Lengths
     named : list of Named
         Axes of inputs and shared variables that must have one length, by its name: to be compared before all steps.
+    kernels : list of Kernel
+        Steps that can be done together in a loop over rows; doing them one after the other gives the same.
     """
 
     inputs: list[Variable]
@@ -157,6 +179,7 @@ class Plan:
     buffers: list[Buffer]
     lengths: Lengths
     named: list[Named] = field(default_factory=list)
+    kernels: list[Kernel] = field(default_factory=list)
 
     def check(self) -> None:
         """Prove the plan legal.
@@ -179,13 +202,15 @@ class Plan:
             self._check_writes(step, holder)
             self._check_destroyed(step)
             known.update(step.node.outputs)
-            if isinstance(step.into, Variable):
+            if isinstance(step.into, Variable) and not step.commits:
                 lost.add(self.blocks[step.into])
             for output in step.node.outputs:
                 block = self.blocks[output]
                 if block.born == step.index and block.buffer is not None:
                     holder[block.buffer] = block
         self._check_results(known, holder, lost)
+        for kernel in self.kernels:
+            self._check_kernel(kernel)
 
     @staticmethod
     def _is_whole(block: Block, holder: dict[Buffer, Block], lost: set[Block]) -> bool:
@@ -194,7 +219,9 @@ class Plan:
 
     def _check_writes(self, step: Step, holder: dict[Buffer, Block]) -> None:
         target = step.into
-        if isinstance(target, Variable):
+        if step.commits:
+            self._check_commit(step)
+        elif isinstance(target, Variable):
             victim = self.blocks[target]
             if victim.home is not Home.OWN and not victim.writable:
                 whose = f"the {victim.home.value} {target}"
@@ -213,6 +240,18 @@ class Plan:
         if target is not None:
             self._check_fit(step, target)
 
+    def _check_commit(self, step: Step) -> None:
+        """Computing over a shared value is the last that happens to it, and its old value is needed nowhere."""
+        (output,) = step.node.outputs
+        target = step.into
+        later = self.steps[step.index + 1:]
+        if not any(u.target is target and u.variable is output and not u.copy for u in self.updates):
+            raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, which it does not update")
+        block = self.blocks[target]  # type: ignore[index]
+        readers = [v for other in later for v in other.node.inputs] + list(step.node.inputs)
+        if sum(self.blocks[v] is block for v in readers) > 1 or any(not other.commits for other in later):
+            raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, still needed")
+
     def _check_fit(self, step: Step, target: Variable | Buffer) -> None:
         """The memory a step computes into is of its output's dtype and lengths."""
         (output,) = step.node.outputs
@@ -229,6 +268,23 @@ class Plan:
             block = self.blocks[step.node.inputs[i]]
             if (block.home is not Home.OWN and not block.writable) or block.dies > step.index:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) destroys input {i}, still needed")
+
+    def _check_kernel(self, kernel: Kernel) -> None:
+        """Doing a kernel's steps for some rows and then for others is as good as doing them for all rows at once."""
+        if [s.index for s in kernel.steps] != list(range(kernel.first, kernel.last + 1)):
+            raise InconsistentPlanError(f"{kernel} is not in one piece")
+        for step in kernel.steps:
+            role = role_of(step.node)
+            if role is None:
+                raise InconsistentPlanError(f"step {step.index} ({step.node}) cannot be part of {kernel}")
+            for place, variable in enumerate(step.node.inputs):
+                inside, whole = variable in kernel.made, place not in role.by_rows
+                if inside and (whole or variable in kernel.over_rows):
+                    raise InconsistentPlanError(f"step {step.index} ({step.node}) needs all rows of {variable}, which "
+                                                f"{kernel} makes row by row")
+                block = self.blocks[variable]
+                if not inside and (whole or block.root is not variable) and block.dies <= kernel.last:
+                    raise InconsistentPlanError(f"{kernel} may overwrite {variable} while other rows still need it")
 
     def _check_results(self, known: set[Any], holder: dict[Buffer, Block], lost: set[Block]) -> None:
         owners: dict[int, str] = {}

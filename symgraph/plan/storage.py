@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.dims import named_axes
+from symgraph.plan.fusion import fuse
+from symgraph.plan.kernel import Kernel
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
+from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.subtensor import IncSubtensor
@@ -44,9 +48,17 @@ class _Planner:
     def __init__(self, nodes: Sequence[Apply], inputs: Sequence[Variable], shared: Sequence[Any],
                  outputs: Sequence[Variable], updates: Sequence[tuple[Any, Variable]],
                  mutable: Collection[Variable]) -> None:
-        self.steps = [Step(i, node) for i, node in enumerate(nodes)]
         self.inputs, self.shared = list(inputs), list(shared)
         self.outputs, self.updates = list(outputs), list(updates)
+        self.steps: list[Step] = []
+        self.kernels: list[Kernel] = []
+        self.made_at: dict[Variable, int] = {}
+        last = self._computed_over(nodes)
+        for unit, loop in fuse([node for node in nodes if node not in last]):
+            self._add_steps(unit, loop)
+        for node, target in last.items():
+            self.made_at[node.outputs[0]] = len(self.steps)
+            self.steps.append(Step(len(self.steps), node, into=target, commits=True))
         self.mutable = set(mutable)
         self.blocks: dict[Variable, Block] = {}
         self.buffers: list[Buffer] = []
@@ -62,7 +74,38 @@ class _Planner:
         self._place_all()
         self._claim(outputs, updates)
         return Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
-                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1])
+                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1],
+                    self.kernels)
+
+    def _add_steps(self, nodes: Sequence[Apply], loop: bool) -> None:
+        steps = [Step(len(self.steps) + i, node) for i, node in enumerate(nodes)]
+        self.steps += steps
+        self.made_at.update((output, step.index) for step in steps for output in step.node.outputs)
+        if loop:
+            kernel = Kernel(len(self.kernels), steps)
+            if kernel.is_worth_it:
+                self.kernels.append(kernel)
+                for step in steps:
+                    step.kernel = kernel
+
+    def _computed_over(self, nodes: Sequence[Apply]) -> dict[Apply, Variable]:
+        """The applications that may compute a shared variable's next value over the present one, and the variable.
+
+        They are put off to the very end: so nobody else may read what they make, nor may one of them read what another
+        writes on.
+        """
+        read = Counter(v for node in nodes for v in dict.fromkeys(node.inputs))
+        read.update(self.outputs)
+        read.update(variable for _, variable in self.updates)
+        found = {}
+        for target, variable in self.updates:
+            node = variable.owner
+            if node is not None and isinstance(node.op, Gemm) and node.inputs[0] is target and read[variable] == 1:
+                operands = [_root(v) for v in node.inputs[1:]]
+                if node.inputs[2].type.ndim == node.inputs[3].type.ndim == 2 and target not in operands:
+                    found[node] = target
+        roots = {_root(v) for node in found for v in node.inputs[1:]}
+        return {node: target for node, target in found.items() if target not in roots}
 
     # ---- blocks and their lives -----------------------------------------------------------------------------
 
@@ -77,7 +120,7 @@ class _Planner:
                 if variable not in self.blocks:
                     assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
                     self._constant(variable)
-                self.blocks[variable].dies = step.index
+                self.blocks[variable].dies = max(self.blocks[variable].dies, self._last_reading(step, variable))
             for position, output in enumerate(step.node.outputs):
                 self._output(step, position, output)
         for variable in [*self.outputs, *(v for _, v in self.updates)]:
@@ -85,6 +128,19 @@ class _Planner:
                 assert isinstance(variable, Constant), f"{variable} is neither input, shared nor constant"
                 self._constant(variable)
             self.blocks[variable].dies = end
+
+    def _last_reading(self, step: Step, variable: Variable) -> int:
+        """How long a step needs what it reads.
+
+        In a loop over rows that is as long as the loop runs, unless exactly the rows that are read can be given up one
+        by one: those of an array in its own layout, read row by row.
+        """
+        kernel = step.kernel
+        if kernel is None or variable in kernel.made:
+            return step.index
+        own = self.blocks[variable].root is variable and all(
+            i in kernel.role(step).by_rows for i, v in enumerate(step.node.inputs) if v is variable)
+        return step.index if own else kernel.last + 1
 
     def _found(self, variable: Variable, home: Home, writable: bool = False) -> None:
         self.blocks[variable] = Block(variable, home, -1, members=[variable], writable=writable)
@@ -102,7 +158,6 @@ class _Planner:
             for other in sources[1:]:
                 self._join(block, self.blocks[step.node.inputs[other]])
             block.members.append(output)
-            block.dies = max(block.dies, step.index)
         else:
             block = Block(output, Home.OWN, step.index, dies=step.index, members=[output])
         self.blocks[output] = block
@@ -143,11 +198,22 @@ class _Planner:
         a, b = (self.lengths.of(v)[axis] for v, axis in (left, right))
         if a is b or (isinstance(a, int) and a == b) or frozenset((a, b)) in self.guarded:
             return
-        step.guards.append(Guard(left, right))
+        first = step.kernel.steps[0] if step.kernel is not None else step
+        tested = self._available(first, *left), self._available(first, *right)
+        first.guards.append(Guard(step.node, left, right, tested))
         if isinstance(a, Length) and isinstance(b, Length):
             a.merge(b)
         else:
             self.guarded.add(frozenset((a, b)))
+
+    def _available(self, step: Step, variable: Variable, axis: int) -> tuple[Variable, int] | int:
+        """An axis of the same length as a given one, of a variable that is there before a step; or that length."""
+        if self.made_at.get(variable, -1) < step.index:
+            return variable, axis
+        length = self.lengths.of(variable)[axis]
+        if isinstance(length, int):
+            return length
+        return next(source for source in length.sources if self.made_at.get(source[0], -1) < step.index)
 
     # ---- memory ---------------------------------------------------------------------------------------------
 
@@ -194,6 +260,8 @@ class _Planner:
     def _place(self, step: Step) -> None:
         """Choose where a step's output goes: over a dying input, into a free buffer, or into a new one."""
         node = step.node
+        if step.commits:
+            return
         # What an operation of the user's destroys it may also return: it works on a copy, which is then its own.
         step.copies = tuple(sorted({i for places in node.op.destroy_map.values() for i in places}))
         if len(node.outputs) != 1:
@@ -205,7 +273,9 @@ class _Planner:
             return
         lengths = self.lengths.of(output)
         if node.op.overwrites:
-            for variable in (node.inputs[:1] if isinstance(node.op, IncSubtensor) else node.inputs):
+            for variable in (node.inputs[:1] if isinstance(node.op, (IncSubtensor, Gemm)) else node.inputs):
+                if isinstance(node.op, Gemm) and variable in node.inputs[1:]:
+                    continue
                 if block in self.lasting and self.blocks[variable].home is not Home.OWN:
                     continue  # a new shared value cannot live in an array of the caller's
                 if self._fits(variable, kind.dtype, lengths) and self._may_overwrite(step, variable):
@@ -222,8 +292,9 @@ class _Planner:
         for place in range(len(free) - 1, max(-1, len(free) - 1 - _BUFFERS_TRIED), -1):
             if tuple(n if isinstance(n, int) else n.find() for n in free[place].lengths) == lengths:
                 return free.pop(place)
-        here = set(step.node.outputs)
-        sources = [n if isinstance(n, int) else next((s for s in n.sources if s[0] not in here), None) for n in lengths]
+        first = step.kernel.first if step.kernel is not None else step.index
+        sources = [n if isinstance(n, int) else next((s for s in n.sources if self.made_at.get(s[0], -1) < first), None)
+                   for n in lengths]
         buffer = Buffer(len(self.buffers), dtype, lengths, None if None in sources else tuple(sources))  # type: ignore[arg-type]
         self.buffers.append(buffer)
         return buffer
@@ -256,3 +327,13 @@ class _Planner:
             whole = block.root is update.variable or len(block.members) == 1
             buffer.use = Use.UPDATE if fits and whole and buffer.update is None else Use.FRESH
             buffer.update = position if buffer.use is Use.UPDATE else None
+
+
+def _root(variable: Variable) -> Variable:
+    """What a view is a view of."""
+    while variable.owner is not None and variable.owner.op.view_map:
+        sources = variable.owner.op.view_map.get(variable.owner.outputs.index(variable))
+        if not sources:
+            break
+        variable = variable.owner.inputs[sources[0]]
+    return variable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,6 +43,9 @@ class Gemm(TensorOp):
     >>> Gemm()(C, 2.0, A, B, 0.5).eval({C: np.ones((1, 1)), A: np.ones((1, 3)), B: np.ones((3, 1))})
     array([[6.5]])
     """
+
+    accepts_out: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         if len(types) != 5 or not all(isinstance(t, TensorType) for t in types):

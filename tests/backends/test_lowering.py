@@ -16,6 +16,7 @@ from backends.numpy.lowering import ELEMWISE, LOWERINGS, lowering_of
 from symgraph.graph import toposort
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
 from symgraph.tensor import TensorType
+from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import Shape
@@ -137,6 +138,9 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("Dot", T.dot, (VECTOR, VECTOR)),
     ("Dot", lambda x, y: T.dot(x.T, y), (M, N)),
     ("Dot", lambda x, y: T.dot(x.T, y), (WHOLE, WHOLE)),
+    ("Gemm", lambda c, a, b: Gemm()(c, -0.5, a, b, 2.0), (M, M @ SQUARE, SQUARE)),
+    ("Gemm", lambda c, a, b: Gemm()(T.exp(c), -0.5, a, b, 2.0), (M @ SQUARE, M, SQUARE)),
+    ("Gemm", lambda c, a, b: Gemm()(c, 0.5, a, b, 1.0), (M[:, 0], M, VECTOR)),
     ("BatchedMatMul", T.batched_dot, (CUBE, np.ones((2, 4, 5)))),
     ("DimShuffle", lambda x: x.dimshuffle(2, 0, 1), (CUBE,)),
     ("DimShuffle", lambda x: x.dimshuffle("x", 1, "x", 0), (M,)),

@@ -12,7 +12,7 @@ import pytest
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.errors import InconsistentPlanError
-from symgraph.plan import Buffer, Home, Plan, Use
+from symgraph.plan import Buffer, Home, Kernel, Plan, Use
 from tests.plan.common import plan_of, step_of
 
 
@@ -99,13 +99,41 @@ def writes_on_its_own_input() -> Plan:
 def writes_on_what_it_views() -> Plan:
     """exp(x) + exp(x)[::-1], over exp(x)."""
     plan = plan_of([x], [T.exp(x) + T.exp(x)[::-1]])
+    plan.blocks[step_of(plan, "exp").node.outputs[0]].dies = step_of(plan, "add").index
     step_of(plan, "add").into = step_of(plan, "exp").node.outputs[0]
     return plan
 
 
 def writes_on_a_view_of_more() -> Plan:
     plan = plan_of([x], [T.sqrt(T.exp(x)[:2])])
+    plan.blocks[step_of(plan, "exp").node.outputs[0]].dies = step_of(plan, "sqrt").index
     step_of(plan, "sqrt").into = step_of(plan, "sqrt").node.inputs[0]
+    return plan
+
+
+def splits_a_kernel() -> Plan:
+    plan = plan_of([x], [T.tanh(T.exp(x)) + 1])
+    del plan.kernels[0].steps[1]
+    return plan
+
+
+def reduces_over_rows_inside() -> Plan:
+    plan = plan_of([x], [T.exp(T.cos(x).sum(axis=0) + x)])
+    first, second = plan.kernels
+    plan.kernels = [Kernel(0, [*first.steps, *second.steps])]
+    return plan
+
+
+def holds_what_has_no_rows() -> Plan:
+    plan = plan_of([x], [T.dot(T.exp(x), x)])
+    plan.kernels = [Kernel(0, plan.steps)]
+    return plan
+
+
+def gives_up_rows_still_needed() -> Plan:
+    plan = plan_of([x], [T.exp(T.exp(x)[::-1] + x)])
+    step = step_of(plan, "add")
+    plan.blocks[step.node.inputs[0]].dies = step.index
     return plan
 
 
@@ -213,6 +241,10 @@ FAULTS: list[tuple[Callable[[], Plan], str]] = [
     (writes_on_a_living_value, "would write on exp, still needed"),
     (reads_what_was_written_on, "reads exp, overwritten before"),
     (writes_on(lambda plan: plan.inputs[0]), "would write on the input x"),
+    (splits_a_kernel, "is not in one piece"),
+    (reduces_over_rows_inside, "needs all rows of sum"),
+    (holds_what_has_no_rows, "cannot be part of k0"),
+    (gives_up_rows_still_needed, "may overwrite .* while other rows still need it"),
     (writes_on(lambda plan: plan.constants[0]), "would write on the constant"),
     (writes_on(lambda plan: plan.shared[0]), "would write on the shared W"),
     (writes_on_its_own_input, "cannot write on its own input"),

@@ -1,0 +1,131 @@
+"""Products of matrices added to a matrix where it stands: a call NumPy does not have.
+
+``np.dot`` overwrites its result. BLAS itself computes ``beta * C + alpha * A @ B`` into C in one go, and NumPy carries
+a BLAS with it: the OpenBLAS of its wheels, found among the files the process has loaded, called through `ctypes`. A
+second BLAS (that of SciPy) would bring threads of its own, which fight with those of the first. Where NumPy was built
+with another library, the formula is computed as it is written.
+
+References
+----------
+Lawson, Hanson, Kincaid and Krogh, "Basic Linear Algebra Subprograms for Fortran Usage", ACM TOMS 5 (1979); Dongarra and
+others, "A Set of Level 3 Basic Linear Algebra Subprograms", ACM TOMS 16 (1990).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Product", "gemm", "product"]
+
+_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
+_SPELLINGS = (("scipy_cblas_{}64_", ctypes.c_int64), ("cblas_{}64_", ctypes.c_int64), ("scipy_cblas_{}", ctypes.c_int),
+              ("cblas_{}", ctypes.c_int))
+
+
+def _libraries() -> list[Path]:
+    """The OpenBLAS libraries that came with NumPy, or that the process has loaded."""
+    root = Path(np.__file__).parent
+    lib = root.parent.parent.parent
+    places = [root.parent / "numpy.libs", root / ".dylibs", lib, lib / "bin"]
+    found = [path for place in places if place.is_dir() for path in sorted(place.glob("*openblas*"))]
+    maps = Path("/proc/self/maps")
+    if not found and maps.exists():
+        lines = maps.read_text(errors="replace").splitlines()
+        found = sorted({Path(line.split(maxsplit=5)[5]) for line in lines if "openblas" in line})
+    return [path for path in found if path.suffix in (".so", ".dylib", ".dll") or ".so." in path.name]
+
+
+@cache
+def _routine(name: str) -> Any:
+    """A routine of NumPy's own BLAS (``sgemm``, ``dgemm``), or None where it cannot be found."""
+    real = {"s": ctypes.c_float, "d": ctypes.c_double}[name[0]]
+    for path in _libraries():
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for spelling, integer in _SPELLINGS:
+            routine = getattr(library, spelling.format(name), None)
+            if routine is not None:
+                pointer, flag = ctypes.c_void_p, ctypes.c_int
+                routine.argtypes = [flag, flag, flag, integer, integer, integer, real, pointer, integer, pointer,
+                                    integer, real, pointer, integer]
+                routine.restype = None
+                return routine
+    return None
+
+
+class Product:
+    """``beta * c + alpha * dot(a, b)``, ready to be computed into `c` or a copy of it.
+
+    Once it is made nothing can go wrong any more.
+    """
+
+    __slots__ = ("a", "alpha", "b", "beta", "c", "routine")
+
+    def __init__(self, routine: Any, c: Any, alpha: float, a: Any, b: Any, beta: float) -> None:
+        self.routine, self.c, self.alpha, self.a, self.b, self.beta = routine, c, alpha, a, b, beta
+
+    def into(self, out: Any) -> Callable[[], None]:
+        """What computes it into an array that holds the values of `c`."""
+        a, flag_a, lda = _operand(self.a)
+        b, flag_b, ldb = _operand(self.b)
+        (rows, inner), columns = a.shape, b.shape[1]
+        call = partial(self.routine, _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, self.alpha, a.ctypes.data, lda,
+                       b.ctypes.data, ldb, self.beta, out.ctypes.data, columns)
+        self.a, self.b = a, b  # keeps what the pointers point to
+        return call
+
+
+def _operand(matrix: Any) -> tuple[Any, int, int]:
+    """A matrix as BLAS reads it: an array, whether it reads it transposed, and from row to row how many elements."""
+    size = matrix.itemsize
+    rows, columns = matrix.strides
+    if columns == size and rows >= size * max(1, matrix.shape[1]) and rows % size == 0:
+        return matrix, _PLAIN, rows // size
+    if rows == size and columns >= size * max(1, matrix.shape[0]) and columns % size == 0:
+        return matrix, _TRANSPOSED, columns // size
+    return np.ascontiguousarray(matrix), _PLAIN, max(1, matrix.shape[1])
+
+
+def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
+    """A `Product` to be computed over `c`, or, where BLAS cannot do that, its value in a new array."""
+    routine = _routine("sgemm" if c.dtype == np.float32 else "dgemm") if a.ndim == b.ndim == 2 and beta != 0 else None
+    if routine is None or not (c.flags.carray and a.size and b.size):
+        return _formula(c, alpha, a, b, beta)
+    return Product(routine, c, float(alpha), a, b, float(beta))
+
+
+def gemm(c: Any, alpha: Any, a: Any, b: Any, beta: Any, out: Any = None) -> Any:
+    """``beta * c + alpha * dot(a, b)``.
+
+    Parameters
+    ----------
+    c, a, b : numpy.ndarray
+        Of one dtype, float32 or float64, and of shapes that fit.
+    alpha, beta : scalar
+    out : numpy.ndarray, optional
+        An array for the result; it may be `c`.
+    """
+    if out is None:
+        out = np.array(c, order="C")
+    elif out is not c:
+        np.copyto(out, c)
+    found = product(out, alpha, a, b, beta)
+    if isinstance(found, Product):
+        found.into(out)()
+    else:
+        np.copyto(out, found)
+    return out
+
+
+def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
+    result = np.dot(a, b)
+    np.multiply(result, alpha, out=result)
+    return np.add(result, c if beta == 1 else beta * c, out=result)

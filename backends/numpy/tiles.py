@@ -1,0 +1,242 @@
+"""Kernels as text: the loop over tiles of rows beside the plain lines that do the same for small arrays.
+
+A kernel's steps are written twice. Arrays up to some size go through the plain lines, one call of NumPy for each step.
+Larger ones go through a function of its own, which does all steps for a few rows before it takes the next: what passes
+between steps stays in the cache, and several threads share the rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backends.numpy.lowering import lowering_of
+from backends.numpy.threads import chunks_of, run_tiles
+from backends.source import tuple_text
+from symgraph.graph.basic import Variable
+from symgraph.plan import Buffer, Kernel, Step, Use
+
+if TYPE_CHECKING:
+    from backends.numpy.render import Renderer
+
+__all__ = ["render_kernel"]
+
+_WORTHWHILE = 100_000  # nanoseconds of work on one core, from which on tiles and threads pay
+_LEAST, _MOST = 1 << 15, 1 << 18  # elements
+_LEAST_ROWS = 16
+
+
+def render_kernel(r: Renderer, kernel: Kernel) -> None:
+    """Write a kernel's steps: plainly, and as a loop over tiles for large arrays."""
+    r.writer.current = kernel.steps[0]
+    r.guard(kernel.steps[0])
+    r.writer.current = None
+    for step in kernel.steps:
+        r.measure_destination(step)
+    limit = min(max(int(_WORTHWHILE / kernel.cost), _LEAST), _MOST)
+    size, rows = _size(r, kernel), _rows(r, kernel)
+    arrays, measured = dict(r.arrays), dict(r.measured)
+    with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
+        for step in kernel.steps:
+            r.step(step)
+    r.writer.current = None
+    with r.writer.indented("else:"):
+        _Tiled(r, kernel, arrays).render(size, rows)
+    r.measured = measured
+    lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
+    made = {r.names[v] for v in kernel.made}
+    r.arrays = {b: name for b, name in r.arrays.items() if name in lasting or name not in made}
+
+
+def _size(r: Renderer, kernel: Kernel) -> str:
+    widest = kernel.widest
+    if widest in kernel.inputs:
+        return f"{r.names[widest]}.size"
+    return " * ".join(r.length(n, kernel.first) for n in r.plan.lengths.of(widest))
+
+
+def _rows(r: Renderer, kernel: Kernel) -> str:
+    return r.length(r.plan.lengths.of(kernel.widest)[0], kernel.first)
+
+
+class _Tiled:
+    """One kernel as a function of tiles.
+
+    Arrays from outside and those that outlast the kernel are parameters; a part of their rows is a local name with an
+    underscore behind it. What only passes between steps lives in arrays of the size of a tile.
+    """
+
+    def __init__(self, r: Renderer, kernel: Kernel, arrays: dict[Buffer, str]) -> None:
+        self.r, self.kernel, self.arrays = r, kernel, arrays
+        self.name = r.writer.fresh("k")
+        self.parameters: dict[str, str] = {}  # name inside to expression outside
+        self.cells: dict[Buffer | Variable, str] = {}  # memory that outlasts the kernel to the array's name
+        self.local: dict[Buffer | Variable, str] = {}  # memory inside to its array's name
+
+    def render(self, size: str, rows: str) -> None:
+        """Write the call, and aside the function."""
+        r, kernel = self.r, self.kernel
+        lasting = [v for v, s in kernel.made.items() if r.plan.blocks[v].root is v and self._lasts(v)]
+        for variable in lasting:
+            if variable not in kernel.over_rows:
+                self._whole(variable)
+        self._function(lasting)
+        r.writer.namespace.update({run_tiles.__name__: run_tiles, chunks_of.__name__: chunks_of})
+        for variable in kernel.over_rows:
+            self._parts(variable, rows)
+        values = ", ".join(self.parameters.values())
+        r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
+        for variable in kernel.over_rows:
+            self._combine(variable)
+        for variable in self._views_needed():
+            node = variable.owner
+            args = [r.names[v] for v in node.inputs]
+            r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
+
+    def _views_needed(self) -> list[Any]:
+        """The views made inside that are read behind the kernel, and those they are made from."""
+        needed: list[Any] = []
+        for variable, step in reversed(self.kernel.made.items()):
+            wanted = self.r.is_read_after(variable, self.kernel.last) or any(variable in v.owner.inputs for v in needed)
+            if wanted and step.node.op.view_map:
+                needed.append(variable)
+        return needed[::-1]
+
+    def _lasts(self, variable: Variable) -> bool:
+        return self.r.plan.blocks[variable].dies > self.kernel.last
+
+    # ---- outside ----------------------------------------------------------------------------------------------
+
+    def _cell(self, step: Step) -> Buffer | Variable:
+        """The memory a step computes into: a buffer, an array from outside, or one of its own."""
+        variable, into = step.node.outputs[0], step.into
+        while isinstance(into, Variable):
+            block = self.r.plan.blocks[into]
+            if block.buffer is not None:
+                return block.buffer
+            if into not in self.kernel.made:
+                return into
+            variable, into = into, self.kernel.made[into].into
+        return into if into is not None else variable
+
+    def _whole(self, variable: Variable) -> None:
+        """The array of a result that outlasts the kernel, made before the loop."""
+        r, name = self.r, self.r.names[variable]
+        cell = self._cell(self.kernel.made[variable])
+        outside = isinstance(cell, Variable) and cell is not variable
+        array = r.names[cell] if outside else self._array(cell, variable)  # type: ignore[index]
+        if array != name:
+            r.line(f"{name} = {array}", variable.owner)
+        self.cells[cell] = name
+
+    def _array(self, cell: Buffer | Variable, variable: Variable) -> str:
+        r = self.r
+        if isinstance(cell, Buffer):
+            if cell in self.arrays:
+                return self.arrays[cell]
+            if cell.use is not Use.FRESH and cell.shape is not None:
+                return r.buffer_array(cell)
+        return f"np.empty({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
+
+    def _parts(self, variable: Variable, rows: str) -> None:
+        lengths = [self.r.length(n, self.kernel.first) for n in self.r.plan.lengths.of(variable)]
+        shape = tuple_text([f"chunks_of({rows})", *lengths])
+        self.r.writer.line(f"{self._part_name(variable)} = np.empty({shape}, {self.r.dtype(variable.type.dtype)})")
+
+    def _part_name(self, variable: Variable) -> str:
+        return self.r.names[variable].replace("t", "p", 1)
+
+    def _combine(self, variable: Variable) -> None:
+        r, step = self.r, self.kernel.made[variable]
+        out = ""
+        cell = self._cell(step)
+        if isinstance(cell, Buffer) and cell.use is not Use.FRESH and cell.shape is not None:
+            out = f", out={self.arrays.get(cell) or r.buffer_array(cell)}"
+        ufunc = step.node.op.reduction.ufunc.__name__
+        r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, axis=0{out})", step.node)
+
+    # ---- inside -----------------------------------------------------------------------------------------------
+
+    def _function(self, lasting: list[Variable]) -> None:
+        r, kernel = self.r, self.kernel
+        slices = [r.names[v] for v, by_rows in kernel.inputs.items() if by_rows]
+        slices += [r.names[v] for v in lasting if v not in kernel.over_rows]
+        for name in [*(r.names[v] for v in kernel.inputs), *slices]:
+            if name not in r.writer.namespace:  # constants are there anyhow
+                self.parameters[name] = name
+        for variable in kernel.over_rows:
+            self.parameters[self._part_name(variable)] = self._part_name(variable)
+        scratch = self._inner_arrays()
+        with r.writer.aside():
+            names = ", ".join(["tiles", "step", *self.parameters])
+            with r.writer.indented(f"def {self.name}({names}):", f"the rows of {kernel}"):
+                for name, shape, dtype in scratch:
+                    r.writer.line(f"{name} = np.empty({shape}, {dtype})")
+                with r.writer.indented("for chunk, rows in tiles:"), r.writer.indented("for i in rows:"):
+                    r.writer.line("j = min(i + step, rows.stop)")
+                    for name in dict.fromkeys(slices):
+                        r.writer.line(f"{name}_ = {name}[i:j]")
+                    for name, _, _ in scratch:
+                        r.writer.line(f"{name}_ = {name}[:j - i]")
+                    self._steps()
+            r.writer.current = None
+
+    def _inner_arrays(self) -> list[tuple[str, str, str]]:
+        """Scratch of the size of a tile for each memory that does not outlast the kernel: name, shape, dtype."""
+        r, found = self.r, []
+        for variable, step in self.kernel.made.items():
+            if r.plan.blocks[variable].root is not variable or variable in self.kernel.over_rows:
+                continue
+            cell = self._cell(step)
+            if cell in self.cells or cell in self.local or (isinstance(cell, Variable) and cell in self.kernel.inputs):
+                continue
+            if step.into is None and not isinstance(cell, Buffer) and not step.node.op.accepts_out:
+                continue
+            lengths = []
+            for n in r.plan.lengths.of(variable)[1:]:
+                text = r.length(n, self.kernel.first)
+                if not text.isdigit():
+                    known = {expression: name for name, expression in self.parameters.items()}
+                    name = known.get(text) or (text if text.isidentifier() else r.writer.fresh("n"))
+                    self.parameters[name] = text
+                    text = name
+                lengths.append(text)
+            name = self.local[cell] = r.writer.fresh("w")
+            found.append((name, tuple_text(["step", *lengths]), r.dtype(variable.type.dtype)))
+        return found
+
+    def _steps(self) -> None:
+        r, kernel = self.r, self.kernel
+        inside = {v: r.names[v] + "_" for v, by_rows in kernel.inputs.items() if by_rows}
+        for step in kernel.steps:
+            node, role = step.node, kernel.role(step)
+            variable = node.outputs[0]
+            r.writer.current = step
+            args = [inside.get(v, r.names[v]) if i in role.by_rows else r.names[v] for i, v in enumerate(node.inputs)]
+            target = r.names[variable] + "_"
+            if variable in kernel.over_rows:
+                self._reduce_rows(step, args)
+                continue
+            out = None
+            if r.plan.blocks[variable].root is variable:
+                cell = self._cell(step)
+                name = self.cells.get(cell) or self.local.get(cell)
+                if name is None and isinstance(cell, Variable) and cell in kernel.inputs:
+                    name = r.names[cell]
+                out = f"{name}_" if name else None
+            expression = lowering_of(node.op)(r, node, args, target, out)
+            if expression is not None:
+                if out is not None and self._lasts(variable) and f"out={out})" not in expression:
+                    r.line(f"{out}[...] = {expression}", node)
+                    expression = out
+                if expression != target:
+                    r.line(f"{target} = {expression}", node)
+            inside[variable] = target
+
+    def _reduce_rows(self, step: Step, args: list[str]) -> None:
+        r, node = self.r, step.node
+        part = self._part_name(node.outputs[0])
+        target = r.names[node.outputs[0]] + "_"
+        expression = lowering_of(node.op)(r, node, args, target, None)
+        r.line(f"{target} = {expression}", node)
+        ufunc = node.op.reduction.ufunc.__name__
+        r.writer.line(f"{part}[chunk] = {target} if i == rows.start else np.{ufunc}({part}[chunk], {target})")

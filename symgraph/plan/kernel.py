@@ -1,0 +1,159 @@
+"""Kernel: steps that one loop over their common rows can do together, whatever backend writes the loop.
+
+A tensor's *rows* run along its first axis. Elementwise operations, reductions within a row and changes of the axes
+behind the first compute row k of their result from row k of their operands (or from operands that are the same for
+all rows), so any number of them can be done for a few rows at a time, with what they pass on to each other staying in
+the cache or in registers. A reduction over the rows themselves can end such a loop: every part of the rows gives a
+part of its result. These facts are an operation's `Role`; nothing else about it matters to fusion.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from symgraph.graph.basic import Apply, Variable
+from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.reduce import Reduce
+from symgraph.tensor.shape import DimShuffle
+
+if TYPE_CHECKING:
+    from symgraph.plan.plan import Step
+
+__all__ = ["Kernel", "Role", "role_of"]
+
+_SMALL = 32768  # elements; below, a loop over tiles has nothing to gain
+
+#: Rough costs of one element in nanoseconds on one core. They decide from what size on a loop in tiles pays, so only
+#: the order of magnitude matters: arithmetic moves memory, the others compute.
+_CHEAP, _DEAR = 0.4, 2.0
+_CHEAP_FUNCTIONS = frozenset((
+    "add", "sub", "mul", "neg", "abs", "sqr", "maximum", "minimum", "clip", "switch", "cast", "identity", "second",
+    "eq", "neq", "lt", "le", "gt", "ge", "and_", "or_", "xor", "invert", "logical_and", "logical_or", "logical_xor",
+    "logical_not", "isnan", "isinf", "isfinite", "signbit", "sgn", "floor", "ceil", "trunc", "true_div", "reciprocal",
+    "sqrt", "conj", "real", "imag",
+))
+_COMBINED = frozenset(("sum", "max", "min", "top"))  # reductions whose parts combine by the same function
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an application does with rows.
+
+    Attributes
+    ----------
+    by_rows : tuple of int
+        The inputs of which it reads row k for row k. It reads the others whole for every row.
+    over_rows : bool
+        Whether it reduces over the rows: its result has none.
+    cost : float
+        Of one element of the largest operand, in nanoseconds.
+    """
+
+    by_rows: tuple[int, ...]
+    over_rows: bool = False
+    cost: float = _CHEAP
+
+
+def role_of(node: Apply) -> Role | None:
+    """An application's role, or None when it cannot be part of a loop over rows."""
+    op = node.op
+    if type(op) is Elemwise:
+        return _elemwise_role(node, op)
+    kind = node.inputs[0].type if node.inputs else None
+    if type(op) is Reduce and kind.shape[:1] not in ((), (1,)):  # type: ignore[union-attr]
+        if 0 not in op.axes:
+            return Role((0,))
+        exact = op.acc_dtype in (None, node.outputs[0].type.dtype) and node.outputs[0].type.dtype != "float16"
+        return Role((0,), over_rows=True) if op.kind in _COMBINED and exact else None
+    if type(op) is DimShuffle and op.order[:1] == (0,) and kind.shape[0] != 1:  # type: ignore[union-attr]
+        return Role((0,), cost=0.0)
+    return None
+
+
+def _elemwise_role(node: Apply, op: Elemwise) -> Role | None:
+    out = node.outputs[0].type
+    if out.ndim == 0 or out.shape[0] == 1:
+        return None
+    rows = tuple([i for i, v in enumerate(node.inputs) if v.type.ndim == out.ndim and v.type.shape[0] != 1])
+    if not rows:
+        return None
+    return Role(rows, cost=_CHEAP if op.scalar.name.partition("{")[0] in _CHEAP_FUNCTIONS else _DEAR)
+
+
+@dataclass(eq=False)
+class Kernel:
+    """Steps done together in one loop over rows.
+
+    Attributes
+    ----------
+    index : int
+    steps : list of Step
+        In order, one directly after the other in the plan.
+    """
+
+    index: int
+    steps: list[Step]
+
+    @property
+    def first(self) -> int:
+        """The index of its first step."""
+        return self.steps[0].index
+
+    @property
+    def last(self) -> int:
+        """The index of its last step."""
+        return self.steps[-1].index
+
+    def role(self, step: Step) -> Role:
+        """What one of its steps does with rows."""
+        return self.roles[step]
+
+    @cached_property
+    def roles(self) -> dict[Step, Role]:
+        """What each of its steps does with rows."""
+        roles = {step: role_of(step.node) for step in self.steps}
+        return {step: role for step, role in roles.items() if role is not None}
+
+    @cached_property
+    def made(self) -> dict[Variable, Step]:
+        """What its steps make, each with its step."""
+        return {step.node.outputs[0]: step for step in self.steps}
+
+    @cached_property
+    def inputs(self) -> dict[Variable, bool]:
+        """What its steps read from outside, in order of first use; whether anything reads it by rows."""
+        found: dict[Variable, bool] = {}
+        for step, role in self.roles.items():
+            for i, variable in enumerate(step.node.inputs):
+                if variable not in self.made:
+                    found[variable] = found.get(variable, False) or i in role.by_rows
+        return found
+
+    @cached_property
+    def over_rows(self) -> list[Variable]:
+        """The results that have no rows, being reduced over them."""
+        return [v for v, step in self.made.items() if self.roles[step].over_rows]
+
+    @cached_property
+    def cost(self) -> float:
+        """Of one element, in nanoseconds, roughly."""
+        return sum(role.cost for role in self.roles.values())
+
+    @cached_property
+    def widest(self) -> Variable:
+        """A variable with rows and as many axes longer than 1 as any, if possible from outside."""
+        rows = [v for v, by_rows in self.inputs.items() if by_rows] + [v for v in self.made if v not in self.over_rows]
+        return max(rows, key=lambda v: v.type.ndim - sum(n == 1 for n in v.type.shape))
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether there is more to do than to move memory once, on arrays not known to be small."""
+        shape = self.widest.type.shape
+        reduces = any(isinstance(step.node.op, Reduce) for step in self.steps)
+        return (reduces or self.cost > _CHEAP) and (None in shape or math.prod(shape) >= _SMALL)
+
+    def __str__(self) -> str:
+        return f"k{self.index} (steps {self.first} to {self.last})"

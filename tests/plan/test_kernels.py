@@ -1,0 +1,179 @@
+"""Kernels: which steps share a loop, that the loop is legal, and that tiles give what whole arrays give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import symgraph as sg
+import symgraph.tensor as T
+from backends.numpy import threads, tiles
+from symgraph.graph.basic import Apply
+from symgraph.plan.fusion import fuse
+from symgraph.plan.kernel import role_of
+from tests.plan.test_fuzz import RELAXED, check, choices
+
+
+@pytest.fixture
+def always_in_tiles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every kernel runs in tiles, of a few elements each, on three threads."""
+    for module, name, value in ((tiles, "_LEAST", 0), (tiles, "_MOST", 0), (tiles, "_LEAST_ROWS", 1),
+                                (threads, "_TILE", 3), (threads, "_LEAST_OF_CHUNK", 1)):
+        monkeypatch.setattr(module, name, value)
+    with sg.config.change_flags(threads=3):
+        yield
+
+
+def kernels_of(f: Any) -> list[list[str]]:
+    """The operations of each kernel."""
+    return [[str(step.node.op) for step in kernel.steps] for kernel in f.plan.kernels]
+
+
+# ---- what is fused ----------------------------------------------------------------------------------------------
+
+
+def test_a_chain_is_one_kernel() -> None:
+    x, y = T.dvectors("xy")
+    f = sg.function([x, y], T.tanh(x * y) + T.exp(x))
+    assert kernels_of(f) == [["mul", "tanh", "exp", "add"]]
+
+
+def test_a_row_reduction_stays_inside() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], T.nnet.softmax(x))
+    assert [kernel.steps for kernel in f.plan.kernels] == [f.plan.steps]
+
+
+def test_a_reduction_over_rows_ends_a_kernel() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], T.exp(x - T.exp(x).sum(axis=0)))
+    assert [len(k) for k in kernels_of(f)] == [2, 2]
+
+
+def test_both_sums_of_one_array_share_a_kernel() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], [x.sum(axis=0), x.sum(axis=1), x.max()])
+    assert [len(k) for k in kernels_of(f)] == [3]
+
+
+def test_a_product_in_between_keeps_apart() -> None:
+    x, w = T.dmatrices("xw")
+    e = T.exp(x)
+    f = sg.function([x, w], T.tanh(T.dot(e, w)) + e)  # exp must be whole before the product, tanh comes after it
+    made = {str(step.node.op): step.kernel for step in f.plan.steps}
+    assert made["exp"] is not made["tanh"]
+    assert made["tanh"] is made["add"]
+
+
+def test_a_result_that_returns_through_another_unit_keeps_apart() -> None:
+    x = T.dmatrix("x")
+    exp = T.exp(x)
+    f = sg.function([x], exp * T.exp(exp.sum(axis=0)) + T.cumsum(T.tanh(exp), axis=0))
+    f.plan.check()
+    e = np.exp(np.eye(3))
+    np.testing.assert_allclose(f(np.eye(3)), e * np.exp(e.sum(axis=0)) + np.cumsum(np.tanh(e), axis=0))
+
+
+def test_small_arrays_of_known_shape_need_no_kernel() -> None:
+    x = T.tensor("float64", shape=(10, 10))
+    assert sg.function([x], T.exp(x) + 1).plan.kernels == []
+
+
+def units_are_legal(nodes: list[Apply]) -> None:
+    """No circle between units, and inside a loop everything is read row by row."""
+    units = fuse(nodes)
+    assert sorted(map(id, (n for unit, _ in units for n in unit))) == sorted(map(id, nodes))
+    graph = nx.DiGraph()
+    maker = {o: k for k, (unit, _) in enumerate(units) for node in unit for o in node.outputs}
+    graph.add_edges_from((maker[v], k) for k, (unit, _) in enumerate(units) for node in unit for v in node.inputs
+                         if v in maker and maker[v] != k)
+    assert nx.is_directed_acyclic_graph(graph)
+    assert all(a < b for a, b in graph.edges)
+    for k, (unit, loop) in enumerate(units):
+        for node in unit if loop else ():
+            role = role_of(node)
+            assert role is not None
+            inside = [i for i, v in enumerate(node.inputs) if maker.get(v) == k]
+            assert set(inside) <= set(role.by_rows)
+            assert not any(role_of(node.inputs[i].owner).over_rows for i in inside)  # type: ignore[union-attr]
+
+
+@RELAXED
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=40))
+def test_units_of_random_graphs(moves: list[tuple[int, int, int]]) -> None:
+    x = T.dmatrix("x")
+    pool = [x, T.dvector("b")]
+    for kind, i, j in moves:
+        a, b = pool[i % len(pool)], pool[j % len(pool)]
+        made = [lambda a, b: T.exp(a), lambda a, b: a + b, lambda a, b: a.sum(axis=0) if a.ndim else a,
+                lambda a, b: a.max(axis=-1, keepdims=True) if a.ndim else a, lambda a, b: a.T,
+                lambda a, b: T.dot(a, b) if a.ndim == b.ndim == 2 else T.tanh(b)][kind](a, b)
+        pool.append(made)
+    graph = sg.graph.FunctionGraph([x, pool[1]], pool[2:])
+    units_are_legal(graph.toposort())
+
+
+# ---- what a kernel gives ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("always_in_tiles")
+class TestTiles:
+    @RELAXED
+    @given(st.binary(min_size=40, max_size=800))
+    def test_memory_of_random_programs(self, numbers: bytes) -> None:
+        check(choices(numbers))
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(3600)
+    @pytest.mark.parametrize("block", range(10))
+    def test_memory_of_many_random_programs(self, block: int) -> None:
+        for seed in range(500 * block, 500 * (block + 1)):
+            rng = np.random.default_rng(seed)
+            try:
+                check(lambda n, rng=rng: int(rng.integers(n)), threads=4 if seed % 20 == 0 else 0)  # type: ignore[misc]
+            except Exception as error:
+                error.add_note(f"seed {seed}")
+                raise
+
+    def test_lengths_are_checked_before_the_loop(self) -> None:
+        x, y, b = T.dmatrix("x"), T.dmatrix("y"), T.dvector("b")
+        f = sg.function([x, y, b], T.exp(x * y) + b)
+        with pytest.raises(ValueError, match=r"add: shapes \(4, 3\) and \(2,\) do not fit together"):
+            f(np.ones((4, 3)), np.ones((4, 3)), np.ones(2))
+        with pytest.raises(ValueError, match=r"mul: shapes \(4, 3\) and \(5, 3\) do not fit together"):
+            f(np.ones((4, 3)), np.ones((5, 3)), np.ones(3))
+
+    def test_an_error_in_a_tile_names_the_line(self) -> None:
+        x = T.dvector("x")
+        y = T.log(x) * 2
+        f = sg.function([x], y)
+        with np.errstate(divide="raise"), pytest.raises(FloatingPointError) as caught:
+            f(np.arange(100.0))
+        assert "test_kernels.py" in "".join(caught.value.__notes__)
+        with np.errstate(divide="ignore"):
+            assert f(np.arange(100.0))[0] == -np.inf
+
+    def test_the_number_of_threads_does_not_matter(self) -> None:
+        x = T.fmatrix("x")
+        f = sg.function([x], [T.exp(x).sum(), T.tanh(x).sum(axis=0), T.nnet.softmax(x).max()])
+        value = np.random.default_rng(0).normal(size=(301, 7)).astype("float32")
+        wanted = f(value)
+        for count in (1, 2, 5):
+            with sg.config.change_flags(threads=count):
+                for got, right in zip(f(value), wanted, strict=True):
+                    np.testing.assert_array_equal(got, right)
+
+
+def test_large_arrays_go_through_tiles() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], [T.exp(x).sum(axis=0), T.log(1 + T.exp(x))])
+    value = np.random.default_rng(0).normal(size=(3000, 100))
+    sums, softplus = f(value)
+    np.testing.assert_allclose(sums, np.exp(value).sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(softplus, np.logaddexp(0, value), rtol=1e-13)
