@@ -79,6 +79,7 @@ def _count(value: Any) -> int:
 
 
 _LEVELS = ("ignore", "warn", "raise")
+_FLOAT64_LEVELS = (*_LEVELS, "pdb")
 
 FLAGS: dict[str, Flag] = {
     flag.name: flag
@@ -89,7 +90,8 @@ FLAGS: dict[str, Flag] = {
              "float64 on the CPU and float32 on cuda unless set", ("", "float16", "float32", "float64")),
         Flag("cast_policy", "floatX", "`floatX`: a float result that no wider float forced is capped at floatX; "
              "`numpy`: promotion exactly as NumPy's", ("floatX", "numpy")),
-        Flag("warn_float64", "ignore", "what to do when an operation without float64 inputs makes float64", _LEVELS),
+        Flag("warn_float64", "ignore", "what to do when an operation without float64 inputs makes float64",
+             _FLOAT64_LEVELS),
         Flag("mode", "FAST_RUN", "the default compilation mode",
              ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode", "None")),
         Flag("on_unused_input", "raise", "what `function` does about an input nothing uses", _LEVELS),

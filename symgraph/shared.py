@@ -130,6 +130,31 @@ class SharedVariable(Variable):
         with self.container.lock:
             self.container.value = value
 
+    def swap_value(self, new_value: Any, borrow: bool = False) -> Any:
+        """Replace the value and return the one before, with no call of a function in between.
+
+        Parameters
+        ----------
+        new_value : array-like
+        borrow : bool
+            Keep the array itself rather than a copy. What is returned is nobody else's in either case.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When the value is not of the variable's type; the old value stays.
+
+        Examples
+        --------
+        >>> w = shared(1.0)
+        >>> float(w.swap_value(2.0)), float(w.get_value())
+        (1.0, 2.0)
+        """
+        with self.container.lock:
+            old = self.get_value()
+            self.set_value(new_value, borrow)
+            return old
+
     def _filtered(self, value: Any) -> Any:
         try:
             return self.type.filter(value, self.strict, self.allow_downcast)

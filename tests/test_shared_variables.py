@@ -243,3 +243,17 @@ def test_shared_variables_behave_as_variables() -> None:
     assert sg.SharedVariable in type(s).__mro__
     np.testing.assert_array_equal((s[1:] + 1).eval(), [2, 3])
     np.testing.assert_array_equal(sg.grad((s ** 2).sum(), s).eval(), [0, 2, 4])
+
+
+def test_swapped_values_are_nobody_elses() -> None:
+    first, second = np.zeros(2), np.ones(2)
+    s = sg.shared(first, borrow=True)
+    old = s.swap_value(second)
+    first[0] = second[0] = 7.0
+    np.testing.assert_array_equal(old, [0.0, 0.0])
+    np.testing.assert_array_equal(s.get_value(), [1.0, 1.0])
+    assert s.swap_value(second, borrow=True)[0] == 1.0
+    assert s.get_value(borrow=True) is second
+    with pytest.raises(TypeError, match="dimensions"):
+        s.swap_value(3.0)
+    assert s.get_value(borrow=True) is second

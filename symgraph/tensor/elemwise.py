@@ -416,6 +416,10 @@ def float_policy(who: str, inputs: Sequence[Variable], out: TensorType) -> str |
                    "inputs, or set cast_policy=floatX and a floatX other than float64")
         if config.warn_float64 == "raise":
             raise TypeError(message)
+        if config.warn_float64 == "pdb":
+            print(message)
+            breakpoint()
+            return None
         warnings.warn_explicit(message, UserWarning, origin.filename, origin.lineno)
     return None
 

@@ -191,6 +191,18 @@ class TensorVariable(TensorOperators, Variable):
 
         return subtensor(self, key)
 
+    def set(self, value: Any) -> Any:
+        """For a part ``x[i]``: all of `x` with other values there, as ``T.set_subtensor(x[i], value)``."""
+        from symgraph.tensor.subtensor import set_subtensor
+
+        return set_subtensor(self, value)
+
+    def inc(self, value: Any) -> Any:
+        """For a part ``x[i]``: all of `x` with something added there, as ``T.inc_subtensor(x[i], value)``."""
+        from symgraph.tensor.subtensor import inc_subtensor
+
+        return inc_subtensor(self, value)
+
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise", **numpy: Any) -> Any:
         """The elements (or slices along `axis`) at `indices`."""
         _refuse("take", numpy)

@@ -109,3 +109,14 @@ def test_hypot_has_the_gradient_zero_at_the_origin() -> None:
     gx, gy = sg.function([x, y], gradients)(np.array([0.0, 3.0, -0.0]), np.array([0.0, 4.0, 2.0]))
     np.testing.assert_array_equal(gx, [0.0, 0.6, 0.0])
     np.testing.assert_array_equal(gy, [0.0, 0.8, 1.0])
+
+
+def test_a_float64_from_nowhere_opens_the_debugger(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    opened = []
+    monkeypatch.setattr("sys.breakpointhook", lambda: opened.append(True))
+    i, x = T.lvector("i"), T.fvector("x")
+    with sg.config.change_flags(cast_policy="numpy", warn_float64="pdb"):
+        assert (i * x).dtype == "float64"
+        assert (x * x).dtype == "float32"
+    assert opened == [True]
+    assert "gives float64, at test_float_policy.py" in capsys.readouterr().out

@@ -75,3 +75,16 @@ def test_round() -> None:
     assert round(x).dtype == "int64"
     np.testing.assert_array_equal(round(x, 1).eval({x: [1.25, -0.375]}), np.round([1.25, -0.375], 1))
     np.testing.assert_array_equal(x.round("half_away_from_zero").eval({x: [0.5, -2.5]}), [1.0, -3.0])
+
+
+def test_parts_with_other_values() -> None:
+    x, y = T.matrix("x"), T.vector("y")
+    made = [x[0].set(y), x[:, 1].inc(2.0), x[T.lt(x, 0)].set(0.0), x[[0, 0]].inc(y)]
+    a, b = A.copy(), np.array([1.0, 2.0, 3.0])
+    found = sg.function([x, y], made)(a, b)
+    np.testing.assert_array_equal(found[0], [b, A[1]])
+    np.testing.assert_array_equal(found[1], A + [0.0, 2.0, 0.0])
+    np.testing.assert_array_equal(found[2], np.where(A < 0, 0.0, A))
+    np.testing.assert_array_equal(found[3], [A[0] + 2 * b, A[1]])
+    with pytest.raises(TypeError, match="set_subtensor"):
+        x.set(y)
