@@ -13,8 +13,8 @@ from backends.numpy.lowering import lowering_of
 from backends.numpy.tiles import render_kernel
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program
-from symgraph.graph.basic import Apply, Variable
-from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use, find_numbers, takes_number
 from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
@@ -65,6 +65,9 @@ class Renderer:
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
         for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
             self.read_at[variable] = len(plan.steps)
+        results = [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]
+        self.numbers = find_numbers(plan.steps, results) if monitor is None else set()
+        self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
         self.commits_products = monitor is None and any(step.commits for step in plan.steps)
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
@@ -113,7 +116,8 @@ class Renderer:
             self.names[variable] = f"x{i}"
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
-            self.writer.namespace[f"c{i}"] = variable.data
+            data = variable.data
+            self.writer.namespace[f"c{i}"] = data[()] if isinstance(data, np.ndarray) and data.ndim == 0 else data
         for variable in [*plan.shared, *(u.target for u in plan.updates)]:
             if variable not in self.storages:
                 self.storages[variable] = f"S{len(self.storages)}"
@@ -285,7 +289,7 @@ class Renderer:
         """Write one step, on whole arrays."""
         node, writer = step.node, self.writer
         writer.current = step
-        args = [self.names[v] for v in node.inputs]
+        args = [self._argument(node, i) for i in range(len(node.inputs))]
         if step.kernel is None or self.monitor is not None:
             self.guard(step)
         out = self._destination(step)
@@ -305,7 +309,19 @@ class Renderer:
         if self.monitor is not None:
             writer.namespace["monitor"] = self.monitor
             bound = writer.bind(step, "step")
-            writer.line(f"monitor({bound}, ({', '.join(args)}{',' if len(args) == 1 else ''}), ({target},))")
+            writer.line(f"monitor({bound}, {tuple_text([self.names[v] for v in node.inputs])}, ({target},))")
+
+    def _argument(self, node: Apply, place: int) -> str:
+        """How an input is written: a number of Python where one will do, else the array."""
+        variable = node.inputs[place]
+        if variable in self.numbers or not takes_number(node, place, self.numbers):
+            return self.names[variable]
+        if isinstance(variable, Constant):
+            return str(int(variable.data))
+        if variable not in self.integers:
+            self.integers[variable] = self.writer.fresh("i")
+            self.writer.line(f"{self.integers[variable]} = int({self.names[variable]})")
+        return self.integers[variable]
 
     def _destination(self, step: Step) -> str | None:
         """The expression of the array a step computes into."""
