@@ -481,3 +481,10 @@ def identity_like(x: Any, dtype: Any = None) -> Any:
     return eye(variable.shape[0], variable.shape[1], dtype=dtype or variable.type.dtype)
 
 
+def __getattr__(name: str) -> Any:
+    """Theano keeps most functions of tensors in this module: whatever is public among them is found here too."""
+    import symgraph.tensor
+
+    if name in getattr(symgraph.tensor, "__all__", ()):
+        return getattr(symgraph.tensor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

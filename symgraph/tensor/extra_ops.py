@@ -19,6 +19,7 @@ from symgraph.tensor.choosing import (
     unravel_index,
 )
 from symgraph.tensor.counting import RepeatPlaces, bincount, searchsorted, unique
+from symgraph.tensor.counting import Unique as Unique
 from symgraph.tensor.cumulative import cumprod, cumsum, diff
 from symgraph.tensor.dimshuffle import dimshuffle, expand_dims, normalize_axis, shape_padleft, squeeze
 from symgraph.tensor.elemwise import cast, elemwise
