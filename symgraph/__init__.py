@@ -8,6 +8,7 @@
 """
 
 import sys as _sys
+from typing import Any as _Any
 
 from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
 
@@ -55,3 +56,15 @@ _set_array_namespace(_array_namespace)
 
 # Theano keeps shared variables among the tensors; here they come after them.
 setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010
+
+
+def _verify_grad(*args: _Any, **options: _Any) -> None:
+    """Compare derivatives with finite differences: `symgraph.testing.verify_grad`."""
+    from symgraph.testing import verify_grad
+
+    verify_grad(*args, **options)
+
+
+for _name, _value in {"TensorSharedVariable": _sys.modules["symgraph.shared"].TensorSharedVariable,
+                      "verify_grad": _verify_grad}.items():
+    setattr(tensor, _name, _value)

@@ -15,7 +15,7 @@ from benchmarks.cpu.workload import Build, Case, Settings
 
 __all__ = ["Tuned", "cases"]
 
-TILE = 32_768  # parameters at a time: their slopes, memories and scratch stay in the cache from one ufunc to the next
+TILE = 65_536  # parameters at a time: their slopes, memories and scratch stay in the cache from one ufunc to the next
 
 
 class Tuned:

@@ -20,7 +20,7 @@ from symgraph.tensor.variable import TensorConstant
 
 __all__ = [
     "ARange", "Alloc", "Eye", "alloc", "arange", "as_tensor", "as_tensor_variable", "constant", "empty", "eye", "full",
-    "full_like", "get_scalar_constant_value", "identity_like", "number_constant", "ones", "ones_like", "zeros",
+    "full_like", "get_scalar_constant_value", "identity", "identity_like", "number_constant", "ones", "ones_like", "zeros",
     "zeros_like",
 ]
 
@@ -419,6 +419,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
         kinds = [v.type.numpy_dtype for v in (start, stop, step)]
         dtype = np.result_type("int64", *kinds) if all(k.kind in "iub" for k in kinds) else np.result_type(
             *(k for k in kinds if k.kind not in "iub"))
+    if isinstance(step, Constant) and step.type.ndim == 0 and step.data == 0:
+        kind: type[Exception] = ZeroDivisionError if np.dtype(dtype).kind in "iu" else ValueError  # as NumPy
+        raise kind("arange: a step of 0 leads nowhere")
     return ARange(_dtype_name(dtype))(start, stop, step)
 
 
@@ -458,6 +461,18 @@ def eye(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Any:
     return Eye(_dtype_name(dtype))(n, n if m is None else m, k)
 
 
+def identity(n: Any, dtype: Any = None) -> Any:
+    """The identity matrix of `n` rows, as `numpy.identity`.
+
+    Examples
+    --------
+    >>> identity(2, "int64").eval()
+    array([[1, 0],
+           [0, 1]])
+    """
+    return eye(n, dtype=dtype)
+
+
 def identity_like(x: Any, dtype: Any = None) -> Any:
     """The identity matrix in the shape of the matrix `x`."""
     variable = as_tensor_variable(x)
@@ -466,3 +481,10 @@ def identity_like(x: Any, dtype: Any = None) -> Any:
     return eye(variable.shape[0], variable.shape[1], dtype=dtype or variable.type.dtype)
 
 
+def __getattr__(name: str) -> Any:
+    """Theano keeps most functions of tensors in this module: whatever is public among them is found here too."""
+    import symgraph.tensor
+
+    if name in getattr(symgraph.tensor, "__all__", ()):
+        return getattr(symgraph.tensor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

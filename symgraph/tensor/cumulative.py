@@ -93,7 +93,7 @@ def _accumulate(kind: str, x: Any, axis: int | None) -> Any:
     variable = as_tensor_variable(x)
     if axis is None:
         variable, axis = flatten(variable), 0
-    return Accumulate(kind, normalize_axis(axis, variable.type.ndim))(variable)
+    return Accumulate(kind, normalize_axis(axis, variable.type.ndim, f"cum{kind}"))(variable)
 
 
 def cumsum(x: Any, axis: int | None = None) -> Any:
@@ -189,7 +189,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         raise ValueError(f"diff: how often to take differences is an integer and not negative, not {n!r}")
     if variable.type.ndim == 0:
         raise ValueError("diff takes at least one dimension, not a scalar")
-    axis = normalize_axis(axis, variable.type.ndim)
+    axis = normalize_axis(axis, variable.type.ndim, "diff")
     if n and (prepend is not None or append is not None):
         variable = _extended(variable, prepend, append, axis)
     before = (slice(None),) * axis

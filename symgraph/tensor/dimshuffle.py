@@ -112,17 +112,26 @@ def dimshuffle(x: Any, pattern: Sequence[Any]) -> Any:
     """
     variable = as_tensor_variable(x)
     ndim = variable.type.ndim
-    order = tuple("x" if isinstance(a, str) and a == "x" else normalize_axis(a, ndim) for a in pattern)
+    order = tuple("x" if isinstance(a, str) and a == "x" else normalize_axis(a, ndim, "dimshuffle") for a in pattern)
     if order == tuple(range(ndim)):
         return variable
     return DimShuffle(order)(variable)
 
 
-def normalize_axis(axis: Any, ndim: int) -> int:
+def normalize_axis(axis: Any, ndim: int, who: str | None = None) -> int:
+    """An axis counted from the front.
+
+    Raises
+    ------
+    TypeError
+        When it is no integer.
+    numpy.exceptions.AxisError
+        When it is out of range; a ValueError and an IndexError.
+    """
     if not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"an axis is an integer or 'x', not {axis!r}")
+        raise TypeError(f"{who + ': ' if who else ''}an axis is an integer, not {axis!r}")
     if not -ndim <= axis < ndim:
-        raise ValueError(f"there is no axis {axis} in {ndim} dimensions")
+        raise np.exceptions.AxisError(int(axis), ndim, who)
     return int(axis) % ndim
 
 
@@ -140,7 +149,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
     variable = as_tensor_variable(x)
     order = list(range(variable.type.ndim))
-    a, b = normalize_axis(axis1, len(order)), normalize_axis(axis2, len(order))
+    a, b = (normalize_axis(axis, len(order), "swapaxes") for axis in (axis1, axis2))
     order[a], order[b] = order[b], order[a]
     return dimshuffle(variable, order)
 
@@ -149,8 +158,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Move axes to new places; the others keep their order."""
     variable = as_tensor_variable(x)
     ndim = variable.type.ndim
-    sources = [normalize_axis(a, ndim) for a in np.atleast_1d(source).tolist()]
-    places = [normalize_axis(a, ndim) for a in np.atleast_1d(destination).tolist()]
+    sources = [normalize_axis(a, ndim, "moveaxis") for a in np.atleast_1d(source).tolist()]
+    places = [normalize_axis(a, ndim, "moveaxis") for a in np.atleast_1d(destination).tolist()]
     if len(sources) != len(places):
         raise ValueError("moveaxis: source and destination must name as many axes")
     order = [axis for axis in range(ndim) if axis not in sources]
@@ -176,7 +185,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     variable = as_tensor_variable(x)
     axes = [axis] if isinstance(axis, (int, np.integer)) else list(axis)
     ndim = variable.type.ndim + len(axes)
-    places = {normalize_axis(a, ndim) for a in axes}
+    places = {normalize_axis(a, ndim, "expand_dims") for a in axes}
     if len(places) != len(axes):
         raise ValueError(f"expand_dims: an axis is given twice in {axes}")
     old = iter(range(variable.type.ndim))

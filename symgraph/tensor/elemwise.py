@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,9 @@ _COMPARISONS = {"lt", "gt", "le", "ge", "eq", "neq"}
 
 class TensorOp(Op):
     """The base of operations on tensors: whatever is not symbolic becomes a tensor constant."""
+
+    #: What is raised at run time where lengths that must be equal are not.
+    unfit: ClassVar[type[Exception]] = ValueError
 
     def as_variable(self, value: Any) -> Variable:
         from symgraph.tensor.basic import as_tensor_variable

@@ -19,6 +19,7 @@ from symgraph.tensor.choosing import (
     unravel_index,
 )
 from symgraph.tensor.counting import RepeatPlaces, bincount, searchsorted, unique
+from symgraph.tensor.counting import Unique as Unique
 from symgraph.tensor.cumulative import cumprod, cumsum, diff
 from symgraph.tensor.dimshuffle import dimshuffle, expand_dims, normalize_axis, shape_padleft, squeeze
 from symgraph.tensor.elemwise import cast, elemwise
@@ -164,7 +165,8 @@ def triu(m: Any, k: Any = 0) -> Any:
 def _triangle(m: Any, k: Any, lower: bool, who: str) -> Any:
     variable = as_tensor_variable(m)
     if variable.type.ndim < 2:
-        raise ValueError(f"{who} takes matrices, not {variable.type}")
+        kind: type[Exception] = ValueError if variable.type.ndim else TypeError  # as NumPy
+        raise kind(f"{who} takes matrices, not {variable.type}")
     mask = tri(shape_i(variable, -2), shape_i(variable, -1), k if lower else k - 1, dtype="bool")
     zero = np.zeros((), variable.type.dtype)
     return elemwise(scalar.switch)(mask, variable, zero) if lower else elemwise(scalar.switch)(mask, zero, variable)

@@ -32,7 +32,8 @@ class _AlongAxis(TensorOp):
     def infer_type(self, *types: Type) -> Sequence[Type]:
         first = types[0]
         for kind in types:
-            assert isinstance(kind, TensorType) and isinstance(first, TensorType)
+            assert isinstance(kind, TensorType)
+            assert isinstance(first, TensorType)
             if kind.dtype != first.dtype or kind.ndim != first.ndim:
                 raise TypeError(f"{type(self).__name__} takes tensors of one type, not {first} and {kind}")
         return (first,)

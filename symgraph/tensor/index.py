@@ -105,6 +105,8 @@ class Indexing(TensorOp):
 
     spec: Spec
 
+    unfit = IndexError
+
     @property
     def is_advanced(self) -> bool:
         """Whether an index array is among the entries."""
@@ -128,7 +130,8 @@ class Indexing(TensorOp):
             return None if part is None else int(part)
 
         return tuple(
-            None if entry == NEWAXIS else ... if entry == NOTHING else slice(*map(integer, part)) if isinstance(entry, SliceSpec)
+            None if entry == NEWAXIS else ... if entry == NOTHING
+            else slice(*map(integer, part)) if isinstance(entry, SliceSpec)
             else np.asarray(part) if entry == ARRAY else int(part)
             for entry, part in zip(self.spec, self.parts(values), strict=True)
         )
@@ -163,7 +166,10 @@ class Indexing(TensorOp):
             elif entry == SCALAR and part.ndim != 0:
                 raise TypeError(f"an index that is not an array must be a scalar, not {part}")
             axis += _takes_axis(entry)
-        together = broadcast_static_shapes(arrays, "index arrays") if arrays else ()
+        try:
+            together = broadcast_static_shapes(arrays, "index arrays") if arrays else ()
+        except ValueError as error:
+            raise IndexError(str(error)) from None
         bounds = self.slices([SCALAR] * len(indices))
         return tuple(
             result_lengths(self.spec, x.shape, together, lambda axis: _static_slice(bounds[axis], x.shape[axis]))
@@ -277,7 +283,26 @@ def parse_index(x: Any, key: Any) -> tuple[Spec, list[Variable]]:
         spec.remove(NOTHING)
     while NOTHING not in spec and spec and isinstance(spec[-1], SliceSpec) and spec[-1].is_full and len(spec) > 1:
         spec.pop()
+    _check_constants(x, spec, inputs)
     return tuple(spec), inputs
+
+
+def _check_constants(x: Any, spec: Sequence[Entry], inputs: Sequence[Variable]) -> None:
+    """Refuse constant index arrays that are out of a known range."""
+    supply = iter(inputs)
+    axis = 0
+    for entry in spec:
+        if isinstance(entry, SliceSpec):
+            for part in entry.parts:
+                if part == SCALAR:
+                    next(supply)
+        elif entry in (ARRAY, SCALAR):
+            index, length = next(supply), x.type.shape[axis]
+            if isinstance(index, Constant) and length is not None:
+                wrong = index.data[(index.data >= length) | (index.data < -length)]  # type: ignore[attr-defined]
+                if wrong.size:
+                    raise IndexError(f"index {int(wrong.flat[0])} is out of bounds for axis {axis} with size {length}")
+        axis += _takes_axis(entry)
 
 
 def _axes_of(entry: Any) -> int:

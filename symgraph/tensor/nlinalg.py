@@ -10,25 +10,31 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
 from symgraph import scalar
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import alloc, arange, as_tensor_variable, eye, zeros
+from symgraph.tensor.checks import require
 from symgraph.tensor.decompositions import QR, SVD, as_floating, check_matrix
 from symgraph.tensor.dimshuffle import dimshuffle, moveaxis, normalize_axis
 from symgraph.tensor.eigen import Eig, Eigh, Eigvalsh
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.extra_ops import diagonal, trace
 from symgraph.tensor.inverses import Det, Lstsq, MatrixInverse, MatrixPinv, SLogDet
+from symgraph.tensor.linalg_classes import AllocDiag, ExtractDiag, TensorInv, TensorSolve
 from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.shape import reshape, shape_i
 from symgraph.tensor.subtensor import set_subtensor
 
 __all__ = [
-    "QR", "SVD", "Det", "Eig", "Eigh", "Eigvalsh", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet", "alloc_diag",
-    "det", "diag", "eig", "eigh", "eigvalsh", "extract_diag", "inv", "logabsdet", "lstsq", "matrix_dot",
-    "matrix_inverse", "matrix_power", "norm", "pinv", "qr", "slogdet", "svd", "tensorinv", "tensorsolve", "trace",
+    "QR", "SVD", "AllocDiag", "Det", "Eig", "Eigh", "Eigvalsh", "ExtractDiag", "Lstsq", "MatrixInverse", "MatrixPinv",
+    "QRFull", "QRIncomplete", "SLogDet", "TensorInv", "TensorSolve", "alloc_diag", "det", "diag", "eig", "eigh",
+    "eigvalsh", "extract_diag", "inv", "logabsdet", "lstsq", "matrix_dot", "matrix_inverse", "matrix_power", "norm",
+    "pinv", "qr", "slogdet", "svd", "tensorinv", "tensorsolve", "trace",
 ]
+
+QRFull = QRIncomplete = QR  # Theano's names: with Q, and without
 
 
 # ---- inverses ------------------------------------------------------------------------------------------------------
@@ -237,6 +243,9 @@ def matrix_power(M: Any, n: int) -> Any:
         raise TypeError(f"matrix_power: the exponent must be a Python integer, not {n!r}")
     power = as_tensor_variable(M) if n >= 0 else matrix_inverse(M)
     kind = check_matrix(power.type, "matrix_power", square=True)
+    if None in kind.shape[-2:] and n > 1:
+        square = elemwise(scalar.eq)(shape_i(power, -2), shape_i(power, -1))
+        power = require(power, square, "matrix_power takes square matrices", LinAlgError)
     if n == 0:
         return alloc(eye(shape_i(power, -1), dtype=kind.dtype), *(shape_i(power, i) for i in range(kind.ndim)))
     left, result = abs(int(n)), None

@@ -265,6 +265,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """
     a, b = _operands(a, b)
     if isinstance(axes, (int, np.integer)):
+        if not 0 <= axes <= min(a.type.ndim, b.type.ndim):
+            raise np.exceptions.AxisError(f"tensordot: axes={axes}, but the tensors have {a.type.ndim} and "
+                                          f"{b.type.ndim} dimensions")
         over_a, over_b = list(range(a.type.ndim - int(axes), a.type.ndim)), list(range(int(axes)))
     else:
         over_a, over_b = (np.atleast_1d(side).tolist() for side in axes)

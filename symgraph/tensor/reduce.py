@@ -325,7 +325,7 @@ def _arg(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
         return index.dimshuffle(["x"] * variable.type.ndim) if keepdims else index
     axes = normalize_axes(axis, variable.type.ndim, kind)
     if len(axes) != 1:
-        raise ValueError(f"{kind} runs along one axis or all of them, not {len(axes)}")
+        raise TypeError(f"{kind} runs along one axis or all of them, not {len(axes)}")
     index = ArgReduce(kind, axes[0])(variable)
     if not keepdims:
         return index

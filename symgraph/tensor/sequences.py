@@ -19,6 +19,7 @@ from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.shape import flatten, shape_i
 from symgraph.tensor.sort import argsort
+from symgraph.tensor.specify import require_lengths
 
 __all__ = ["ediff1d", "gradient", "interp", "trapezoid", "trapz", "unwrap"]
 
@@ -140,6 +141,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if 0 in known or len(set(known)) > 1:
         raise ValueError(f"interp: xp and fp are of one length and not empty, but of type {points.type} and "
                          f"{values.type}")
+    values = require_lengths(values, [shape_i(points, 0)] if len(known) < 2 else [None])
     where = _floating(as_tensor_variable(x))
     if period is not None:
         if period == 0:

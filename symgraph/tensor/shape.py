@@ -310,10 +310,16 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Any:
         values = (
             np.atleast_1d(newshape).tolist() if isinstance(newshape, (int, np.integer, np.ndarray)) else list(newshape)
         )
-        lengths = [v if isinstance(v, Variable) else number_constant(np.asarray(v, "int64")) for v in values]
+        lengths = [v if isinstance(v, Variable) else number_constant(_integer(v)) for v in values]
     if ndim is not None and ndim != len(lengths):
         raise ValueError(f"reshape: ndim={ndim} but {len(lengths)} lengths are given")
     return Reshape()(variable, *lengths)
+
+
+def _integer(length: Any) -> Any:
+    if isinstance(length, bool) or not isinstance(length, (int, np.integer)):
+        raise TypeError(f"reshape: a length is an integer, not {length!r}")
+    return np.asarray(length, "int64")
 
 
 def flatten(x: Any, ndim: int = 1, outdim: int | None = None) -> Any:

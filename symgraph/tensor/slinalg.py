@@ -1,4 +1,4 @@
-"""Linear algebra as in `scipy.linalg`, with gradients: Cholesky, systems of equations, the matrix exponential.
+"""Linear algebra as in `scipy.linalg`, with gradients: Cholesky, LU, systems of equations, functions of matrices.
 
 Matrices are in the last two axes, and the axes before them are broadcast as NumPy does it. SciPy is imported when an
 operation that needs it is computed.
@@ -15,7 +15,7 @@ from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.type import Type
-from symgraph.tensor.basic import as_tensor_variable, zeros_like
+from symgraph.tensor.basic import as_tensor_variable, zeros
 from symgraph.tensor.decompositions import (
     MatrixOp,
     adjoint,
@@ -30,15 +30,18 @@ from symgraph.tensor.elemwise import is_complex
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.inverses import Lstsq
 from symgraph.tensor.join import concatenate
+from symgraph.tensor.linalg_classes import Kron
+from symgraph.tensor.lu import lu, lu_factor, lu_solve
+from symgraph.tensor.matrix_functions import Expm, Logm, Sqrtm, expm, logm, sqrtm
 from symgraph.tensor.nlinalg import lstsq
 from symgraph.tensor.products import matmul
 from symgraph.tensor.shape import reshape, shape_i
-from symgraph.tensor.systems import Solve, SolveTriangular, System, one_by_one, scipy_linalg
+from symgraph.tensor.systems import Solve, SolveTriangular, System, one_by_one
 
 __all__ = [
-    "Cholesky", "Expm", "Lstsq", "Solve", "SolveTriangular", "cho_solve", "cholesky", "eigvalsh",
-    "expm", "kron", "lstsq", "solve", "solve_lower_triangular", "solve_symmetric", "solve_triangular",
-    "solve_upper_triangular",
+    "Cholesky", "Expm", "Kron", "Logm", "Lstsq", "Solve", "SolveTriangular", "Sqrtm", "block_diag", "cho_solve",
+    "cholesky", "eigvalsh", "expm", "kron", "logm", "lstsq", "lu", "lu_factor", "lu_solve", "solve",
+    "solve_lower_triangular", "solve_symmetric", "solve_triangular", "solve_upper_triangular", "sqrtm",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -232,47 +235,7 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Any:
     return solve_triangular(root, first, trans=2 if lower else 0, lower=lower)
 
 
-# ---- functions of matrices, and products ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Expm(MatrixOp):
-    """The matrix exponential; see `expm`."""
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        return (check_matrix(types[0], "expm", square=True),)
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        (a,) = inputs
-        output_storage[0][0] = np.asarray(scipy_linalg().expm(a) if a.size else a.copy(), a.dtype)
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [input_shapes[0]]
-
-    def _directional(self, a: Any, direction: Any) -> Any:
-        """The derivative of expm at `a`: Mathias (1996), "A chain rule for matrix functions and applications"."""
-        side = shape_i(a, -1)
-        block = concatenate([concatenate([a, direction], -1), concatenate([zeros_like(a), a], -1)], -2)
-        return self(block)[(..., slice(None, side), slice(side, None))]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        return [self._directional(adjoint(inputs[0]), output_gradients[0])]
-
-    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
-        return [None if eval_points[0] is None else self._directional(inputs[0], eval_points[0])]
-
-
-def expm(a: Any) -> Any:
-    """The exponential of a square matrix (not of its elements), or of each in the last two axes.
-
-    Examples
-    --------
-    >>> expm([[0.0, 1.0], [0.0, 0.0]]).eval()
-    array([[1., 1.],
-           [0., 1.]])
-    """
-    return Expm()(a)
+# ---- products and blocks ---------------------------------------------------------------------------
 
 
 def kron(a: Any, b: Any) -> Any:
@@ -296,6 +259,39 @@ def kron(a: Any, b: Any) -> Any:
 def _times(m: Any, n: Any) -> Any:
     known = [getattr(v, "data", None) for v in (m, n)]
     return m * n if None in known else int(known[0]) * int(known[1])  # type: ignore[arg-type]
+
+
+def block_diag(*arrs: Any) -> Any:
+    """The matrix with given ones as blocks along its diagonal, and zeros elsewhere, as `scipy.linalg.block_diag`.
+
+    Parameters
+    ----------
+    *arrs : tensor-like
+        Matrices; vectors stand for rows, and numbers for matrices of one element.
+
+    Raises
+    ------
+    ValueError
+        For more than two dimensions, or when nothing is given.
+
+    Examples
+    --------
+    >>> block_diag([[1, 2]], 3).eval()
+    array([[1, 2, 0],
+           [0, 0, 3]])
+    """
+    blocks = [shape_padleft(v, 2 - v.type.ndim) if v.type.ndim < 2 else v for v in map(as_tensor_variable, arrs)]
+    if not blocks:
+        raise ValueError("block_diag takes at least one matrix")
+    for v in blocks:
+        if v.type.ndim > 2:
+            raise ValueError(f"block_diag takes matrices, not {v} ({v.type})")
+    rows = []
+    for place, block in enumerate(blocks):
+        height = shape_i(block, 0)
+        rows.append(concatenate([block if other == place else zeros([height, shape_i(v, 1)], block.type.dtype)
+                                 for other, v in enumerate(blocks)], 1))
+    return concatenate(rows, 0)
 
 
 def eigvalsh(a: Any, b: Any = None, lower: bool = True) -> Any:

@@ -32,9 +32,8 @@ from symgraph.tensor.index import (
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "ARRAY", "NEWAXIS", "NOTHING", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor", "nonzero",
-    "set_subtensor",
-    "subtensor", "take",
+    "ARRAY", "NEWAXIS", "NOTHING", "SCALAR", "IncSubtensor", "NonZero", "SliceSpec", "Subtensor", "inc_subtensor",
+    "nonzero", "set_subtensor", "subtensor", "take",
 ]
 
 
@@ -334,6 +333,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         What an index out of range does: raise, wrap around, or take the nearest.
     """
     variable, where = as_tensor_variable(a), as_tensor_variable(indices)
+    if where.type.numpy_dtype.kind not in "biu":
+        raise TypeError(f"take: indices are integers, not {where.type}")
     if axis is None:
         variable, axis = variable.flatten(), 0
     axis = axis % variable.type.ndim if -variable.type.ndim <= axis < variable.type.ndim else _bad_axis(axis, variable)

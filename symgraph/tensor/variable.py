@@ -146,6 +146,15 @@ class TensorVariable(TensorOperators, Variable):
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError("symbolic tensors cannot be assigned to: write y = T.set_subtensor(x[key], value) and use y")
 
+    def __delitem__(self, key: Any) -> None:
+        raise TypeError("nothing can be deleted from symbolic tensors: write y = T.delete(x, places, axis) and use y")
+
+    def __contains__(self, value: Any) -> bool:
+        raise TypeError(
+            f"whether {self} ({self.type}) holds a value is not known while the expression is built: write "
+            "T.any(T.eq(x, value))"
+        )
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
             f"{self} is symbolic and has no array: compute it with .eval({{...}}) or compile it with function()"

@@ -54,9 +54,10 @@ def test_an_ellipsis_for_no_axes_keeps_index_arrays_apart(mode: str) -> None:
     """As in NumPy: what index arrays select then stands in front."""
     a, i, one = np.arange(8.0).reshape(4, 1, 2), np.array([[0, 1, 2]]), np.array([0])
     x, k = symbol(a), T.lmatrix("k")
-    for key, known in (((None, k, ..., 0, slice(None)), (None, i, ..., 0, slice(None))),
-                       ((slice(None), 0, ..., one), (slice(None), 0, ..., one)),
-                       ((slice(None), ..., 0, one), (slice(None), ..., 0, one)), ((k, 0, 1, ...), (i, 0, 1, ...))):
+    cases: Any = (((None, k, ..., 0, slice(None)), (None, i, ..., 0, slice(None))),
+                  ((slice(None), 0, ..., one), (slice(None), 0, ..., one)),
+                  ((slice(None), ..., 0, one), (slice(None), ..., 0, one)), ((k, 0, 1, ...), (i, 0, 1, ...)))
+    for key, known in cases:
         out = [x[key], T.set_subtensor(x[key], 7), T.inc_subtensor(x[key], 1)]
         part, put, more = compute([x, k], out, [a, i], mode)
         np.testing.assert_array_equal(part, a[known], strict=True)
@@ -68,7 +69,7 @@ def test_an_ellipsis_for_no_axes_keeps_index_arrays_apart(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
-def test_taking_at_unsigned_places(mode: str) -> None:
+def test_taking_at_unsigned_places(mode: Any) -> None:
     x, places = np.arange(5.0), np.array([0, 4], "uint64")
     found = compute([v := symbol(x), p := symbol(places)], T.take(v, p, mode=mode), [x, places])
     np.testing.assert_array_equal(found, np.take(x, places, mode=mode))

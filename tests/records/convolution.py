@@ -174,7 +174,7 @@ THREE = each(
 
 def _upsampled(x: Array, ratio: int) -> Array:
     for axis in (2, 3):
-        at = np.arange(x.shape[axis] * ratio) / ratio
+        at = (np.arange(x.shape[axis] * ratio) - (ratio - 1) // 2) / ratio  # interp repeats the ends
         x = np.apply_along_axis(lambda row, at=at: np.interp(at, np.arange(len(row)), row), axis, x.astype("float64"))
     return x
 

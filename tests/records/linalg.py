@@ -201,6 +201,20 @@ NLINALG: tuple[Record, ...] = (
            tolerance={"float16": 1e-2, "float32": 1e-5, "complex64": 1e-5}),
 )
 
+_FLOATING = ("float32", "float64", *COMPLEX)
+_SERIES = {"float32": 1e-3, "float64": 1e-9, "complex64": 1e-3, "complex128": 1e-9}
+
+
+def _mixed(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> Array:
+    """Regular matrices whose rows must be exchanged."""
+    return np.ascontiguousarray(regular(rng, dtype, shape)[..., ::-1, :])
+
+
+def _in_dtype(function: Any) -> Any:
+    """A function of single matrices that computes in double precision, in the dtype of its argument."""
+    return lambda a: np.asarray([function(m) for m in a] if a.ndim > 2 else function(a), a.dtype)
+
+
 SLINALG: tuple[Record, ...] = (
     linear("slinalg.cholesky", slinalg.cholesky, _cholesky,
            each(matrices(definite, *SQUARE), matrices(definite, (3, 3), (2, 3, 3), lower=False))),
@@ -229,6 +243,29 @@ SLINALG: tuple[Record, ...] = (
     linear("slinalg.expm", slinalg.expm, scipy.linalg.expm,
            each(arrays((3, 3)), arrays((2, 2, 2)), arrays((0, 0))),
            tolerance={"float32": 1e-3, "float64": 1e-9, "complex64": 1e-3, "complex128": 1e-9}),
+    *(linear(f"slinalg.{name}", getattr(slinalg, name), _in_dtype(getattr(scipy.linalg, name)),
+             matrices(definite, (3, 3), (2, 3, 3), (1, 1)), tolerance=_SERIES) for name in ("logm", "sqrtm")),
+    linear("slinalg.lu", lambda a: slinalg.lu(a)[1], lambda a: scipy.linalg.lu(a)[1],
+           matrices(_mixed, (3, 3), (4, 2), (2, 4), (2, 3, 3), (0, 0)), dtypes=_FLOATING),
+    linear("slinalg.lu of U", lambda a, **how: slinalg.lu(a, **how)[-1], lambda a, **how: scipy.linalg.lu(a, **how)[-1],
+           each(matrices(_mixed, (3, 3), (4, 2), (2, 4)), matrices(_mixed, (3, 3), permute_l=True)), dtypes=_FLOATING),
+    linear("slinalg.lu of rows", lambda a: slinalg.lu(a)[0], lambda a: scipy.linalg.lu(a)[0],
+           matrices(_mixed, (3, 3), (4, 2), (2, 3, 3)), dtypes=_FLOATING, gradient="a permutation", weakly_typed=True),
+    linear("slinalg.lu of places", lambda a: slinalg.lu(a, p_indices=True)[0],
+           lambda a: scipy.linalg.lu(a, p_indices=True)[0], matrices(_mixed, (3, 3)), dtypes=_FLOATING,
+           gradient="a permutation", weakly_typed=True),
+    linear("slinalg.lu permuted", lambda a: slinalg.lu(a, permute_l=True)[0],
+           lambda a: scipy.linalg.lu(a, permute_l=True)[0], matrices(_mixed, (4, 2)), dtypes=_FLOATING,
+           weakly_typed=True),
+    linear("slinalg.lu_factor", lambda a: slinalg.lu_factor(a)[0], lambda a: scipy.linalg.lu_factor(a)[0],
+           matrices(_mixed, (3, 3), (4, 2)), dtypes=_FLOATING),
+    linear("slinalg.lu_solve", lambda a, b, **how: slinalg.lu_solve(slinalg.lu_factor(a), b, **how),
+           lambda a, b, **how: scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), b, **how),
+           each(*(matrices(_mixed, (3, 3), right=right, trans=trans)
+                  for right in ((3,), (3, 2)) for trans in (0, 1, 2))),
+           dtypes=_FLOATING, weakly_typed=True),
+    Record("slinalg.block_diag", slinalg.block_diag, lambda *a: np.asarray(scipy.linalg.block_diag(*a), a[0].dtype),
+           each(arrays((2, 3), (1, 2)), arrays((2,), (), (2, 1)), arrays((2, 2)), arrays((0, 2), (1, 1)))),
     Record("slinalg.kron", slinalg.kron, np.kron,
            each(arrays((2, 3), (3, 2)), arrays((2,), (3, 2)), arrays((2, 1, 3), (2, 2)), arrays((2,), ()),
                 arrays((), ()), arrays((0, 2), (3, 2)))),

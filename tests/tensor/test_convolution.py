@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "subsample": (lambda: conv2d(x4, w4, subsample=(0, 1)), ValueError, "subsample must be 2 positive integers"),
     "dilation": (lambda: conv2d(x4, w4, filter_dilation=1.5), ValueError, "filter_dilation must be 2 positive"),
     "no border": (lambda: conv2d(x4, w4, border_mode=None), ValueError, "border_mode must be"),
-    "unshared": (lambda: conv2d(x4, w4, unshared=True), NotImplementedError, "unshared"),
+    "unshared": (lambda: conv2d(x4, w4, unshared=True), ValueError, r"filters \(outputs, .* of 6 dimensions"),
     "contradiction": (lambda: conv2d(x4, w4, filter_shape=(8, 3, 5, 4)), ValueError, "length 5, not 4"),
     "hint's rank": (lambda: conv2d(x4, w4, input_shape=(8, 3)), ValueError, "has 2 lengths"),
     "lengths missing": (

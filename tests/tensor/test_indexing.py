@@ -193,7 +193,7 @@ def test_a_run_time_1_is_not_stretched_into_a_part(write: Any, mode: str) -> Non
 
 def test_index_arrays_are_not_stretched_at_run_time() -> None:
     x, i, j = T.dmatrix("x"), T.lvector("i"), T.lvector("j")
-    with pytest.raises(ValueError, match="do not fit together"):
+    with pytest.raises(IndexError, match="do not fit together"):
         compute([x, i, j], x[i, j], [np.zeros((2, 3)), np.array([0]), np.array([0, 1, 2])])
 
 

@@ -86,8 +86,42 @@ USES: dict[str, Use] = {
     "consider_constant": (lambda x: T.grad((T.consider_constant(x) * x).sum(), x), A, A), "copy": (T.copy, A, A),
     "intdiv": (lambda i: T.intdiv(i, 2), I, I // 2), "floor_div": (lambda i: T.floor_div(i, 2), I, I // 2),
     "tri_gamma": (T.tri_gamma, P, scipy.special.polygamma(1, P)),
+    "permute_row_elements": (lambda x: T.permute_row_elements(x, [2, 0, 1]), A, A[:, [2, 0, 1]]),
+    "tensor_from_scalar": (lambda x: T.tensor_from_scalar(x[0, 0]) + x, A, A + A[0, 0]),
+    "scalar_from_tensor": (lambda x: T.scalar_from_tensor(x[0, 0]) + x, A, A + A[0, 0]),
+    "extract_constant": (lambda x: x * float(T.extract_constant(T.constant(2.0))), A, 2 * A),
+    "jn": (lambda x: T.jn(2, x), P, scipy.special.jv(2, P)), "j0": (T.j0, P, scipy.special.j0(P)),
+    "i1": (T.i1, P, scipy.special.i1(P)), "transfer": (lambda x: T.transfer(x, None), A, A),
+    "Flatten": (lambda x: T.Flatten(1)(x), A, A.ravel()), "Argmax": (lambda x: T.Argmax((1,))(x), A, A.argmax(1)),
+    "MaxAndArgmax": (lambda x: T.MaxAndArgmax(0)(x)[0], A, A.max(0)),
+    "Rebroadcast": (lambda x: T.Rebroadcast((0, True), (1, False))(x[:1]) + P, A, A[:1] + P),
+    "elemwise.Sum": (lambda x: T.elemwise.Sum(axis=0)(x), A, A.sum(0)),
+    "elemwise.Prod": (lambda x: T.elemwise.Prod(axis=[1], dtype="float64")(x), A, A.prod(1)),
+    "elemwise.All": (lambda x: T.elemwise.All()(x), A, A.all()),
+    "elemwise.Any": (lambda x: T.elemwise.Any(axis=1)(x), A, A.any(1)),
+    "extra_ops.CpuContiguous": (lambda x: T.extra_ops.CpuContiguous()(x.T), A, A.T),
+    "extra_ops.bartlett": (lambda x: T.extra_ops.bartlett(x.shape[1]), A, np.bartlett(3)),
+    "extra_ops.broadcast_shape": (lambda x: T.zeros(T.extra_ops.broadcast_shape(x, P)) + 1, A, np.ones((2, 3))),
+    "extra_ops.searchsorted": (lambda x: T.extra_ops.searchsorted([0.0, 1.0], x), A, np.searchsorted([0.0, 1.0], A)),
+    "extra_ops.compress": (lambda x: T.extra_ops.compress([False, True], x, axis=0), A, A[1:]),
+    "extra_ops.diff": (lambda x: T.extra_ops.diff(x, n=1, axis=0), A, np.diff(A, axis=0)),
+    "extra_ops.bincount": (lambda i: T.extra_ops.bincount(i), I, np.bincount(I)),
+    "extra_ops.squeeze": (lambda x: T.extra_ops.squeeze(T.shape_padleft(x)), A, A),
+    "extra_ops.fill_diagonal": (lambda x: T.extra_ops.fill_diagonal(x, 9), S, np.array([[9.0, 1.0], [1.0, 9.0]])),
+    "extra_ops.Unique": (lambda i: T.extra_ops.Unique()(i), I, np.unique(I)),
+    "extra_ops.unravel_index": (lambda i: T.extra_ops.unravel_index(i, (2, 3))[1], I, np.unravel_index(I, (2, 3))[1]),
+    "sort.argsort": (lambda x: T.sort.argsort(x, axis=0), A, A.argsort(0)),  # type: ignore[attr-defined]
+    "basic.dot": (lambda x: T.basic.dot(x, x.T), A, A @ A.T), "basic.exp": (lambda x: T.basic.exp(x), A, np.exp(A)),
+    "inverse_permutation": (lambda i: T.inverse_permutation(i), I, np.argsort(I)),
+    "nonzero_values": (lambda x: T.nonzero_values(x), A, A[A != 0]),
+    "mgrid": (lambda x: T.mgrid[0:2, 0:3][1] * x, A, np.mgrid[0:2, 0:3][1] * A),
+    "linspace of symbolic num": (lambda x: T.linspace(0.0, 1.0, x.shape[1]), A, np.linspace(0.0, 1.0, 3)),
+    "arange of floats": (lambda x: T.arange(x[0, 0], 3.0, 0.5), A, np.arange(0.5, 3.0, 0.5)),
+    "arange of ends": (lambda i: T.arange(1, i[0] + 5), I, np.arange(1, 7)),
+    "arange backwards": (lambda i: T.arange(i[0], -3, -2), I, np.arange(2, -3, -2)),
 }
 
+SYMBOL = T.dscalar("s")
 #: Names that are classes, exceptions or functions of other things than one tensor.
 KINDS: dict[str, Callable[[], bool]] = {
     "TensorType": lambda: T.TensorType(dtype="float32", broadcastable=(False, True))().ndim == 2,
@@ -110,6 +144,16 @@ KINDS: dict[str, Callable[[], bool]] = {
     "sharedvar.TensorSharedVariable": lambda: isinstance(sg.shared(1.0), T.sharedvar.TensorSharedVariable),  # type: ignore[attr-defined]
     "var.TensorVariable": lambda: isinstance(T.dmatrix(), T.var.TensorVariable),  # type: ignore[attr-defined]
     "basic.as_tensor_variable": lambda: T.basic.as_tensor_variable(1).ndim == 0,
+    "TensorSharedVariable": lambda: isinstance(sg.shared(1.0), T.TensorSharedVariable),  # type: ignore[attr-defined]
+    "elemwise.Elemwise": lambda: T.elemwise.Elemwise is T.Elemwise,
+    "elemwise.DimShuffle": lambda: isinstance(T.dmatrix().T.owner.op, T.elemwise.DimShuffle),  # type: ignore[attr-defined]
+    "elemwise.CAReduce": lambda: isinstance(T.dmatrix().sum().owner.op, T.elemwise.CAReduce),  # type: ignore[attr-defined]
+    "elemwise.Sum": lambda: isinstance(T.dmatrix().sum().owner.op, T.elemwise.Sum) and not isinstance(  # type: ignore[attr-defined]
+        T.dmatrix().max().owner.op, T.elemwise.Sum),  # type: ignore[attr-defined]
+    "subtensor.Subtensor": lambda: isinstance(T.dmatrix()[0].owner.op, T.subtensor.Subtensor),
+    "Assert": lambda: isinstance(T.assert_op(T.dscalar(), True).owner.op, T.Assert),
+    "extract_constant": lambda: T.extract_constant(SYMBOL) is SYMBOL
+    and T.extract_constant(T.alloc(2.0, 3), only_process_constants=True).owner is not None,
     "NotScalarConstantError": lambda: issubclass(T.NotScalarConstantError, Exception),
     "_allclose": lambda: T._allclose(A, A + 1e-12) and not T._allclose(A, A + 1e-3),
 }
@@ -198,3 +242,11 @@ def test_shared_variables_have_theirs() -> None:
     sg.function([], [])()
     sg.function([], s.sum())()
     np.testing.assert_array_equal(s.get_value(), A + 2)
+
+
+def test_verify_grad_among_the_tensors() -> None:
+    tensors: Any = T
+    tensors.verify_grad(lambda x: T.sum(x ** 3), [A], rng=np.random.RandomState(1))
+    with pytest.raises(Exception, match="gradient"):
+        tensors.verify_grad(lambda x: sg.disconnected_grad(x).sum() + x.sum() * 0 + x[0, 0] ** 2 * 0 + sg.grad_scale(
+            x, 3).sum(), [A], rng=np.random.RandomState(1))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
@@ -15,6 +17,7 @@ from symgraph.tensor import TensorType
 from symgraph.tensor.signal import conv, downsample, pool, pool_ops
 from symgraph.testing import verify_grad
 from tests.records import RECORDS
+from tests.records.pooling import pooled
 from tests.tensor.common import compute, symbol
 
 pool_2d: Any = pool.pool_2d
@@ -29,7 +32,7 @@ def gradient(x: Any, **options: Any) -> Any:
 def test_every_public_operation_has_a_record() -> None:
     recorded = {r.name for r in RECORDS}
     for module in (pool, downsample, conv):
-        for name in module.__all__:
+        for name in (n for n in module.__all__ if not isinstance(getattr(module, n), type)):
             assert any(f"signal.{m}.{name}" in recorded for m in ("pool", "downsample", "conv")), name
 
 
@@ -142,3 +145,50 @@ def test_refused_when_built(case: str) -> None:
     build, kind, text = REFUSED[case]
     with pytest.raises(kind, match=text):
         build()
+
+
+@pytest.mark.parametrize("options", [{}, {"ignore_border": True}, {"stride": (1, 3)},
+                                     {"stride": 1, "pad": (1, 0), "ignore_border": True}], ids=str)
+def test_theano_s_classes(options: Any) -> None:
+    """Parameters first, tensors later; the shape alone, also of symbolic lengths."""
+    x = RNG.normal(size=(2, 5, 6))
+    wanted = pool_2d(x, (2, 3), **options).eval()
+    steps = {k: v for k, v in options.items() if k != "ignore_border"}
+    border = options.get("ignore_border", False)
+    np.testing.assert_array_equal(pool.Pool(border)(x, (2, 3), **steps).eval(), wanted)
+    old = downsample.DownsampleFactorMax((2, 3), border, options.get("stride"), options.get("pad"))
+    np.testing.assert_array_equal(old(x).eval(), wanted)
+    assert pool.Pool.out_shape(x.shape, (2, 3), border, **steps) == list(wanted.shape)
+    v = T.dtensor3("v")
+    lengths = pool.Pool.out_shape([v.shape[i] for i in range(3)], (2, 3), border, **steps)
+    assert tuple(int(n) for n in compute([v], lengths, [x])) == wanted.shape
+
+
+@st.composite
+def poolings(draw: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """A shape of images and the parameters of a pooling."""
+    rank = draw(st.integers(2, 3))
+    window = tuple(draw(st.integers(1, 3)) for _ in range(rank))
+    options: dict[str, Any] = {"ws": window, "ignore_border": draw(st.booleans())}
+    if draw(st.booleans()):
+        options["stride"] = tuple(draw(st.integers(1, 4)) for _ in range(rank))
+    if options["ignore_border"]:
+        options["pad"] = tuple(draw(st.integers(0, n - 1)) for n in window)
+    return tuple(draw(st.integers(1, 6)) for _ in range(rank)), options
+
+
+@pytest.mark.parametrize("mode", pool.MODES)
+@given(case=poolings())
+@settings(max_examples=25, deadline=None)
+def test_pooling_of_random_parameters(mode: str, case: Any) -> None:
+    """Values as by a walk over windows; the gradient's product with a direction as finite differences have it."""
+    shape, options = case
+    x, v = (RNG.normal(size=(2, *shape)) for _ in range(2))
+    rank, pooling = len(shape), pool.pool_2d if len(shape) == 2 else pool.pool_3d
+    image = symbol(x)
+    made = pooling(image, mode=mode, **options)
+    weights = RNG.normal(size=pooled(x, rank, mode, **options).shape)
+    found, gradient = compute([image], [made, sg.grad(T.sum(made * weights), image)], [x])
+    np.testing.assert_allclose(found, pooled(x, rank, mode, **options), rtol=1e-12, atol=1e-12)
+    up, down = (pooled(x + h * v, rank, mode, **options) for h in (1e-7, -1e-7))
+    np.testing.assert_allclose((gradient * v).sum(), ((up - down) * weights).sum() / 2e-7, rtol=1e-5, atol=1e-5)

@@ -14,6 +14,7 @@ import scipy.special
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.tensor.protocols import FUNCTIONS, _ours, ufunc_functions
+from tests.tensor import numpy_calls
 
 M = np.array([[0.5, -1.5, 2.0], [3.25, 0.0, -2.0]])
 N = np.array([[1.0, 2.0, -0.5], [0.25, -3.0, 1.0]])
@@ -139,6 +140,9 @@ CALLS: dict[str, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {
 }
 
 
+CALLS |= numpy_calls.CALLS
+
+
 def _check(call: Callable[..., Any], values: tuple[Any, ...]) -> None:
     inputs = [T.TensorType(v.dtype, [1 if n == 1 else None for n in v.shape])() for v in map(np.asarray, values)]
     built = call(*inputs)
@@ -167,7 +171,8 @@ def test_calls_are_of_known_names() -> None:
 UNARY = {np.arccosh: (1.5, 2.0, 3.0), np.arctanh: (0.5, -0.2, 0.0), np.arcsin: (0.5, -0.2, 0.0),
          np.arccos: (0.5, -0.2, 0.0), np.log: (0.5, 2.0, 3.0), np.log2: (0.5, 2.0, 3.0), np.log10: (0.5, 2.0, 3.0),
          np.log1p: (0.5, 2.0, 3.0), np.sqrt: (0.5, 2.0, 3.0)}
-INTEGER = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd}
+INTEGER = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.gcd,
+           np.lcm, np.bitwise_count}
 
 
 @pytest.mark.parametrize("ufunc", ufunc_functions(), ids=lambda f: f.__name__)
@@ -176,10 +181,11 @@ def test_a_ufunc_gives_what_it_gives_on_arrays(ufunc: Any) -> None:
     if ufunc.nin == 1:
         _check(ufunc, (a,))
         return
-    b = np.array([1, 2, 4]) if ufunc in INTEGER else np.array([2.0, 1.25, 0.5])
+    b = np.array([1, 2, 4]) if ufunc in INTEGER or ufunc is np.ldexp else np.array([2.0, 1.25, 0.5])
     _check(ufunc, (a, b))
     _check(lambda x: ufunc(x, b), (a,))
-    _check(lambda x: ufunc(b, x), (a,))
+    if ufunc is not np.ldexp:
+        _check(lambda x: ufunc(b, x), (a,))
     _check(lambda x: ufunc(x, 2), (a,))
     _check(lambda x: ufunc.outer(x, b), (a,))
 
@@ -228,13 +234,9 @@ def test_scalars_beside_tensors_are_weak_and_arrays_are_not() -> None:
         (lambda x: np.exp(x, dtype="float32"), r"np\.exp.*dtype=float32: .*T\.cast"),
         (lambda x: np.sum(x, initial=3.0), r"np\.sum.*initial=3\.0"),
         (lambda x: np.ravel(x, order="F"), r"np\.ravel.*order=F"),
-        (lambda x: np.histogram(x), r"np\.histogram has no counterpart"),
-        (lambda x: np.frexp(x), r"frexp has no counterpart"),
         (lambda x: np.subtract.reduce(x), r"np\.subtract\.reduce has no counterpart"),
-        (lambda x: np.maximum.accumulate(x), r"np\.maximum\.accumulate has no counterpart"),
         (lambda x: np.add.at(x, 0, 1), r"np\.add\.at has no counterpart"),
         (lambda x: np.round(T.ivector(), -1), r"cast it to a float"),
-        (lambda x: np.linalg.norm(x, 2), r"Frobenius"),
         (lambda x: x + np.array([None, 1], object), "not an array of numbers"),
     ],
 )

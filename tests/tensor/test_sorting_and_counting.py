@@ -111,16 +111,16 @@ def test_unequal_lengths_have_no_common_diagonal() -> None:
 
 
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "sort axis": (lambda: T.sort(M, axis=2), ValueError, "no axis 2 in 2 dimensions"),
+    "sort axis": (lambda: T.sort(M, axis=2), ValueError, "sort: axis 2 is out of bounds"),
     "sort kind": (lambda: T.sort(M, kind="bubble"), ValueError, "sort: kind must be one of"),
     "sort order": (lambda: T.argsort(M, order="field"), ValueError, "argsort: order names the fields"),
     "topk none": (lambda: T.topk(M, 0), ValueError, "it is 0"),
     "topk many": (lambda: T.topk(A, 5), ValueError, "topk: 5 elements of an axis of length 4"),
     "topk of floats": (lambda: T.topk(A, 1.5), TypeError, "is an integer, not float64"),
     "argtopk dtype": (lambda: T.argtopk(A, 1, idx_dtype="float32"), TypeError, "places are integers, not float32"),
-    "take_along_axis dtype": (lambda: T.take_along_axis(M, M), TypeError, "indices are integers"),
+    "take_along_axis dtype": (lambda: T.take_along_axis(M, M), IndexError, "indices are integers"),
     "take_along_axis rank": (lambda: T.take_along_axis(M, I), ValueError, "indices of 1 dimensions for a tensor of 2"),
-    "cumsum axis": (lambda: T.cumsum(M, axis=2), ValueError, "no axis 2 in 2 dimensions"),
+    "cumsum axis": (lambda: T.cumsum(M, axis=2), ValueError, "cumsum: axis 2 is out of bounds"),
     "diff n": (lambda: T.diff(M, n=-1), ValueError, "not negative, not -1"),
     "diff of a scalar": (lambda: T.diff(T.dscalar()), ValueError, "at least one dimension"),
     "repeat floats": (lambda: T.repeat(V, V), TypeError, "a vector of integers"),

@@ -12,17 +12,31 @@ from symgraph.tensor.nnet.conv import (
     conv3d,
     conv3d_grad_wrt_inputs,
     conv3d_grad_wrt_weights,
-    get_conv_output_shape,
     separable_conv2d,
     separable_conv3d,
 )
-from symgraph.tensor.nnet.upsampling import bilinear_upsampling
+from symgraph.tensor.nnet.conv_shapes import (
+    assert_conv_shape,
+    check_conv_gradinputs_shape,
+    get_conv_gradinputs_shape,
+    get_conv_gradweights_shape,
+    get_conv_output_shape,
+    get_conv_shape_1axis,
+)
+from symgraph.tensor.nnet.upsampling import (
+    bilinear_kernel_1D,
+    bilinear_kernel_2D,
+    bilinear_upsampling,
+    frac_bilinear_upsampling,
+)
 
 __all__ = [
     "AbstractConv2d", "AbstractConv2d_gradInputs", "AbstractConv2d_gradWeights", "AbstractConv3d",
-    "AbstractConv3d_gradInputs", "AbstractConv3d_gradWeights", "bilinear_upsampling", "causal_conv1d", "conv2d",
-    "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv3d", "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights",
-    "get_conv_output_shape", "separable_conv2d", "separable_conv3d",
+    "AbstractConv3d_gradInputs", "AbstractConv3d_gradWeights", "assert_conv_shape", "bilinear_kernel_1D",
+    "bilinear_kernel_2D", "bilinear_upsampling", "causal_conv1d", "check_conv_gradinputs_shape", "conv2d",
+    "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv3d", "conv3d_grad_wrt_inputs",
+    "conv3d_grad_wrt_weights", "frac_bilinear_upsampling", "get_conv_gradinputs_shape", "get_conv_gradweights_shape",
+    "get_conv_output_shape", "get_conv_shape_1axis", "separable_conv2d", "separable_conv3d",
 ]
 
 
@@ -45,9 +59,11 @@ class _Prepared:
         self.imshp, self.kshp = imshp, kshp
         self.options: dict[str, Any] = {"border_mode": border_mode, "subsample": subsample, "filter_flip": filter_flip,
                                         "filter_dilation": filter_dilation, "num_groups": num_groups}
-        if unshared:
+        if unshared and self._rank != 2:
             raise NotImplementedError(f"{type(self).__name__}: filters that differ from place to place (unshared=True) "
-                                      "are not provided")
+                                      "are provided for two spatial axes and one, not three")
+        if unshared:
+            self.options["unshared"] = True
 
     def _lengths(self, shape: Any, known: Any) -> Any:
         """The result's shape: the spatial lengths given now, or what was known when the operation was prepared."""

@@ -13,7 +13,7 @@ from symgraph.tensor.reduce import sum as tensor_sum
 
 __all__ = [
     "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "relu", "selu", "sigmoid",
-    "sigmoid_binary_crossentropy", "softplus", "softsign", "to_one_hot", "ultra_fast_sigmoid",
+    "sigmoid_binary_crossentropy", "softplus", "softsign", "to_one_hot",
 ]
 
 sigmoid = elemwise(scalar.sigmoid)
@@ -56,9 +56,6 @@ def softsign(x: Any) -> Any:
 def hard_sigmoid(x: Any) -> Any:
     """A sigmoid of three straight pieces: clip(0.2 x + 0.5, 0, 1)."""
     return elemwise(scalar.clip)(as_tensor_variable(x) * 0.2 + 0.5, 0, 1)
-
-
-ultra_fast_sigmoid = hard_sigmoid
 
 
 def binary_crossentropy(output: Any, target: Any) -> Any:
@@ -135,5 +132,3 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
     classes = as_tensor_variable(y)
     blank = zeros((classes.shape[0], nb_class), dtype)
     return set_subtensor(blank[arange(classes.shape[0]), classes], np.ones((), blank.type.dtype))
-
-

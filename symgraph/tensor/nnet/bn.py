@@ -14,7 +14,7 @@ from symgraph.tensor.reduce import normalize_axes
 from symgraph.tensor.shape import shape_i
 from symgraph.tensor.specify import addbroadcast
 
-__all__ = ["batch_normalization", "batch_normalization_test", "batch_normalization_train"]
+__all__ = ["batch_normalization", "batch_normalization_test", "batch_normalization_train", "layer_norm"]
 
 
 def _axes(axes: Any, ndim: int, who: str) -> tuple[int, ...]:
@@ -183,3 +183,50 @@ def batch_normalization(inputs: Any, gamma: Any, beta: Any, mean: Any, std: Any,
         raise ValueError(f"batch_normalization: mode must be 'low_mem' or 'high_mem', not {mode!r}")
     x, scale, shift, centre, spread = map(as_tensor_variable, (inputs, gamma, beta, mean, std))
     return (x - centre) * (scale / spread) + shift
+
+
+def layer_norm(inputs: Any, gamma: Any = None, beta: Any = None, axes: Any = -1, epsilon: Any = 1e-5) -> Any:
+    """The inputs, shifted and scaled to mean 0 and variance 1 along axes of each example (Ba, Kiros and Hinton, 2016).
+
+    Parameters
+    ----------
+    inputs : tensor of floats
+    gamma, beta : tensor, optional
+        What to scale and shift by, of the shape of the normalised axes.
+    axes : int or sequence of int
+    epsilon : float
+        Added to the variance.
+
+    Returns
+    -------
+    TensorVariable
+
+    Raises
+    ------
+    ValueError
+        When ranks do not fit, axes are out of range, or `epsilon` is negative.
+    TypeError
+        When the inputs are not of real floats.
+
+    Examples
+    --------
+    >>> layer_norm([[1.0, 3.0], [0.0, 8.0]], epsilon=0).eval()
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+    x = _floats(inputs, "layer_norm")
+    over = _axes(axes, x.type.ndim, "layer_norm")
+    _positive(epsilon, "layer_norm")
+    centred = x - tensor_mean(x, over, keepdims=True)
+    variance = tensor_mean(elemwise(scalar.sqr)(centred), over, keepdims=True)
+    out = centred / elemwise(scalar.sqrt)(variance + epsilon)
+    order = [over.index(axis) if axis in over else "x" for axis in range(x.type.ndim)]
+    for parameter, name in ((gamma, "gamma"), (beta, "beta")):
+        if parameter is None:
+            continue
+        v = as_tensor_variable(parameter)
+        if v.type.ndim != len(over):
+            raise ValueError(f"layer_norm: {name} must have a dimension for each of the axes {over}, but is {v.type}")
+        spread = dimshuffle(v, order)
+        out = out * spread if name == "gamma" else out + spread
+    return out

@@ -6,14 +6,14 @@ turns the filters around, unless `filter_flip` is false.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from symgraph.graph.basic import Constant
 from symgraph.tensor.basic import as_tensor_variable
-from symgraph.tensor.nnet.conv_ops import BorderMode, Conv, ConvGradInputs, ConvGradWeights, output_shape
+from symgraph.tensor.nnet.conv_ops import BorderMode, Conv, ConvGradInputs, ConvGradWeights
+from symgraph.tensor.nnet.conv_shapes import as_border, as_each_axis, get_conv_output_shape, known_lengths
+from symgraph.tensor.nnet.unshared import Unshared
 from symgraph.tensor.specify import specify_shape
 
 __all__ = [
@@ -26,69 +26,37 @@ __all__ = [
 # ---- arguments -------------------------------------------------------------------------------------------------
 
 
-def _each_axis(value: Any, rank: int, name: str, who: str) -> tuple[int, ...]:
-    """A positive integer for each spatial axis, from one for all or one for each."""
-    values = tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else (value,) * rank
-    if len(values) != rank or not all(isinstance(v, (int, np.integer)) and v >= 1 for v in values):
-        raise ValueError(f"{who}: {name} must be {rank} positive integers, not {value!r}")
-    return tuple(map(int, values))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and int(value) >= 0
-
-
-def _border(mode: Any, rank: int, who: str) -> BorderMode:
-    """A border mode as one of three words, or zeros before and after each axis."""
-    if mode == "same":
-        mode = "half"
-    if isinstance(mode, str):
-        if mode in ("valid", "full", "half"):
-            return mode
-    else:
-        sides = tuple(mode) if isinstance(mode, (list, tuple, np.ndarray)) else (mode,) * rank
-        pairs = [tuple(s) if isinstance(s, (list, tuple, np.ndarray)) else (s, s) for s in sides]
-        if len(pairs) == rank and all(len(p) == 2 and all(map(_is_count, p)) for p in pairs):
-            return tuple((int(p[0]), int(p[1])) for p in pairs)
-    raise ValueError(f"{who}: border_mode must be 'valid', 'full', 'half', an integer, or for each of {rank} axes an "
-                     f"integer or a pair (before, after), none negative; not {mode!r}")
-
-
 def _with_shape(x: Any, shape: Any, who: str, name: str) -> Any:
     """A tensor whose type knows what the user says of its shape; checked at run time."""
     variable = as_tensor_variable(x)
     if shape is None:
         return variable
-    lengths = _known(shape)
+    lengths = known_lengths(shape)
     if len(lengths) != variable.type.ndim:
         raise ValueError(f"{who}: {name}={tuple(shape)!r} has {len(lengths)} lengths, but {variable} is of "
                          f"{variable.type.ndim} dimensions")
     return specify_shape(variable, lengths)
 
 
-def _known(shape: Any) -> list[int | None]:
-    """The lengths that are known now; None for symbolic ones."""
-    return [int(n.data) if isinstance(n, Constant) else int(n) if isinstance(n, (int, np.integer)) else None
-            for n in shape]
-
-
-def _parameters(rank: int, border_mode: Any, subsample: Any, dilation: Any, flip: bool, groups: Any, unshared: bool,
+def _parameters(rank: int, border_mode: Any, subsample: Any, dilation: Any, flip: bool, groups: Any,
                 who: str) -> tuple[BorderMode, tuple[int, ...], tuple[int, ...], bool, int]:
-    if unshared:
-        raise NotImplementedError(f"{who}: filters that differ from place to place (unshared=True) are not provided")
     if not isinstance(groups, (int, np.integer)) or groups < 1:
         raise ValueError(f"{who}: num_groups must be a positive integer, not {groups!r}")
-    return (_border(border_mode, rank, who), _each_axis(subsample, rank, "subsample", who),
-            _each_axis(dilation, rank, "filter_dilation", who), bool(flip), int(groups))
+    return (as_border(border_mode, rank, who), as_each_axis(subsample, rank, "subsample", who),
+            as_each_axis(dilation, rank, "filter_dilation", who), bool(flip), int(groups))
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------
 
 
-def _conv(rank: int, x: Any, w: Any, input_shape: Any, filter_shape: Any, parameters: Any) -> Any:
+def _conv(rank: int, x: Any, w: Any, input_shape: Any, filter_shape: Any, parameters: Any,
+          unshared: bool = False) -> Any:
     who = f"conv{rank}d"
     images = _with_shape(x, input_shape, who, "input_shape")
-    return Conv(*parameters)(images, _with_shape(w, filter_shape, who, "filter_shape"))
+    filters = _with_shape(w, filter_shape, who, "filter_shape")
+    if unshared:
+        return Unshared(filters.type.shape[-rank:], parameters, who).forward(images, filters)
+    return Conv(*parameters)(images, filters)
 
 
 def conv2d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
@@ -101,7 +69,7 @@ def conv2d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any 
     input : 4-d tensor
         (batch, channels, rows, columns).
     filters : 4-d tensor
-        (outputs, channels / num_groups, rows, columns).
+        (outputs, channels / num_groups, rows, columns); of 6 dimensions with `unshared`.
     input_shape, filter_shape : sequence of int or None, optional
         What is known of the shapes; checked at run time.
     border_mode : str, int, or one int or pair of ints for each axis
@@ -118,7 +86,8 @@ def conv2d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any 
     num_groups : int
         Split channels and outputs into so many groups that do not see each other.
     unshared : bool
-        Not provided.
+        The filters differ from place to place, as in locally connected layers: they are
+        (outputs, result's rows, result's columns, channels / num_groups, rows, columns), the last two known.
 
     Returns
     -------
@@ -141,22 +110,23 @@ def conv2d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any 
            [1., 1.],
            [1., 1.]])
     """
-    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups, unshared, "conv2d")
-    return _conv(2, input, filters, image_shape if input_shape is None else input_shape, filter_shape, parameters)
+    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups, "conv2d")
+    return _conv(2, input, filters, image_shape if input_shape is None else input_shape, filter_shape, parameters,
+                 unshared)
 
 
 def conv3d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
            subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1),
            num_groups: int = 1) -> Any:
     """`conv2d` over three spatial axes: input and filters are of 5 dimensions."""
-    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups, False, "conv3d")
+    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups, "conv3d")
     return _conv(3, input, filters, input_shape, filter_shape, parameters)
 
 
 def conv1d(input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",
            subsample: Any = 1, filter_flip: bool = True, filter_dilation: Any = 1, num_groups: int = 1) -> Any:
     """`conv2d` over one spatial axis: input and filters are of 3 dimensions."""
-    parameters = _parameters(1, border_mode, subsample, filter_dilation, filter_flip, num_groups, False, "conv1d")
+    parameters = _parameters(1, border_mode, subsample, filter_dilation, filter_flip, num_groups, "conv1d")
     return _conv(1, input, filters, input_shape, filter_shape, parameters)
 
 
@@ -174,14 +144,14 @@ def causal_conv1d(input: Any, filters: Any, filter_shape: Any, input_shape: Any 
 
     The others are as for `conv2d`.
     """
-    length = None if filter_shape is None else _known(filter_shape)[-1]
+    length = None if filter_shape is None else known_lengths(filter_shape)[-1]
     if length is None:
         raise ValueError("causal_conv1d: the filters' length must be given as the last of filter_shape, not "
                          f"{filter_shape!r}")
-    steps = _each_axis(filter_dilation, 1, "filter_dilation", "causal_conv1d")
-    parameters = _parameters(1, [((length - 1) * steps[0], 0)], subsample, steps, filter_flip, num_groups, unshared,
+    steps = as_each_axis(filter_dilation, 1, "filter_dilation", "causal_conv1d")
+    parameters = _parameters(1, [((length - 1) * steps[0], 0)], subsample, steps, filter_flip, num_groups,
                              "causal_conv1d")
-    return _conv(1, input, filters, input_shape, filter_shape, parameters)
+    return _conv(1, input, filters, input_shape, filter_shape, parameters, unshared)
 
 
 def separable_conv2d(input: Any, depthwise_filters: Any, pointwise_filters: Any, num_channels: int,
@@ -233,25 +203,33 @@ def _spatial_lengths(shape: Any, rank: int, who: str, name: str) -> list[Any]:
 
 def _shape_hint(shape: Any) -> Any:
     """A shape as what is known of it; a symbolic vector says nothing."""
-    return None if shape is None or hasattr(shape, "type") else _known(shape)
+    return None if shape is None or hasattr(shape, "type") else known_lengths(shape)
 
 
-def _grad_inputs(rank: int, g: Any, w: Any, input_shape: Any, filter_shape: Any, parameters: Any) -> Any:
+def _grad_inputs(rank: int, g: Any, w: Any, input_shape: Any, filter_shape: Any, parameters: Any,
+                 unshared: bool = False) -> Any:
     who = f"conv{rank}d_grad_wrt_inputs"
     lengths = _spatial_lengths(input_shape, rank, who, "input_shape")
-    made = ConvGradInputs(*parameters)(_with_shape(w, filter_shape, who, "filter_shape"), as_tensor_variable(g),
-                                       *lengths)
+    filters = _with_shape(w, filter_shape, who, "filter_shape")
+    if unshared:
+        made = Unshared(filters.type.shape[-rank:], parameters, who).by_inputs(g, filters, lengths)
+    else:
+        made = ConvGradInputs(*parameters)(filters, as_tensor_variable(g), *lengths)
     known = _shape_hint(input_shape)
     return made if known is None or len(known) != rank + 2 else specify_shape(made, known)
 
 
-def _grad_weights(rank: int, x: Any, g: Any, filter_shape: Any, input_shape: Any, parameters: Any) -> Any:
+def _grad_weights(rank: int, x: Any, g: Any, filter_shape: Any, input_shape: Any, parameters: Any,
+                  unshared: bool = False) -> Any:
     who = f"conv{rank}d_grad_wrt_weights"
     lengths = _spatial_lengths(filter_shape, rank, who, "filter_shape")
-    made = ConvGradWeights(*parameters)(_with_shape(x, input_shape, who, "input_shape"), as_tensor_variable(g),
-                                        *lengths)
+    images = _with_shape(x, input_shape, who, "input_shape")
+    if unshared:
+        made = Unshared(known_lengths(lengths), parameters, who).by_weights(images, g)
+    else:
+        made = ConvGradWeights(*parameters)(images, as_tensor_variable(g), *lengths)
     known = _shape_hint(filter_shape)
-    return made if known is None or len(known) != rank + 2 else specify_shape(made, known)
+    return made if known is None or len(known) != made.type.ndim else specify_shape(made, known)
 
 
 def conv2d_grad_wrt_inputs(output_grad: Any, filters: Any, input_shape: Any, filter_shape: Any = None,
@@ -275,16 +253,16 @@ def conv2d_grad_wrt_inputs(output_grad: Any, filters: Any, input_shape: Any, fil
     4-d tensor
         Of shape `input_shape`.
     """
-    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups, unshared,
+    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups,
                              "conv2d_grad_wrt_inputs")
-    return _grad_inputs(2, output_grad, filters, input_shape, filter_shape, parameters)
+    return _grad_inputs(2, output_grad, filters, input_shape, filter_shape, parameters, unshared)
 
 
 def conv3d_grad_wrt_inputs(output_grad: Any, filters: Any, input_shape: Any, filter_shape: Any = None,
                            border_mode: Any = "valid", subsample: Any = (1, 1, 1), filter_flip: bool = True,
                            filter_dilation: Any = (1, 1, 1), num_groups: int = 1) -> Any:
     """`conv2d_grad_wrt_inputs` over three spatial axes."""
-    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups, False,
+    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups,
                              "conv3d_grad_wrt_inputs")
     return _grad_inputs(3, output_grad, filters, input_shape, filter_shape, parameters)
 
@@ -310,16 +288,16 @@ def conv2d_grad_wrt_weights(input: Any, output_grad: Any, filter_shape: Any, inp
     4-d tensor
         Of shape `filter_shape`.
     """
-    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups, unshared,
+    parameters = _parameters(2, border_mode, subsample, filter_dilation, filter_flip, num_groups,
                              "conv2d_grad_wrt_weights")
-    return _grad_weights(2, input, output_grad, filter_shape, input_shape, parameters)
+    return _grad_weights(2, input, output_grad, filter_shape, input_shape, parameters, unshared)
 
 
 def conv3d_grad_wrt_weights(input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None,
                             border_mode: Any = "valid", subsample: Any = (1, 1, 1), filter_flip: bool = True,
                             filter_dilation: Any = (1, 1, 1), num_groups: int = 1) -> Any:
     """`conv2d_grad_wrt_weights` over three spatial axes."""
-    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups, False,
+    parameters = _parameters(3, border_mode, subsample, filter_dilation, filter_flip, num_groups,
                              "conv3d_grad_wrt_weights")
     return _grad_weights(3, input, output_grad, filter_shape, input_shape, parameters)
 
@@ -352,35 +330,3 @@ def conv3d_transpose(input: Any, filters: Any, output_shape: Any, filter_shape: 
     """`conv2d_transpose` over three spatial axes."""
     return conv3d_grad_wrt_inputs(input, filters, output_shape, filter_shape, border_mode, input_dilation, filter_flip,
                                   filter_dilation, num_groups)
-
-
-def get_conv_output_shape(image_shape: Sequence[Any], kernel_shape: Sequence[Any], border_mode: Any, subsample: Any,
-                          filter_dilation: Any = None) -> tuple[Any, ...]:
-    """The shape a convolution gives.
-
-    Parameters
-    ----------
-    image_shape, kernel_shape : sequence of int, scalar variable or None
-        (batch, channels, *space) and (outputs, channels, *space).
-    border_mode, subsample, filter_dilation
-        As for `conv2d`.
-
-    Returns
-    -------
-    tuple
-        (batch, outputs, *space), None where it cannot be told.
-
-    Examples
-    --------
-    >>> get_conv_output_shape((None, 3, 28, 28), (20, 3, 5, 5), "valid", (2, 2))
-    (None, 20, 12, 12)
-    """
-    rank = len(image_shape) - 2
-    who = "get_conv_output_shape"
-    if rank < 1 or len(kernel_shape) != rank + 2:
-        raise ValueError(f"{who}: image_shape {tuple(image_shape)} and kernel_shape {tuple(kernel_shape)} must have "
-                         "the same number of lengths, at least 3")
-    dilation = (1,) * rank if filter_dilation is None else _each_axis(filter_dilation, rank, "filter_dilation", who)
-    space = output_shape(image_shape[2:], kernel_shape[2:], _border(border_mode, rank, who),
-                         _each_axis(subsample, rank, "subsample", who), dilation)
-    return (image_shape[0], kernel_shape[0], *space)

@@ -79,7 +79,7 @@ def correlate(images: Array, filters: Array, g: Geometry) -> Array:
 
 def correlate_filters(images: Array, outputs: Array, g: Geometry) -> Array:
     """The transpose of `correlate` as a map of the filters: the sum of all windows, weighted by `outputs`."""
-    batch, channels, count = *images.shape[:2], outputs.shape[1]
+    batch, channels, count = images.shape[0], images.shape[1], outputs.shape[1]
     height, each = channels // g.groups * prod(g.window), count // g.groups
     total = np.zeros((g.groups, each, height), images.dtype)
     weights = np.ascontiguousarray(outputs).reshape(batch, g.groups, each, prod(g.output))
@@ -98,7 +98,8 @@ def correlate_images(filters: Array, outputs: Array, g: Geometry) -> Array:
         return _scattered(filters, outputs, g)
     count, mine = filters.shape[:2]
     back = filters.reshape(g.groups, count // g.groups, mine, *g.window).swapaxes(1, 2)
-    back = back[(..., *(slice(None, None, -1),) * g.rank)]
+    every: Any = slice(None)
+    back = back[(every,) * 3 + (slice(None, None, -1),) * g.rank]
     return correlate(outputs, back.reshape(g.groups * mine, count // g.groups, *g.window), turned)
 
 
@@ -119,7 +120,7 @@ def _other_way(g: Geometry, channels: int, outputs: int) -> Geometry | None:
 
 def _scattered(filters: Array, outputs: Array, g: Geometry) -> Array:
     """`correlate_images` by adding each place of the filters to what all windows meet there."""
-    batch, count, channels = *outputs.shape[:2], filters.shape[1] * g.groups
+    batch, count, channels = outputs.shape[0], outputs.shape[1], filters.shape[1] * g.groups
     matrices = np.ascontiguousarray(_matrices(filters, g.groups).swapaxes(1, 2))
     weights = np.ascontiguousarray(outputs).reshape(batch, g.groups, count // g.groups, prod(g.output))
     share, every = _share(g, batch), slice(None)
@@ -138,4 +139,4 @@ def _scattered(filters: Array, outputs: Array, g: Geometry) -> Array:
             made = made.reshape(len(target), channels, *g.window, rows.stop - rows.start, *g.output[1:])
             for place, met in g.offsets(rows):
                 target[(every, every, *met)] += made[(every, every, *place)]
-    return np.ascontiguousarray(whole[(..., *g.inner())])
+    return np.ascontiguousarray(whole[(every, every, *g.inner())])

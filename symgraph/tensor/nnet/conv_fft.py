@@ -87,13 +87,15 @@ def _apart(array: Array, steps: tuple[int, ...]) -> Array:
         return array
     lengths = [(n - 1) * s + 1 for n, s in zip(array.shape[2:], steps, strict=True)]
     spread = np.zeros((*array.shape[:2], *lengths), array.dtype)
-    spread[(..., *(slice(None, None, s) for s in steps))] = array
+    index: Any = (..., *(slice(None, None, s) for s in steps))
+    spread[index] = array
     return spread
 
 
 def _every(array: Array, steps: tuple[int, ...], lengths: tuple[int, ...]) -> Array:
     """The first elements that are so many places apart."""
-    return array[(..., *(slice(0, (n - 1) * s + 1, s) for n, s in zip(lengths, steps, strict=True)))]
+    index: Any = (..., *(slice(0, (n - 1) * s + 1, s) for n, s in zip(lengths, steps, strict=True)))
+    return array[index]
 
 
 def _runs(batch: int, width: int, g: Geometry, itemsize: int) -> list[slice]:
@@ -103,7 +105,7 @@ def _runs(batch: int, width: int, g: Geometry, itemsize: int) -> list[slice]:
 
 def correlate(images: Array, filters: Array, g: Geometry) -> Array:
     """Every filter's product with every window of every image: (batch, outputs, *output)."""
-    batch, channels, outputs = *images.shape[:2], filters.shape[0]
+    batch, channels, outputs = images.shape[0], images.shape[1], filters.shape[0]
     result = np.empty((batch, outputs, *g.output), images.dtype)
     turned = np.conjugate(_spectrum(_apart(filters, g.dilations), g, True)).swapaxes(2, 3)
     for run in _runs(batch, channels + outputs, g, images.itemsize):
@@ -126,9 +128,9 @@ def correlate_filters(images: Array, outputs: Array, g: Geometry) -> Array:
 def correlate_images(filters: Array, outputs: Array, g: Geometry) -> Array:
     """The transpose of `correlate` as a map of the images: `outputs` times the filters, added where windows lie."""
     batch, channels = outputs.shape[0], filters.shape[1] * g.groups
-    result = np.empty((batch, channels, *g.image), filters.dtype)
+    result, inner = np.empty((batch, channels, *g.image), filters.dtype), (slice(None), slice(None), *g.inner())
     spectrum = _spectrum(_apart(filters, g.dilations), g, True)
     for run in _runs(batch, channels + outputs.shape[1], g, filters.itemsize):
         made = _values(np.matmul(_spectrum(_apart(outputs[run], g.strides), g, False), spectrum), g, False)
-        result[run] = made[(..., *g.inner())]
+        result[run] = made[inner]
     return result

@@ -61,11 +61,11 @@ class Geometry:
         padded[(..., *self.inner())] = images
         return padded
 
-    def inner(self) -> tuple[slice, ...]:
+    def inner(self) -> tuple[Any, ...]:
         """Where the images lie among the zeros."""
         return tuple(slice(before, before + n) for (before, _), n in zip(self.pads, self.image, strict=True))
 
-    def offsets(self, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+    def offsets(self, rows: slice = slice(None)) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
         """Each place in the window, with the padded elements that it meets in all windows.
 
         Parameters

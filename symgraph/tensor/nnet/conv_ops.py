@@ -27,13 +27,13 @@ from symgraph.tensor.nnet.conv_kernels import (
 )
 from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["BorderMode", "Conv", "ConvGradInputs", "ConvGradWeights", "output_shape"]
+__all__ = ["BorderMode", "Conv", "ConvGradInputs", "ConvGradWeights", "output_shape", "window_pads"]
 
 #: 'valid', 'full', 'half', or the zeros before and after each axis.
 BorderMode = str | tuple[tuple[int, int], ...]
 
 
-def _pads(border: BorderMode, window: Sequence[Any], dilation: Sequence[int]) -> list[tuple[Any, Any]]:
+def window_pads(border: BorderMode, window: Sequence[Any], dilation: Sequence[int]) -> list[tuple[Any, Any]]:
     """Zeros before and after each axis; window lengths may be symbolic."""
     if not isinstance(border, str):
         return list(border)
@@ -54,7 +54,7 @@ def output_shape(image: Sequence[Any], window: Sequence[Any], border: BorderMode
             result.append(None)
             continue
         mine = border if isinstance(border, str) else border[axis: axis + 1]
-        (before, after), = _pads(mine, [k], dilation[axis: axis + 1])
+        (before, after), = window_pads(mine, [k], dilation[axis: axis + 1])
         result.append(output_length(n, k, before, after, subsample[axis], dilation[axis]))
     return tuple(result)
 
@@ -119,7 +119,7 @@ class _Convolution(TensorOp):
         if output is not None and tuple(output) != made:
             raise ValueError(f"images of {image} and filters of {window} give results of {made}, not {tuple(output)} "
                              f"(border {self.border!r}, subsample {self.subsample}, dilation {self.dilation})")
-        pads = tuple(_pads(self.border, window, self.dilation))
+        pads = tuple(window_pads(self.border, window, self.dilation))
         return Geometry(image, window, made, pads, self.subsample, self.dilation, self.groups)
 
     def _turned(self, filters: Array) -> Array:

@@ -17,7 +17,8 @@ from symgraph.tensor.reduce import Reduce, normalize_axes
 from symgraph.tensor.reduce import sum as tensor_sum
 from symgraph.tensor.type import TensorType
 
-__all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "log_softmax", "logsoftmax", "logsumexp", "softmax"]
+__all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "log_softmax", "logsoftmax",
+           "logsoftmax_op", "logsumexp", "softmax", "softmax_op"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,9 +28,10 @@ class _OverAxes(TensorOp):
     Parameters
     ----------
     axes : tuple of int
+        By default rows of a matrix, as in Theano.
     """
 
-    axes: tuple[int, ...]
+    axes: tuple[int, ...] = (1,)
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         for kind in types:
@@ -199,6 +201,8 @@ def logsoftmax(c: Any, axis: Any = -1) -> Any:
 
 
 log_softmax = logsoftmax
+
+softmax_op, logsoftmax_op = Softmax(), LogSoftmax()
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -12,7 +12,7 @@ from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.signal.pool_ops import MaxPool, MaxPoolGrad, SumPool
 
-__all__ = ["max_pool_2d_same_size", "pool_2d", "pool_3d"]
+__all__ = ["Pool", "max_pool_2d_same_size", "pool_2d", "pool_3d"]
 
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
@@ -133,3 +133,46 @@ def max_pool_2d_same_size(input: Any, patch_size: Any) -> Any:
     patch = _numbers(patch_size, 2, 1, "patch_size", "max_pool_2d_same_size")
     largest = MaxPool(patch, patch, (0, 0), True)(variable)
     return MaxPoolGrad(patch, patch, (0, 0), True)(variable, largest, largest)
+
+
+class Pool:
+    """Theano's class: called with a tensor, windows, and perhaps steps and zeros, it pools the last axes.
+
+    Parameters
+    ----------
+    ignore_border, mode
+        As for `pool_2d`.
+    ndim : int
+        Over how many last axes.
+    openmp
+        Accepted for Theano's programs.
+
+    Examples
+    --------
+    >>> Pool(ignore_border=True)(np.arange(16).reshape(4, 4), (2, 2)).eval()
+    array([[ 5,  7],
+           [13, 15]])
+    """
+
+    def __init__(self, ignore_border: bool = False, mode: str = "max", ndim: int = 2, openmp: Any = None) -> None:
+        self.ignore_border, self.mode, self.ndim = ignore_border, mode, ndim
+
+    def __call__(self, x: Any, ws: Any, stride: Any = None, pad: Any = None) -> Any:
+        return _pool(self.ndim, x, ws, self.ignore_border, stride, pad, self.mode, "Pool")
+
+    @staticmethod
+    def out_shape(imgshape: Any, ws: Any = None, ignore_border: bool = False, stride: Any = None, pad: Any = None,
+                  ndim: int = 2, ds: Any = None, st: Any = None, padding: Any = None) -> list[Any]:
+        """The shape that images of `imgshape` are pooled to, whose lengths may be symbolic.
+
+        Examples
+        --------
+        >>> Pool.out_shape((8, 3, 28, 28), (2, 2))
+        [8, 3, 14, 14]
+        """
+        window = _numbers(_one_of(ws, ds, ("ws", "ds"), "Pool.out_shape"), ndim, 1, "ws", "Pool.out_shape")
+        given, sides = _one_of(stride, st, ("stride", "st"), "Pool.out_shape"), _one_of(
+            pad, padding, ("pad", "padding"), "Pool.out_shape")
+        step = window if given is None else _numbers(given, ndim, 1, "stride", "Pool.out_shape")
+        zeros = (0,) * ndim if sides is None else _numbers(sides, ndim, 0, "pad", "Pool.out_shape")
+        return list(MaxPool(window, step, zeros, bool(ignore_border)).pooled(tuple(imgshape)))

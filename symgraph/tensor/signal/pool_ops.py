@@ -85,11 +85,17 @@ class _Pooling(TensorOp):
         """An index of so many elements along each of the last axes, from the first or from given ones."""
         return (..., *(slice(a, a + n) for a, n in zip(starts or [0] * len(lengths), lengths, strict=True)))
 
+    def extent(self, lengths: Sequence[int]) -> tuple[int, ...]:
+        """How far the windows reach along each axis of the padded images."""
+        return tuple(max((m - 1) * s + w, 0)
+                     for m, s, w in zip(self.counts(lengths), self.stride, self.window, strict=True))
+
     def spread(self, x: Array, fill: Any) -> Array:
-        """The images with `fill` around, as long along each axis as the windows reach."""
+        """The images with `fill` around, as long along each axis as the windows reach; a view where that is no more."""
         before, lengths = self.split(x.shape)
-        reach = [max((m - 1) * s + w, 0)
-                 for m, s, w in zip(self.counts(lengths), self.stride, self.window, strict=True)]
+        reach = self.extent(lengths)
+        if not any(self.pad) and all(r <= n for r, n in zip(reach, lengths, strict=True)):
+            return x[self.inner(reach)]
         whole = np.full((*before, *reach), fill, x.dtype)
         kept = [min(n, max(r - p, 0)) for n, r, p in zip(lengths, reach, self.pad, strict=True)]
         whole[self.inner(kept, self.pad)] = x[self.inner(kept)]
@@ -217,9 +223,13 @@ class MaxPoolGrad(_MaxPoolLinear):
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         x, z, g = inputs
         lengths = self.split(x.shape)[1]
-        total = self.spread(np.zeros(x.shape, g.dtype), 0)
+        total = np.zeros((*self.split(x.shape)[0], *self.extent(lengths)), g.dtype)
+        apart = all(s >= w for s, w in zip(self.stride, self.window, strict=True))
         for place, largest in self.chosen(x, z):
-            total[place] += np.where(largest, g, g.dtype.type(0))
+            if apart:
+                np.copyto(total[place], g, where=largest)
+            else:
+                np.add(total[place], g, out=total[place], where=largest)
         output_storage[0][0] = self.unspread(total, lengths)
 
 
@@ -231,7 +241,7 @@ class MaxPoolGather(_MaxPoolLinear):
         x, z, v = inputs
         whole, total = self.spread(v, 0), np.zeros(z.shape, v.dtype)
         for place, largest in self.chosen(x, z):
-            total += np.where(largest, whole[place], v.dtype.type(0))
+            np.add(total, whole[place], out=total, where=largest)
         output_storage[0][0] = total
 
 
@@ -331,10 +341,14 @@ class SumPoolGrad(_Sums):
         share, divisors = _wide(g), self.divisors(lengths)
         if divisors is not None:
             share = share / divisors.astype(share.dtype)
-        total = self.spread(np.zeros((*before, *lengths), share.dtype), 0)
+        total = np.zeros((*before, *self.extent(lengths)), share.dtype)
+        apart = all(s >= w for s, w in zip(self.stride, self.window, strict=True))
         if share.size:
             for place in self.offsets(made):
-                total[place] += share
+                if apart:
+                    total[place] = share
+                else:
+                    total[place] += share
         output_storage[0][0] = self.unspread(total, lengths).astype(g.dtype, copy=False)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
