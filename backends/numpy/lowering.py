@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas
+from backends.numpy import blas, runtime
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange, Eye
@@ -82,6 +82,12 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     special = ELEMWISE.get(function.name.partition("{")[0])
     if special is not None:
         return special(r, node, args, target, out)
+    return _by_name(r, node, args, out)
+
+
+def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
+    """By the ufunc's own name, or through the function on arrays."""
+    function = node.op.scalar  # type: ignore[attr-defined]
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"
@@ -108,6 +114,14 @@ def _identity(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     return f"np.array({args[0]})"
 
 
+def _sigmoid(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
+        r.writer.namespace["sigmoid"] = runtime.sigmoid
+        return f"sigmoid({args[0]}{_out(out)})"
+    assert isinstance(node.op, Elemwise)
+    return _by_name(r, node, args, out)
+
+
 #: Arithmetic on floating scalars of NumPy, for which operators are several times faster than ufuncs.
 SCALARS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "true_div": "{} / {}", "neg": "-{}"}
 #: And on integers of Python, which positions and lengths are.
@@ -120,6 +134,7 @@ ELEMWISE: dict[str, Lowering] = {
     "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
+    "sigmoid": _sigmoid,
     "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{_out(out)})",
 }
 

@@ -178,7 +178,6 @@ class Renderer:
         if scratch:
             self.scratch = runtime.Scratch(len(scratch))
             self.writer.namespace["scratch"] = self.scratch
-            self.writer.namespace["room"] = runtime.room
             self.writer.line("w = scratch.take()")
         self.places = {b: i for i, b in enumerate(scratch)}
         for step in self.plan.steps:
@@ -351,7 +350,9 @@ class Renderer:
             self.writer.namespace["spare_array"] = runtime.spare_array
             storage = self.storages[self.plan.updates[into.update].target]
             return f"spare_array({storage}, {shape}, {self.dtype(into.dtype)})"
-        return f"room(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
+        room = "columns" if into.by_columns else "room"
+        self.writer.namespace[room] = getattr(runtime, room)
+        return f"{room}(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
 
     def _shape(self, shape: tuple[int | tuple[Variable, int], ...]) -> str:
         """A shape as a tuple expression; an unknown length is read off an array, once."""

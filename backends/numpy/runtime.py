@@ -15,7 +15,12 @@ import numpy as np
 from backends.numpy.blas import Product
 from symgraph.shared import Storage
 
-__all__ = ["Scratch", "commit", "commit_products", "mismatch", "own", "room", "spare_array"]
+__all__ = [
+    "Scratch", "columns", "commit", "commit_products", "empty_columns", "mismatch", "misnamed", "own", "room", "sigmoid",
+    "spare_array",
+]
+
+_SHORT = 32  # elements of a row
 
 
 class Scratch(list[Any]):
@@ -39,6 +44,41 @@ def room(arrays: list[Any], place: int, shape: tuple[int, ...], dtype: Any) -> A
     if array is None or array.shape != shape:
         array = arrays[place] = np.empty(shape, dtype)
     return array
+
+
+def columns(arrays: list[Any], place: int, shape: tuple[int, int], dtype: Any) -> Any:
+    """The scratch matrix at a place, in which columns are contiguous if its rows are short.
+
+    NumPy's loops run along what is contiguous; over a dozen classes at a time they hardly start before they end.
+    """
+    array = arrays[place]
+    if array is None or array.shape != shape:
+        array = arrays[place] = empty_columns(shape, dtype)
+    return array
+
+
+def empty_columns(shape: tuple[int, int], dtype: Any) -> Any:
+    """A matrix in which columns are contiguous if its rows are short."""
+    short = shape[1] < _SHORT and shape[0] > 2 * shape[1]
+    return np.empty(shape, dtype, order="F" if short else "C")
+
+
+_CAP = {"f": 80.0, "d": 700.0}  # of an exponent; the logistic function is 1 from there on
+_FEW = 256
+
+
+def sigmoid(x: Any, out: Any = None) -> Any:
+    """The logistic function of float32 or float64, several times as fast as SciPy's on large arrays.
+
+    With e = exp(min(x, cap)) nothing overflows, and e / (1 + e) is exact to a few units in the last place everywhere.
+    """
+    if x.size < _FEW:
+        from scipy.special import expit
+
+        return expit(x, out=out)
+    e = np.minimum(x, _CAP[x.dtype.char], out=out)
+    np.exp(e, out=e)
+    return np.divide(e, e + 1, out=e)
 
 
 def _references(array: Any) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backends.numpy.lowering import lowering_of
+from backends.numpy.runtime import empty_columns
 from backends.numpy.threads import chunks_of, run_tiles
 from backends.source import tuple_text
 from symgraph.graph.basic import Variable
@@ -169,19 +170,19 @@ class _Tiled:
         with r.writer.aside():
             names = ", ".join(["tiles", "step", *self.parameters])
             with r.writer.indented(f"def {self.name}({names}):", f"the rows of {kernel}"):
-                for name, shape, dtype in scratch:
-                    r.writer.line(f"{name} = np.empty({shape}, {dtype})")
+                for name, array in scratch:
+                    r.writer.line(f"{name} = {array}")
                 with r.writer.indented("for chunk, rows in tiles:"), r.writer.indented("for i in rows:"):
                     r.writer.line("j = min(i + step, rows.stop)")
                     for name in dict.fromkeys(slices):
                         r.writer.line(f"{name}_ = {name}[i:j]")
-                    for name, _, _ in scratch:
+                    for name, _ in scratch:
                         r.writer.line(f"{name}_ = {name}[:j - i]")
                     self._steps()
             r.writer.current = None
 
-    def _inner_arrays(self) -> list[tuple[str, str, str]]:
-        """Scratch of the size of a tile for each memory that does not outlast the kernel: name, shape, dtype."""
+    def _inner_arrays(self) -> list[tuple[str, str]]:
+        """Scratch of the size of a tile for each memory that does not outlast the kernel: its name and how it is made."""
         r, found = self.r, []
         for variable, step in self.kernel.made.items():
             if r.plan.blocks[variable].root is not variable or variable in self.kernel.over_rows:
@@ -201,7 +202,9 @@ class _Tiled:
                     text = name
                 lengths.append(text)
             name = self.local[cell] = r.writer.fresh("w")
-            found.append((name, tuple_text(["step", *lengths]), r.dtype(variable.type.dtype)))
+            made_by = "empty_columns" if isinstance(cell, Buffer) and cell.by_columns else "np.empty"
+            r.writer.namespace["empty_columns"] = empty_columns
+            found.append((name, f"{made_by}({tuple_text(['step', *lengths])}, {r.dtype(variable.type.dtype)})"))
         return found
 
     def _steps(self) -> None:

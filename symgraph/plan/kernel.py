@@ -138,6 +138,12 @@ class Kernel:
         return [v for v, step in self.made.items() if self.roles[step].over_rows]
 
     @cached_property
+    def reduces_rows(self) -> bool:
+        """Whether it reduces each row of a matrix."""
+        return any(isinstance(s.node.op, Reduce) and s.node.op.axes == (1,) and s.node.inputs[0].type.ndim == 2
+                   for s in self.steps)
+
+    @cached_property
     def cost(self) -> float:
         """Of one element, in nanoseconds, roughly."""
         return sum(role.cost for role in self.roles.values())

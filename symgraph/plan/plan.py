@@ -56,6 +56,7 @@ class Buffer:
     shape: tuple[int | tuple[Variable, int], ...] | None = None
     use: Use = Use.SCRATCH
     update: int | None = None  # which update it becomes
+    by_columns: bool = False   # best laid out column by column where its rows are short: they are reduced
 
 
 @dataclass(eq=False)

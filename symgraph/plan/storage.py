@@ -66,7 +66,7 @@ class _Planner:
         self.guarded: set[frozenset[int | Length]] = set()  # an unknown length and the number it was held against
         self.constants: list[Any] = []
         self.lasting: set[Block] = set()
-        self.free: dict[str, list[Buffer]] = {}
+        self.free: dict[tuple[str, bool], list[Buffer]] = {}
 
     def plan(self, borrowed: set[int]) -> Plan:
         self._make_blocks()
@@ -245,7 +245,8 @@ class _Planner:
         for step in self.steps:
             for block in ending.pop(step.index - 1, ()):
                 if block.buffer is not None and not block.passed_on:
-                    self.free.setdefault(block.buffer.dtype, []).append(block.buffer)
+                    key = block.buffer.dtype, block.buffer.by_columns
+                    self.free.setdefault(key, []).append(block.buffer)
             self._measure(step)
             self._place(step)
             if isinstance(step.node.op, (Dot, BatchedMatMul)):
@@ -272,10 +273,14 @@ class _Planner:
         if block.root is not output or not node.op.accepts_out or not isinstance(kind, TensorType) or kind.ndim == 0:
             return
         lengths = self.lengths.of(output)
+        by_columns = step.kernel is not None and step.kernel.reduces_rows and kind.ndim == 2 and 1 not in kind.shape
         if node.op.overwrites:
             for variable in (node.inputs[:1] if isinstance(node.op, (IncSubtensor, Gemm)) else node.inputs):
                 if isinstance(node.op, Gemm) and variable in node.inputs[1:]:
                     continue
+                held = self.blocks[variable].buffer
+                if by_columns and (held is None or not held.by_columns):
+                    continue  # its rows do not lie as they should
                 if block in self.lasting and self.blocks[variable].home is not Home.OWN:
                     continue  # a new shared value cannot live in an array of the caller's
                 if self._fits(variable, kind.dtype, lengths) and self._may_overwrite(step, variable):
@@ -284,18 +289,19 @@ class _Planner:
                     if block.buffer is None:
                         block.home, block.writable = self.blocks[variable].home, self.blocks[variable].writable
                     return
-        block.buffer = step.into = self._buffer(step, kind.dtype, lengths)
+        block.buffer = step.into = self._buffer(step, kind.dtype, lengths, by_columns)
 
-    def _buffer(self, step: Step, dtype: str, lengths: tuple[int | Length, ...]) -> Buffer:
+    def _buffer(self, step: Step, dtype: str, lengths: tuple[int | Length, ...], by_columns: bool) -> Buffer:
         """A buffer nobody uses any more, or a new one."""
-        free = self.free.get(dtype, [])
+        free = self.free.get((dtype, by_columns), [])
         for place in range(len(free) - 1, max(-1, len(free) - 1 - _BUFFERS_TRIED), -1):
             if tuple(n if isinstance(n, int) else n.find() for n in free[place].lengths) == lengths:
                 return free.pop(place)
         first = step.kernel.first if step.kernel is not None else step.index
         sources = [n if isinstance(n, int) else next((s for s in n.sources if self.made_at.get(s[0], -1) < first), None)
                    for n in lengths]
-        buffer = Buffer(len(self.buffers), dtype, lengths, None if None in sources else tuple(sources))  # type: ignore[arg-type]
+        shape = None if None in sources else tuple(sources)
+        buffer = Buffer(len(self.buffers), dtype, lengths, shape, by_columns=by_columns)  # type: ignore[arg-type]
         self.buffers.append(buffer)
         return buffer
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.runtime import Scratch, commit, mismatch, room, spare_array
+from backends.numpy.runtime import Scratch, columns, commit, empty_columns, mismatch, room, sigmoid, spare_array
 from symgraph.shared import Storage
 
 # ---- scratch ----------------------------------------------------------------------------------------------------
@@ -168,3 +169,39 @@ def test_the_message_names_the_axes() -> None:
 def test_the_message_advises_where_a_one_would_have_to_be_stretched() -> None:
     with pytest.raises(ValueError, match="addbroadcast"):
         mismatch("add", (2, 1), (2, 4), [(0, 0), (1, 1)])
+
+
+# ---- layouts and functions --------------------------------------------------------------------------------------
+
+
+def test_short_rows_are_laid_out_by_columns() -> None:
+    assert empty_columns((600, 10), np.float32).flags.f_contiguous
+    assert empty_columns((10, 10), np.float32).flags.c_contiguous
+    assert empty_columns((600, 1000), np.float32).flags.c_contiguous
+    held: list[Any] = [None]
+    first = columns(held, 0, (600, 10), np.float32)
+    assert columns(held, 0, (600, 10), np.float32) is first
+    assert columns(held, 0, (500, 10), np.float32).shape == (500, 10)
+
+
+def test_softmax_of_short_and_of_long_rows() -> None:
+    x, b = T.dmatrix("x"), T.dvector("b")
+    f = sg.function([x, b], [T.nnet.softmax(x + b).sum(axis=0), T.nnet.softmax(x + b)])
+    for shape in ((600, 10), (5000, 10), (3, 4), (20, 1000), (100, 1000)):
+        value = np.random.default_rng(0).normal(size=shape)
+        wanted = scipy.special.softmax(value + np.arange(shape[1]) / 10, axis=1)
+        sums, found = f(value, np.arange(shape[1]) / 10)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        np.testing.assert_allclose(sums, wanted.sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_logistic_function_of_large_arrays_is_scipys(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 88.7, -88.7, -100, 709, -709, -740, 1e-30, 1e30, -1e30])
+    x = np.concatenate([special, rng.normal(size=3000), 50 * rng.normal(size=3000)]).astype(dtype)
+    wanted = scipy.special.expit(x.astype(np.longdouble))
+    with np.errstate(all="raise", under="ignore"):
+        for found in (sigmoid(x), sigmoid(x, out=np.empty_like(x)), sigmoid(x[:100])):
+            tiny = np.finfo(dtype).smallest_normal  # below it SciPy's and NumPy's own functions lose digits, or all
+            np.testing.assert_allclose(found, wanted[: len(found)], rtol=4 * np.finfo(dtype).eps, atol=tiny)
