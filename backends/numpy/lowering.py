@@ -92,15 +92,17 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"
     if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
-        r.writer.namespace[name] = getattr(importlib.import_module(module), name)
-        return f"{name}({', '.join(args)}{_out(out)})"
+        local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
+        r.writer.namespace[local] = getattr(importlib.import_module(module), name)
+        return f"{local}({', '.join(args)}{_out(out)})"
     own = f"{function.name}_of_any" if name else function.name  # beside the function of SciPy, which takes floats only
     r.writer.namespace[own] = function.impl
     return f"{own}({', '.join(args)})"
 
 
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    if node.inputs[0] in r.numbers or node.inputs[0] in r.integers:
+    literal = args[0].removeprefix("-").isdigit()
+    if literal or node.inputs[0] in r.numbers or node.inputs[0] in r.integers:
         return f"{r.dtype(_type(node).dtype)}({args[0]})"
     if out is None:
         return f"{args[0]}.astype({r.dtype(_type(node).dtype)})"

@@ -70,7 +70,8 @@ class Tiled:
         if self.fresh:
             self.results = [np.empty_like(array) for array in self.kept]
         if self.one_tile:
-            self._tile(*self.data, self.results, self.rows)
+            a, b, c = self.data
+            self._tile(a, b, c, self.results, self.rows)
         else:
             self.team.run(self._part)
         return self.results[0] if len(self.results) == 1 else tuple(self.results)

@@ -50,10 +50,30 @@ class Fired:
         return f"{self.phase}/{self.rule}: {before} -> {after}    {self.origin}"
 
 
-def _is_root(root: Any, op: Op) -> bool:
-    if isinstance(root, type):
-        return isinstance(op, root)
-    return bool(root(op)) if isinstance(root, FunctionType) else bool(op == root)
+class _Roots:
+    """Where rules are tried: their positions by operations, by classes of them, and by functions that say so."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.everywhere = [i for i, rule in enumerate(rules) if not rule.roots]
+        self.by_op: dict[Op, list[int]] = {}
+        self.by_class: dict[type, list[int]] = {}
+        self.by_function: list[tuple[Any, int]] = []
+        for i, rule in enumerate(rules):
+            for root in rule.roots:
+                if isinstance(root, FunctionType):
+                    self.by_function.append((root, i))
+                elif isinstance(root, type):
+                    self.by_class.setdefault(root, []).append(i)
+                else:
+                    self.by_op.setdefault(root, []).append(i)
+
+    def of(self, op: Op) -> list[int]:
+        """The positions of the rules to try at an operation, in order."""
+        found = {*self.everywhere, *self.by_op.get(op, ())}
+        for cls in type(op).__mro__:
+            found.update(self.by_class.get(cls, ()))
+        found.update(i for says_so, i in self.by_function if says_so(op))
+        return sorted(found)
 
 
 class Candidates:
@@ -102,11 +122,14 @@ class RuleSet:
 
     name: str
     rules: Sequence[Rule]
+    _roots: _Roots | None = field(default=None, repr=False)
     _index: dict[frozenset[Rule], dict[Op, Candidates]] = field(default_factory=dict, repr=False)
 
     def rules_for(self, op: Op) -> list[Rule]:
         """The rules to try at an operation."""
-        return [rule for rule in self.rules if not rule.roots or any(_is_root(r, op) for r in rule.roots)]
+        if self._roots is None:
+            self._roots = _Roots(self.rules)
+        return [self.rules[i] for i in self._roots.of(op)]
 
     def candidates(self, op: Op, settled: frozenset[Rule] = frozenset()) -> Candidates:
         """The same, sorted by what the inputs are made by and by what is in `settled`."""

@@ -59,7 +59,8 @@ def fuse(nodes: Sequence[Apply]) -> list[tuple[list[Apply], bool]]:
 
 
 class _Fusion:
-    def __init__(self) -> None:
+    def __init__(self, apart: frozenset[Apply] = frozenset()) -> None:
+        self.apart = apart  # applications that join no other
         self.joined: dict[_Unit, _Unit] = {}
         self.makers: dict[Variable, _Unit] = {}
         self.over_rows: set[Variable] = set()
@@ -75,7 +76,8 @@ class _Fusion:
             self._depend(unit, node, role)
             if role is not None:
                 self.loops.add(unit)
-                unit = self._join_neighbours(unit, node, role)
+                if node not in self.apart:
+                    unit = self._join_neighbours(unit, node, role)
             units.append(unit)
             for output in node.outputs:
                 self.makers[output] = unit
@@ -84,8 +86,14 @@ class _Fusion:
                 if role.over_rows:
                     self.over_rows.update(node.outputs)
         alive = list(dict.fromkeys(map(self._find, units)))
+        ordered = self._ordered(alive)
+        if len(ordered) < len(alive):
+            # Units that end before another begins may still wait for it, through a unit that spans both, which
+            # `_reaches` does not look for: what is in such a circle stays apart.
+            stuck = {node for unit in set(alive) - set(ordered) for _, node in unit.members}
+            return _Fusion(self.apart | stuck).run(nodes)
         return [([node for _, node in sorted(unit.members, key=lambda m: m[0])], unit in self.loops)
-                for unit in self._ordered(alive)]
+                for unit in ordered]
 
     def _find(self, unit: _Unit) -> _Unit:
         """The unit a unit has become part of."""
@@ -113,7 +121,8 @@ class _Fusion:
         near = [u for v in rows for u in (self.makers.get(v), self.readers.get(v)) if u is not None]
         for other in dict.fromkeys(map(self._find, near)):
             other = self._find(other)
-            if other is not unit and other in self.loops and self._may_join(unit, other):
+            if other is not unit and other in self.loops and other.members[0][1] not in self.apart and self._may_join(
+                    unit, other):
                 unit = self._join(unit, other)
         return unit
 
@@ -155,7 +164,10 @@ class _Fusion:
         return b
 
     def _ordered(self, units: Sequence[_Unit]) -> list[_Unit]:
-        """Units after what they need; among those that are ready, the one that comes first in the original order."""
+        """Units after what they need; among those that are ready, the one that comes first in the original order.
+
+        Those that wait for each other in a circle are left out.
+        """
         after: dict[_Unit, list[_Unit]] = {}
         missing: dict[_Unit, int] = {}
         for unit in units:
@@ -174,5 +186,4 @@ class _Fusion:
                 missing[other] -= 1
                 if not missing[other]:
                     heapq.heappush(ready, other.first)
-        assert len(ordered) == len(units), "units depend on each other in a circle"
         return ordered

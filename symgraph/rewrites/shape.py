@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.rewrites.patterns import fitted, lengths_of, made_by, same_length
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import Elemwise, elemwise
+from symgraph.tensor.index import result_lengths
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI, SpecifyShape, make_vector, shape_i
 from symgraph.tensor.specify import RequireLengths
 from symgraph.tensor.subtensor import IncSubtensor, SliceSpec, Subtensor
@@ -60,6 +62,8 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
         return number_constant(np.asarray(known, "int64"))
     if x.owner is None:
         return None
+    if isinstance(x.owner.op, Subtensor) and _views_an_input(x):
+        return _length_in_view(x.owner, axis)
     try:
         lengths = x.owner.op.infer_shape(x.owner, [lengths_of(v) for v in x.owner.inputs])[x.index or 0]
     except NotImplementedError:
@@ -73,6 +77,16 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
     # To make a view of what is there costs nothing: where its length is not simply another's, ask the view.
     plain = isinstance(length, Constant) or asking is not None
     return length if plain or not _views_an_input(x) else None
+
+
+def _length_in_view(node: Apply, axis: int) -> Variable | None:
+    """The length of an axis of a part: that of the axis it is of, where it is the whole of it."""
+    bounds = node.op.slices(node.inputs[1:])
+    full = [all(part in (None, whole) for part, whole in zip(bounds.get(a, ()), (0, None, 1), strict=False))
+            for a in range(node.inputs[0].type.ndim)]
+    places: list[Any] = [("axis", a) for a in range(len(full))]
+    taken = result_lengths(node.op.spec, places, (), lambda a: places[a] if full[a] else None)[axis]
+    return shape_i(node.inputs[0], taken[1]) if isinstance(taken, tuple) else None
 
 
 def _views_an_input(x: Variable) -> bool:

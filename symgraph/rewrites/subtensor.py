@@ -179,7 +179,16 @@ def _is_end(bound: Any, x: Any, axis: int) -> bool:
     known, length = _number(bound), x.type.shape[axis]
     if known is not None:
         return length is not None and known >= length
-    return same_length(bound, shape_i(x, axis)) or same_length(bound, known_length(x, axis))
+    return _speaks_of_lengths(bound) and (
+        same_length(bound, shape_i(x, axis)) or same_length(bound, known_length(x, axis)))
+
+
+def _speaks_of_lengths(number: Any, depth: int = 4) -> bool:
+    """Whether a length of something is in an expression of a number."""
+    node = number.owner if isinstance(number, Variable) else None
+    if node is None or depth == 0:
+        return False
+    return isinstance(node.op, ShapeI) or any(_speaks_of_lengths(v, depth - 1) for v in node.inputs)
 
 
 @rewrite_rule(Subtensor)

@@ -41,6 +41,7 @@ from symgraph.tensor.basic import (
     full,
     full_like,
     get_scalar_constant_value,
+    identity,
     identity_like,
     ones,
     ones_like,
@@ -97,6 +98,7 @@ from symgraph.tensor.reduce import (
     sum,
     var,
 )
+from symgraph.tensor.regroup import join_dims, split_dims
 from symgraph.tensor.sequences import *  # noqa: F403
 from symgraph.tensor.sets import *  # noqa: F403
 from symgraph.tensor.shape import Reshape, flatten, reshape, shape, size
@@ -151,11 +153,11 @@ __all__ += ["Assert", "argpartition", "assert_op", "cummax", "cummin", "lexsort"
 __all__ += math.__all__  # exp, maximum, switch, ...: one for each row of the scalar table
 __all__ += ["alloc_diag", "diag", "extract_diag", "linalg", "nlinalg", "slinalg"]
 # Theano's names: of operations, of functions under a second name, and of its modules.
-copy, intdiv, floor_div = math.tensor_copy, math.int_div, math.int_div
+copy, intdiv, floor_div, empty_like = math.tensor_copy, math.int_div, math.int_div, zeros_like
 CAReduce = Reduce
 __all__ += [
     "ARange", "Alloc", "CAReduce", "DimShuffle", "Dot", "IncSubtensor", "Join", "Reshape", "Split", "Subtensor",
-    "consider_constant", "copy", "floor_div", "intdiv",
+    "consider_constant", "copy", "empty_like", "floor_div", "identity", "intdiv", "join_dims", "split_dims",
 ]
 setattr(var, "TensorVariable", TensorVariable)  # noqa: B010  (a module in Theano, hidden by the function)
 setattr(var, "TensorConstant", TensorConstant)  # noqa: B010

@@ -20,8 +20,8 @@ from symgraph.tensor.variable import TensorConstant
 
 __all__ = [
     "ARange", "Alloc", "Eye", "alloc", "arange", "as_tensor", "as_tensor_variable", "constant", "empty", "eye", "full",
-    "full_like", "get_scalar_constant_value", "identity", "identity_like", "number_constant", "ones", "ones_like", "zeros",
-    "zeros_like",
+    "full_like", "get_scalar_constant_value", "identity", "identity_like", "number_constant", "ones", "ones_like",
+    "zeros", "zeros_like",
 ]
 
 

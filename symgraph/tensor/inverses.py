@@ -51,7 +51,7 @@ class MatrixInverse(MatrixOp):
         try:
             output_storage[0][0] = np.linalg.inv(a)
         except LinAlgError:
-            if self.on_error == "raise":
+            if self.on_error == "raise" or a.shape[-1] != a.shape[-2]:
                 raise
             output_storage[0][0] = one_by_one(self._or_nan, a.shape, a)
 

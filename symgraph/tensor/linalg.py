@@ -268,7 +268,6 @@ def vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) 
 
 def matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norms of the matrices in the last two axes, as `numpy.linalg.matrix_norm`; orders as for `norm`."""
-    check_matrix(as_tensor_variable(x).type, "matrix_norm")
     return norm(x, ord, (-2, -1), keepdims)
 
 

@@ -76,7 +76,7 @@ class Cholesky(MatrixOp):
         try:
             output_storage[0][0] = np.linalg.cholesky(a, upper=not self.lower)
         except LinAlgError:
-            if self.on_error == "raise":
+            if self.on_error == "raise" or a.shape[-1] != a.shape[-2]:
                 raise
             output_storage[0][0] = one_by_one(self._or_nan, a.shape, a)
 

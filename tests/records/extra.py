@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import symgraph.tensor as T
 from tests.records.base import Record, arrays, each
 
+
+def _joined(x: Any, start_axis: int = 0, n_axes: int | None = None) -> Any:
+    first = start_axis % x.ndim if x.ndim else 0
+    last = x.ndim if n_axes is None else first + n_axes
+    return x.reshape(*x.shape[:first], int(np.prod(x.shape[first:last])), *x.shape[last:])
+
+
+def _parted(x: Any, shape: Any, axis: int = 0) -> Any:
+    place = axis % x.ndim
+    return x.reshape(*x.shape[:place], *shape, *x.shape[place + 1:])
+
+
 EXTRA: tuple[Record, ...] = (
     Record("ravel", T.ravel, np.ravel, each(arrays((3, 4)), arrays(()))),
+    Record("join_dims", T.join_dims, _joined, each(
+        arrays((2, 3, 4)), arrays((2, 3, 4), start_axis=1), arrays((2, 3, 4), start_axis=-3, n_axes=2),
+        arrays((2, 0, 4), n_axes=2), arrays((2, 3), start_axis=1, n_axes=0), arrays(()))),
+    Record("split_dims", T.split_dims, _parted, each(
+        arrays((6, 4), shape=(2, 3)), arrays((2, 6), shape=(2, -1), axis=1), arrays((1, 2), shape=()),
+        arrays((2, 0), shape=(0, 2), axis=-1), arrays((4,), shape=(-1, 1, 2)))),
+    Record("identity", lambda n, dtype: T.identity(n, dtype), lambda n, dtype: np.identity(n, dtype),
+           lambda rng, dtype: [((), {"n": 3, "dtype": dtype}), ((), {"n": 0, "dtype": dtype})],
+           gradient="it depends on no tensor"),
     Record(
         "repeat",
         T.repeat,
