@@ -19,7 +19,7 @@ from symgraph.tensor.subtensor import set_subtensor
 from symgraph.tensor.type import TensorType
 from symgraph.tensor.variable import TensorVariable
 
-__all__ = ["Array", "unwrap", "value_of", "variable_of", "wrap"]
+__all__ = ["Array", "fitting", "unwrap", "value_of", "variable_of", "wrap"]
 
 _SHOWN = 60
 
@@ -201,7 +201,7 @@ class Array:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         part = self.variable[_key(key)]
-        self._become(set_subtensor(part, cast(_weak(value, self.variable), self.variable.type.dtype)), "x[key] = value")
+        self._become(set_subtensor(part, fitting(value, self.variable)), "x[key] = value")
 
     def _become(self, variable: Any, what: str) -> None:
         """Hold another expression of the same dtype and rank."""
@@ -300,8 +300,14 @@ def _key(key: Any) -> Any:
     return key.variable if isinstance(key, Array) else key
 
 
-def _weak(value: Any, like: TensorVariable) -> Any:
-    """A variable of a value to be assigned: numbers take the dtype of what they are assigned to, where they fit."""
+def fitting(value: Any, like: TensorVariable) -> Any:
+    """A value in the dtype of what it is put among.
+
+    Raises
+    ------
+    TypeError
+        When it is of another kind, such as a float among integers.
+    """
     if isinstance(value, (bool, int, float, complex)):
         kinds = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
         order = "biufc"
@@ -309,11 +315,11 @@ def _weak(value: Any, like: TensorVariable) -> Any:
         fits = ["bool", "int", "float", "complex"].index(type(value).__name__) <= (0, 1, 1, 2, 3)[order.index(kind)]
         if fits:
             return as_tensor_variable(np.asarray(kinds[kind](value), like.type.numpy_dtype))
-        raise TypeError(f"{value!r} cannot be assigned to elements of {like.type.dtype}")
+        raise TypeError(f"{value!r} does not fit among elements of {like.type.dtype}: astype")
     variable = variable_of(value)
     if not np.can_cast(variable.type.numpy_dtype, like.type.numpy_dtype, "same_kind"):
-        raise TypeError(f"elements of {variable.type.dtype} cannot be assigned to those of {like.type.dtype}: astype")
-    return variable
+        raise TypeError(f"elements of {variable.type.dtype} do not fit among those of {like.type.dtype}: astype")
+    return cast(variable, like.type.dtype)
 
 
 def inputs_of(variable: Variable) -> list[Variable]:

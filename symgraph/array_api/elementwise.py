@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from symgraph.array_api.array import Array, unwrap
+from symgraph.array_api.array import Array, fitting, unwrap
 from symgraph.tensor import math, numpy_names
-from symgraph.tensor.elemwise import cast
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_invert",
@@ -137,16 +134,16 @@ def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
     """Each element limited; a bound of None is none, and the dtype stays that of `x`.
 
     Where the lower bound is above the upper, the result is the upper.
+
+    Raises
+    ------
+    TypeError
+        When a bound is of another kind than the elements, such as a float among integers.
     """
     _check("clip", x)
-    dtype, result = x.variable.type.dtype, x.variable
-    for limit, bound in ((math.maximum, min), (math.minimum, max)):
-        if bound is not None:
-            result = limit(result, _bound(bound, dtype))
+    result = x.variable
+    if min is not None:
+        result = math.maximum(result, fitting(min, x.variable))
+    if max is not None:
+        result = math.minimum(result, fitting(max, x.variable))
     return Array(result)
-
-
-def _bound(bound: Any, dtype: str) -> Any:
-    if isinstance(bound, Array):
-        return cast(bound.variable, dtype)
-    return np.asarray(bound, dtype)

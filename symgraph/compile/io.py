@@ -17,6 +17,9 @@ Form = Any
 class In:
     """An input of a compiled function, with what may be said of it.
 
+    What is passed for it may be an array of any library that lends its memory to NumPy, by DLPack, buffers or the array
+    interface. It is used without a copy where its dtype is the input's.
+
     Parameters
     ----------
     variable : Variable
