@@ -2,8 +2,9 @@
 
 Each workload is a convolution without borders in single precision. Its rivals:
 
-* *windows*: ``sliding_window_view`` and ``tensordot``, which is how one writes it in NumPy;
-* *fftconvolve*: `scipy.signal.fftconvolve`, filter by filter.
+* *windows*: ``sliding_window_view`` and ``tensordot``, which is how one writes it in NumPy; image by image where all
+  windows would take more than 256 MiB, and left out where those of one image would take more than 1 GiB;
+* *fftconvolve*: `scipy.signal.fftconvolve`, filter by filter; left out where that takes seconds.
 
 Pooling is measured against maxima of strided slices. Run it with::
 
@@ -21,6 +22,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import log2, prod
 from typing import Any
 
 import numpy as np
@@ -60,9 +62,17 @@ def _windows(x: Array, window: Sequence[int]) -> Array:
     return np.lib.stride_tricks.sliding_window_view(x, tuple(window), axis=axes)
 
 
+def _bytes_each(space: Sequence[int], w: Sequence[int], itemsize: int = 4) -> int:
+    """What the windows of one image with so many places take."""
+    return prod(space) * prod(w[1:]) * itemsize
+
+
 def _by_windows(x: Array, w: Array) -> Array:
     """The correlation of images with filters."""
     rank = x.ndim - 2
+    space = [n - k + 1 for n, k in zip(x.shape[2:], w.shape[2:], strict=True)]
+    if len(x) > 1 and len(x) * _bytes_each(space, w.shape) > 2**28:
+        return np.concatenate([_by_windows(one[None], w) for one in x])
     made = np.tensordot(_windows(x, w.shape[2:]), w, ([1, *range(2 + rank, 2 + 2 * rank)], [1, *range(2, 2 + rank)]))
     return np.ascontiguousarray(np.moveaxis(made, -1, 1))
 
@@ -74,8 +84,10 @@ def _inputs_by_windows(w: Array, g: Array) -> Array:
 
 
 def _weights_by_windows(x: Array, g: Array) -> Array:
-    axes = [0, *range(2, x.ndim)]
     window = [n - m + 1 for n, m in zip(x.shape[2:], g.shape[2:], strict=True)]
+    if len(x) > 1 and len(x) * _bytes_each(g.shape[2:], (0, x.shape[1], *window)) > 2**28:
+        return np.sum([_weights_by_windows(a[None], b[None]) for a, b in zip(x, g, strict=True)], 0)
+    axes = [0, *range(2, x.ndim)]
     return np.tensordot(g, _windows(x, window), (axes, axes))
 
 
@@ -130,7 +142,7 @@ def _convolutions(x: Array, w: Array, g: Array) -> dict[str, Rivals]:
     by_x, by_w = sg.grad(None, [a, b], known_grads={made: c})
     forward, inputs, weights = (
         sg.function([a, b, c], out, on_unused_input="ignore") for out in (made, by_x, by_w))
-    return {
+    made_of = {
         "forward": {"symgraph": partial(forward, x, w, g), "windows": partial(_by_windows, x, w),
                     "fftconvolve": partial(_by_fftconvolve, x, w)},
         "by inputs": {"symgraph": partial(inputs, x, w, g), "windows": partial(_inputs_by_windows, w, g),
@@ -138,6 +150,13 @@ def _convolutions(x: Array, w: Array, g: Array) -> dict[str, Rivals]:
         "by weights": {"symgraph": partial(weights, x, w, g), "windows": partial(_weights_by_windows, x, g),
                        "fftconvolve": partial(_weights_by_fftconvolve, x, g)},
     }
+    for what, rivals in made_of.items():
+        space, channels = (x.shape[2:], len(w)) if what == "by inputs" else (g.shape[2:], w.shape[1])
+        if _bytes_each(space, (0, channels, *w.shape[2:])) > 2**30:
+            del rivals["windows"]
+        if len(w) * x.size * log2(prod(x.shape[2:])) > 1e9:
+            del rivals["fftconvolve"]
+    return made_of
 
 
 def _timed(rivals: Rivals, rounds: int) -> dict[str, Timing]:
