@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as given_to
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
-from tests.tensor.common import compute
+from tests.records.normalization import over
+from tests.records.normalization import train as by_hand
+from tests.tensor.common import compute, symbol
 
 train: Any = T.nnet.batch_normalization_train
 given: Any = T.nnet.batch_normalization_test
@@ -55,6 +60,42 @@ def test_running_averages_come_near_those_of_the_data() -> None:
 def test_a_batch_of_one_has_finite_averages() -> None:
     results = train(np.ones((1, 2)), np.ones(2), np.zeros(2), running_mean=np.zeros(2), running_var=np.ones(2))
     np.testing.assert_allclose(results[4].eval(), [0.9, 0.9])
+
+
+@st.composite
+def normalizations(draw: Any) -> tuple[tuple[int, ...], Any, bool]:
+    """A shape, axes to normalise over, and whether parameters keep these with length 1."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=2, max_size=4)))
+    axes = draw(st.one_of(st.sampled_from(["per-activation", "spatial"]), st.sets(
+        st.integers(0, len(shape) - 1), min_size=1, max_size=len(shape) - 1).map(tuple)))
+    return shape, axes, draw(st.booleans())
+
+
+@given_to(normalizations())
+@settings(max_examples=25, deadline=None)
+def test_any_axes(case: Any) -> None:
+    """All five results as by hand, and the gradients' products with directions as finite differences have them."""
+    shape, axes, keep = case
+    numbers = over(axes, len(shape))
+    laid_out = [1 if i in numbers else n for i, n in enumerate(shape) if keep or i not in numbers]
+    values = [RNG.normal(size=shape), *RNG.uniform(0.5, 2, (4, *laid_out))]
+    inputs = [symbol(v) for v in values]
+
+    def results(x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> list[Any]:
+        return by_hand(x, gamma, beta, mean, var, axes, 0.1, 0.3)
+
+    made = train(*inputs[:3], axes, 0.1, 0.3, *inputs[3:])
+    weights = [RNG.normal(size=v.shape) for v in results(*values)]
+    cost = sum(T.sum(v * w) for v, w in zip(made, weights, strict=True))
+    found = compute(inputs, [*made, *sg.grad(cost, inputs)], values)
+    for one, wanted in zip(found, results(*values), strict=False):
+        np.testing.assert_allclose(one, wanted, rtol=1e-9, atol=1e-11)
+    directions = [RNG.normal(size=v.shape) for v in values]
+    up, down = (sum((r * w).sum() for r, w in zip(
+        results(*(v + h * d for v, d in zip(values, directions, strict=True))), weights, strict=True))
+        for h in (1e-6, -1e-6))
+    slope = sum((g * d).sum() for g, d in zip(found[5:], directions, strict=True))
+    np.testing.assert_allclose(slope, (up - down) / 2e-6, rtol=1e-5, atol=1e-6)
 
 
 V, M = T.dvector(), T.dmatrix()
