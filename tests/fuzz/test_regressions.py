@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special as special
 
 import symgraph.tensor as T
 from symgraph.tensor import TensorType
@@ -107,3 +108,16 @@ def test_a_vector_is_added_at_a_matrix_of_places_of_a_vector(mode: str) -> None:
     x, y, places = T.dvector("x"), T.dvector("y"), T.lmatrix("places")
     values = [np.zeros(4), np.array([1.0, 2.0]), np.array([[0, 1], [-4, 2], [0, 3]])]
     np.testing.assert_array_equal(compute([x, y, places], T.inc_subtensor(x[places], y), values, mode), [3, 2, 2, 2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_names_and_numbers_in_the_generated_program(mode: str) -> None:
+    """A function whose name looks like one of the program's own variables; the cast of a length that is known."""
+    v, w = T.dvector("v"), T.dmatrix("w")
+    x, one = np.array([0.5, 1.0]), TensorType("float32", (1,))("one")
+    out = [T.i0(v), T.i1(v) * w.shape[0], T.j0(v) + w[w.shape[1] - 1, 0], T.stack([one.shape[0], v[0]])]
+    found = compute([v, w, one], out, [x, np.ones((2, 2)), np.ones(1, "float32")], mode)
+    np.testing.assert_allclose(found[0], special.i0(x), rtol=1e-15)
+    np.testing.assert_allclose(found[1], 2 * special.i1(x), rtol=1e-15)
+    np.testing.assert_allclose(found[2], special.j0(x) + 1, rtol=1e-15)
+    np.testing.assert_array_equal(found[3], [1.0, 0.5])
