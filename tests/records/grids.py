@@ -37,7 +37,7 @@ GRIDS: tuple[Record, ...] = (
     Record("pad_of_statistics", T.pad, _padded, each(
         *(arrays((3, 4), distinct=True, pad_width=((1, 2), (0, 3)), mode=mode, stat_length=how)
           for mode, how in (("maximum", None), ("minimum", (1, 2)), ("mean", 2), ("median", ((1, 3), (2, 9)))))),
-        ("int64", "float32")),
+        ("int64", "float32"), order=1),
     Record("pad_of_ramps", T.pad, _padded, each(
         arrays((2, 3), pad_width=(1, 2), mode="linear_ramp", end_values=((1, 2), (3, 4))),
         arrays((4,), pad_width=9, mode="reflect", reflect_type="odd"),
