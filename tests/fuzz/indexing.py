@@ -133,7 +133,7 @@ def agree(case: Case, what: str, wanted: Any, found: Any) -> bool:
     ------
     Mismatch
     """
-    refused = isinstance(found, ValueError) and "fit together" in str(found)
+    refused = isinstance(found, (ValueError, IndexError)) and "fit together" in str(found)
     if isinstance(wanted, Exception):
         if isinstance(found, type(wanted)) or (isinstance(wanted, IndexError) and refused):
             return False
