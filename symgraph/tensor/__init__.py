@@ -5,6 +5,7 @@ from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import Lop, Rop, consider_constant, grad
 from symgraph.tensor import (
     aliases,
+    comparing,
     compose,
     constructors,
     correlation,
@@ -49,6 +50,7 @@ from symgraph.tensor.basic import (
     zeros_like,
 )
 from symgraph.tensor.checks import Assert, assert_op
+from symgraph.tensor.comparing import *  # noqa: F403
 from symgraph.tensor.compose import *  # noqa: F403
 from symgraph.tensor.compose import _allclose as _allclose
 from symgraph.tensor.constructors import *  # noqa: F403
@@ -140,6 +142,7 @@ __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each
 __all__ += compose.__all__
 __all__ += extra_ops.__all__
 __all__ += aliases.__all__
+__all__ += comparing.__all__
 __all__ += correlation.__all__
 __all__ += editing.__all__
 __all__ += histograms.__all__
