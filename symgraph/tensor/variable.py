@@ -60,8 +60,8 @@ class TensorVariable(TensorOperators, Variable):
     def dims(self) -> Dims | None:
         """The names of the axes' lengths, None for an axis without one; None when no axis has one.
 
-        They are given with the shape of an input or a shared variable, ``T.matrix("x", shape=("B", 784))``, or set. What a
-        function's givens put in the place of a variable takes no names from it.
+        They are given with the shape of an input or a shared variable, ``T.matrix("x", shape=("B", 784))``, or set.
+        What a function's givens put in the place of a variable takes no names from it.
 
         Raises
         ------
