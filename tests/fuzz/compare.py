@@ -3,7 +3,7 @@
 Without rewriting, every step is compared with NumPy on the operands the program itself computed, within the tolerance
 of its operation. Rewritten, the last results are compared with the unrewritten ones: equal bit for bit but for the
 signs of zeros and NaNs, or else off by no more than a small multiple of what rounding alone does to them. That is
-measured by `moved`: every operation disturbed by two units in the last place, and zeros by their sign.
+measured by `moved`: every operation disturbed by two units in the last place, and zeros and NaNs by their sign.
 
 Laws that make a program more exact (`MORE_EXACT`) may give another value than NumPy does: the one that is nearer to the
 value computed in extended precision is right then.
@@ -242,7 +242,7 @@ def jump(right: Array, other: Array) -> Array:
 
 
 def disturber(rng: Any, units: float, overflows: bool = False) -> Any:
-    """What an operation gives, rounded otherwise: a little larger or smaller, a zero of another sign, a tie lost."""
+    """What an operation gives, rounded otherwise: a little larger or smaller, a zero or NaN of another sign."""
 
     def disturb(node: Any, arguments: Sequence[Array], array: Array) -> Array:
         function = getattr(getattr(node.op, "scalar", None), "name", getattr(node.op, "kind", ""))
@@ -251,14 +251,15 @@ def disturber(rng: Any, units: float, overflows: bool = False) -> Any:
         if array.dtype.kind not in "fc" or node.op.view_map:
             return array
         limits = np.finfo(array.dtype)
-        sign = np.where((array == 0) & (rng.random(array.shape) < 0.5), -1, 1)
+        signless = (array == 0) | np.isnan(array)
+        array = np.where(signless & (rng.random(array.shape) < 0.5), np.negative(array), array)
         if function in EXACT:
-            return np.asarray(array * sign, array.dtype)
+            return np.asarray(array, array.dtype)
         noise = 1 + units * float(limits.eps) * rng.uniform(-1, 1, array.shape)
         below = units * float(limits.smallest_subnormal) * np.rint(rng.uniform(-1, 1, array.shape))
         small = (array != 0) & (np.abs(array) < float(limits.tiny))
         with np.errstate(all="ignore"):
-            other = array * sign * noise
+            other = array * noise
             if overflows and isinstance(node.op, Elemwise):
                 lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(
                     *(np.isfinite(a) | (np.isinf(a) & np.isnan(array)) for a in arguments)), axis=0)
