@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.compile import function
+from symgraph.compile.function import function
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.gradient import grad
 from symgraph.graph.traversal import toposort

@@ -304,7 +304,7 @@ class TensorType(Type):
         kind: Any = gradient.type
         wanted = self.gradient_type().dtype
         if kind.numpy_dtype.kind == "c" and self.numpy_dtype.kind != "c":  # a real number moves along one axis only
-            gradient = gradient.real
+            gradient = gradient.real  # type: ignore[attr-defined]
             kind = gradient.type
         if kind.dtype == wanted or (self.is_discrete and not kind.is_discrete):
             return gradient
