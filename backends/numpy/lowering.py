@@ -87,7 +87,7 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
 
 def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     """By the ufunc's own name, or through the function on arrays."""
-    function = node.op.scalar  # type: ignore[attr-defined]
+    function = node.op.scalar
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"

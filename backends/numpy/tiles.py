@@ -182,7 +182,7 @@ class _Tiled:
             r.writer.current = None
 
     def _inner_arrays(self) -> list[tuple[str, str]]:
-        """Scratch of the size of a tile for each memory that does not outlast the kernel: its name and how it is made."""
+        """Scratch of the size of a tile for each memory that does not outlast the kernel, and how it is made."""
         r, found = self.r, []
         for variable, step in self.kernel.made.items():
             if r.plan.blocks[variable].root is not variable or variable in self.kernel.over_rows:
