@@ -52,7 +52,8 @@ def polyval(p: Any, x: Any) -> Any:
     count = coefficients.type.shape[0]
     if count is None:  # all powers at once
         powers = vander(flatten(where), shape_i(coefficients, 0))
-        values = tensor_sum(powers * dimshuffle(coefficients, ("x", 0)), 1)
+        dtype = np.result_type(coefficients.type.numpy_dtype, where.type.numpy_dtype)
+        values = cast(tensor_sum(powers * dimshuffle(coefficients, ("x", 0)), 1), dtype)
         return values.reshape(where.shape, ndim=where.type.ndim)
     dtype = np.result_type(coefficients.type.numpy_dtype, where.type.numpy_dtype)
     total = cast(elemwise(scalar.second)(where, coefficients[0] if count else 0), dtype)
@@ -88,8 +89,8 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     points = as_tensor_variable(x)
     if points.type.ndim != 1:
         raise ValueError(f"vander takes a vector, not {points.type}")
-    if points.type.numpy_dtype.kind in "biu" and points.type.numpy_dtype.itemsize < 8:
-        points = cast(points, "uint64" if points.type.numpy_dtype.kind == "u" else "int64")
+    if points.type.is_discrete:
+        points = cast(points, np.promote_types(points.type.numpy_dtype, np.int64))
     powers = arange(shape_i(points, 0) if N is None and points.type.shape[0] is None
                     else points.type.shape[0] if N is None else N)
     powers = cast(powers if increasing else powers[::-1], points.type.dtype)

@@ -140,7 +140,8 @@ def divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
 def vecdot(x1: Any, x2: Any) -> Any:
     """The sums of products along the last axis, the first factors conjugated, as `numpy.vecdot`."""
     a, b = as_tensor_variable(x1), as_tensor_variable(x2)
-    return tensor_sum((math.conj(a) if a.type.numpy_dtype.kind == "c" else a) * b, axis=-1)
+    products = (math.conj(a) if a.type.numpy_dtype.kind == "c" else a) * b
+    return cast(tensor_sum(products, axis=-1), products.type.dtype)
 
 
 def matvec(x1: Any, x2: Any) -> Any:

@@ -212,6 +212,18 @@ class TensorVariable(TensorOperators, Variable):
 
         return inc_subtensor(self, value)
 
+    def transfer(self, target: str) -> Any:
+        """The tensor on a device; itself, since ``"cpu"`` is the only one.
+
+        Raises
+        ------
+        RuntimeError
+            For another device.
+        """
+        if target != "cpu":
+            raise RuntimeError(f"{self} cannot be moved to {target!r}: this version has no backend for it. Use 'cpu'")
+        return self
+
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise", **numpy: Any) -> Any:
         """The elements (or slices along `axis`) at `indices`."""
         _refuse("take", numpy)

@@ -74,7 +74,7 @@ EDITING: tuple[Record, ...] = (
     Record("delete", T.delete, np.delete, _places, FEW),
     Record("delete_at_symbols", T.delete, np.delete, _removed, ("float32",), wrt=(0,), weakly_typed=True),
     Record("insert", lambda x, v, obj, axis=None: T.insert(x, obj, v, axis),
-           lambda x, v, obj, axis=None: np.insert(x, obj, v, axis), _insertions, FEW, weakly_typed=True),
+           lambda x, v, obj, axis=None: np.insert(x, obj, v, axis), _insertions, FEW, weakly_typed=True, order=1),
     Record("resize", T.resize, np.resize, each(arrays((2, 3), new_shape=(4, 2)), arrays((4,), new_shape=3), arrays(
         (0,), new_shape=(2, 2))), FEW),
     Record("trim_zeros", T.trim_zeros, np.trim_zeros, lambda rng, dtype: [

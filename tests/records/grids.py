@@ -34,6 +34,16 @@ GRIDS: tuple[Record, ...] = (
         arrays((0, 2), pad_width=1), arrays((), pad_width=3),
         *(arrays((3, 4), pad_width=((2, 9), (0, 1)), mode=mode) for mode in MODES),
         *(arrays((1, 2), pad_width=2, mode=mode) for mode in MODES)), SOME),
+    Record("pad_of_statistics", T.pad, _padded, each(
+        *(arrays((3, 4), distinct=True, pad_width=((1, 2), (0, 3)), mode=mode, stat_length=how)
+          for mode, how in (("maximum", None), ("minimum", (1, 2)), ("mean", 2), ("median", ((1, 3), (2, 9)))))),
+        ("int64", "float32")),
+    Record("pad_of_ramps", T.pad, _padded, each(
+        arrays((2, 3), pad_width=(1, 2), mode="linear_ramp", end_values=((1, 2), (3, 4))),
+        arrays((4,), pad_width=9, mode="reflect", reflect_type="odd"),
+        arrays((2, 3), pad_width=((1, 5), (4, 0)), mode="symmetric", reflect_type="odd"),
+        arrays((2, 3), pad_width={1: (1, 0)}), arrays((), pad_width=2, mode="empty")), ("int64", "float32"), order=1,
+        tolerance=ROUNDINGS),
     Record("linspace", T.linspace, np.linspace, each(
         arrays((), (), num=5), arrays((), (), num=4, endpoint=False), arrays((3,), (1,), num=3, axis=-1),
         arrays((), (2,), num=1), arrays((), (), num=0), arrays((2,), (2,), num=1, endpoint=False)),

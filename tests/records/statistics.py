@@ -91,16 +91,20 @@ STATISTICS: tuple[Record, ...] = (
     Record("median", T.median, kept(np.median), _LINES, SOME),
     Record("median_of_nan", T.median, np.median, _AXES, ("float32",), gradient=HOLES),
     Record("nanmedian", T.nanmedian, kept(np.nanmedian), _AXES, SOME, gradient=HOLES),
-    Record("quantile", T.quantile, _quantile(np.quantile), _shares(1), SOME, tolerance=LOOSE),
-    Record("percentile", T.percentile, _quantile(np.percentile), _shares(100), SOME, tolerance=LOOSE),
-    Record("nanquantile", T.nanquantile, _quantile(np.nanquantile), _shares(1), SOME, tolerance=LOOSE),
-    Record("nanpercentile", T.nanpercentile, _quantile(np.nanpercentile), _shares(100), ("float32",), tolerance=LOOSE),
+    Record("quantile", T.quantile, _quantile(np.quantile), _shares(1), SOME, tolerance=LOOSE, order=1),
+    Record("percentile", T.percentile, _quantile(np.percentile), arrays((5,), distinct=True, q=[0.0, 30.0, 100.0]),
+           SOME, tolerance=LOOSE, order=1),
+    Record("nanquantile", T.nanquantile, _quantile(np.nanquantile), arrays((3, 4), distinct=True, q=[0.3, 1.0], axis=0),
+           SOME, tolerance=LOOSE, order=1),
+    Record("nanpercentile", T.nanpercentile, _quantile(np.nanpercentile), arrays((5,), distinct=True, q=30.0), SOME,
+           tolerance=LOOSE, order=1),
     Record("quantile_by_share", T.quantile, np.quantile, lambda rng, dtype: [
-        ((distinct_array(rng, dtype, (5,)), np.asarray([0.3, 0.8], dtype)), {})], ("float64",), tolerance=LOOSE),
-    Record("cov", T.cov, kept(np.cov), each(arrays((3, 5)), arrays((5, 3), rowvar=False), arrays((5,), ddof=0), arrays(
-        (2, 4), (4,)), arrays((2, 3), fweights=[1, 2, 1], aweights=[0.5, 1.0, 2.0])), (*SOME, "complex64"),
+        ((distinct_array(rng, dtype, (5,)), np.asarray([0.3, 0.8], dtype)), {})], ("float64",), order=1,
         tolerance=LOOSE),
-    Record("corrcoef", T.corrcoef, kept(np.corrcoef), each(arrays((3, 5)), arrays((4,), (4,))), SOME, tolerance=LOOSE),
+    Record("cov", T.cov, kept(np.cov), each(
+        arrays((5, 3), rowvar=False), arrays((5,), ddof=0), arrays((2, 4), (4,)),
+        arrays((2, 3), fweights=[1, 2, 1], aweights=[0.5, 1.0, 2.0])), (*SOME, "complex64"), tolerance=LOOSE),
+    Record("corrcoef", T.corrcoef, kept(np.corrcoef), arrays((3, 5)), SOME, tolerance=LOOSE),
     Record("histogram", lambda x, **how: T.histogram(x, **how)[0], _counts, each(
         arrays((3, 4)), arrays((5,), bins=3, range=(-1, 1)), arrays((6,), bins=[-2, 0, 0.5, 2]), arrays((3,), bins=1)),
         SOME, gradient=DISCRETE),

@@ -147,6 +147,29 @@ def test_broadcasts_are_kept(rule: Rule) -> None:
             assert_holds(rule, *side, (4,), f"{rule} with numbers of shape {shape}")
 
 
+#: Laws that are about making finite what was not, and those applied only on demand.
+NOT_ABOUT_NAN = {rule.name for group in ("stabilize", "unsafe") for rule in GROUPS[group]}
+
+
+@pytest.mark.parametrize("rule", [r for r in LAWS if r.name not in NOT_ABOUT_NAN], ids=lambda rule: rule.name)
+def test_what_is_not_finite_stays_so(rule: Rule) -> None:
+    """NaN and infinity in, NaN or infinity out, where that was so; and finite numbers stay finite."""
+    special = [np.nan, np.inf, -np.inf, 0.0, 1.0, -2.0, 3.5]
+    for dtype in ("float32", "float64"):
+        side = left_side(rule, of_one_kind(rule, dtype), ((None,),) * 4)
+        if side is None:
+            continue
+        inputs, expression = side
+        before, after, fired = applied(rule, inputs, expression)
+        grid = np.meshgrid(*[special] * len(inputs))
+        values = {v: np.nan_to_num(g.ravel()).astype(v.type.dtype) if v.type.dtype == "bool" else
+                  g.ravel().astype(v.type.dtype) for v, g in zip(inputs, grid, strict=True)}
+        with np.errstate(all="ignore"):
+            (wanted,), (got,) = by_perform([before], values), by_perform([after], values)
+        assert fired
+        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(wanted))
+
+
 @pytest.mark.parametrize("rule", LAWS, ids=lambda rule: rule.name)
 def test_a_length_that_must_agree_is_not_forgotten(rule: Rule) -> None:
     """x + zeros(3) checks that x has three elements; without the zeros nothing would."""

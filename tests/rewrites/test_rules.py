@@ -11,8 +11,8 @@ import pytest
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph import FunctionGraph
-from symgraph.graph.rewrite import FunctionRule, RuleSet
-from symgraph.rewrites.pipeline import GROUPS, known_tags
+from symgraph.graph.rewrite import FunctionRule, RuleSet, brief
+from symgraph.rewrites.pipeline import GROUPS, known_tags, phases
 from symgraph.rewrites.stabilize import FACTOR_LAWS
 from symgraph.tensor import TensorType
 from tests.rewrites.examples import DECLINES, FIRES, Array, Build, Example, Fails, floats
@@ -109,6 +109,64 @@ def test_names_of_rules_and_phases_are_known() -> None:
         sg.compile.FAST_RUN.requiring("softminus")
 
 
+def test_there_are_many_laws() -> None:
+    """Each rule has one name, and one that users can leave out by it."""
+    rules = [rule for group in GROUPS.values() for rule in group]
+    assert len({rule.name for rule in rules}) == len({id(rule) for rule in rules}) > 100
+    assert all(repr(rule).partition(": ")[2] for rule in rules)
+
+
+def test_unsafe_rules_are_applied_only_on_demand() -> None:
+    """x - x is NaN where x is infinite, until a mode says that it does not matter."""
+    x = T.dvector("x")
+    expression = (x - x) + x * 0 + (x * x) / x
+    for mode in (sg.compile.FAST_RUN, sg.compile.FAST_COMPILE, sg.compile.FAST_RUN.excluding("stabilize")):
+        f = sg.function([x], expression, mode=mode)
+        assert not {fired.rule for fired in f.fired} & {rule.name for rule in GROUPS["unsafe"]}
+        with np.errstate(all="ignore"):
+            assert np.isnan(f([np.inf, 0.0])).all()
+    on_demand = sg.function([x], expression, mode=sg.compile.FAST_RUN.including("unsafe"))
+    np.testing.assert_array_equal(on_demand([2.0, 0.0]), [2.0, 0.0])
+    one = sg.function([x], expression, mode=sg.compile.FAST_RUN.including("unsafe_subtract_itself"))
+    assert {f.rule for f in one.fired} & {rule.name for rule in GROUPS["unsafe"]} == {"unsafe_subtract_itself"}
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_penalty_of_weight_zero_costs_nothing_and_hides_nothing(mode: str, bad: float) -> None:
+    """cost + 0 * L1 + l2 * L2, and its gradient, look at the weights once; what is not finite in them is seen."""
+    w = T.dmatrix("w")
+    cost = 0.0 * T.sum(abs(w)) + 0.5 * T.sum(w ** 2)
+    f = sg.function([w], [cost, w - 0.1 * sg.grad(cost, w)], mode=mode)
+    assert not {"abs", "sgn"} & {str(node.op) for node in f._built.fgraph.toposort()}
+    weights = np.array([[1.0, -2.0], [0.5, 4.0]])
+    value, new = f(weights)
+    np.testing.assert_allclose(value, 0.5 * (weights ** 2).sum(), rtol=1e-14)
+    np.testing.assert_allclose(new, 0.9 * weights, rtol=1e-14)
+    weights[0, 1] = bad
+    with np.errstate(all="ignore"):
+        value, new = f(weights)
+    assert not np.isfinite(value)
+    np.testing.assert_array_equal(np.isfinite(new), np.isfinite(weights))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_phases_find_the_same_whatever_was_settled_before(dtype: str) -> None:
+    """A later phase looks again only at what it may change: the result is that of looking at everything."""
+    x, d, w = (TensorType(dtype, (None, None))(name) for name in "xdw")
+    p = T.nnet.softmax(T.dot(x, w))
+    cost = -T.mean(T.log(p)[T.arange(x.shape[0]), T.argmax(d, axis=1)]) + 0.01 * T.sum(w ** 2)
+    outputs = [cost, w - 0.1 * sg.grad(cost, w), T.exp(x)[0] ** 3]
+    graphs = []
+    for forget in (False, True):
+        graph = FunctionGraph([x, d, w], outputs)
+        for phase in phases(sg.compile.FAST_RUN):
+            graph.settled = frozenset() if forget else graph.settled
+            phase.apply(graph)
+        graphs.append([brief(v, 40) for v in graph.outputs])
+    assert graphs[0] == graphs[1]
+
+
 def test_no_mode_rewrites_nothing() -> None:
     x = T.dvector("x")
     f = sg.function([x], T.log(1 + x) + 0, mode="None")
@@ -176,6 +234,12 @@ LENGTHS: list[tuple[str, Build]] = [
     ("joined", lambda x, y: T.concatenate([T.exp(x), T.sin(y)]).shape[0]),
     ("part", lambda x, y: T.exp(x)[1:].shape[0]),
     ("transposed", lambda x, y: T.exp(x).T.shape[0]),
+    ("shape of a part", lambda x, y: T.exp(x)[1:, ::2].shape),
+    ("shape of a product", lambda x, y: T.dot(T.exp(x), y.T).shape),
+    ("shape of joined", lambda x, y: T.concatenate([T.exp(x), T.sin(y)], axis=1).shape),
+    ("shape of reshaped", lambda x, y: T.exp(x).reshape((2, -1)).shape),
+    ("shape of softmax", lambda x, y: T.log(T.nnet.softmax(x + y)).T.shape),
+    ("shape of a sum", lambda x, y: T.sum(x * y, axis=1, keepdims=True).shape),
     ("whole shape", lambda x, y: T.exp(x * y).shape),
     ("size", lambda x, y: T.exp(x).size),
     ("written", lambda x, y: T.set_subtensor(x[0], T.exp(y[0])).shape[1]),

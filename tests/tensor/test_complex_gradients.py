@@ -32,24 +32,60 @@ def moving_parts(record: Record | Elementwise, values: Any) -> list[int]:
         record.wrt is None or i in record.wrt)]
 
 
+def differentiable(record: Any, values: Any, options: Any) -> tuple[Any, list[int]] | None:
+    """The record's call as a function of its complex arguments, and which they are; None where there is no such."""
+    wrt = moving_parts(record, values)
+
+    def partial(*moving: Any) -> Any:
+        arguments: list[Any] = list(values)
+        for place, x in zip(wrt, moving, strict=True):
+            arguments[place] = x
+        return record.call(*arguments, **options)
+
+    try:
+        out = partial(*[symbol(values[i]) for i in wrt])
+    except TypeError:
+        return None  # not defined on complex numbers, which the tests of values hold it to
+    return None if not wrt or out.type.is_discrete else (partial, wrt)
+
+
+@pytest.mark.parametrize("record", [*ELEMENTWISE, *RECORDED], ids=str)
+def test_gradient_along_a_direction(record: Any) -> None:
+    """The real product of the gradient with a random complex direction is the derivative along it."""
+    rng = np.random.default_rng(6)
+    tried = 0
+    for values, options in samples(record):
+        found = differentiable(record, values, options)
+        if found is None or tried == 4:
+            continue
+        tried += 1
+        partial, wrt = found
+        inputs = [symbol(values[i]) for i in wrt]
+        out = partial(*inputs)
+        weights = T.as_tensor_variable(complex_array(rng, compute(inputs, out, [values[i] for i in wrt]).shape))
+        cost = T.sum((out * weights.conj()).real if out.type.dtype[0] == "c" else out * weights.real)
+        gradients = sg.grad(cost, inputs, disconnected_inputs="ignore")
+        f = sg.function(inputs, [cost, *gradients], mode="FAST_RUN", on_unused_input="ignore")
+        point = [values[i] for i in wrt]
+        along = [complex_array(rng, v.shape) for v in point]
+        above, below = (f(*[v + step * d for v, d in zip(point, along, strict=True)])[0] for step in (1e-6, -1e-6))
+        wanted = sum((g.conj() * d).real.sum() for g, d in zip(f(*point)[1:], along, strict=True))
+        np.testing.assert_allclose((above - below) / 2e-6, wanted, rtol=2e-5, atol=2e-5, err_msg=str(options))
+
+
+def complex_array(rng: np.random.Generator, shape: Any) -> Any:
+    return rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [*ELEMENTWISE, *RECORDED], ids=str)
 def test_gradient(record: Any) -> None:
-    """The gradient by z = a + ib is that by a plus i times that by b, by finite differences."""
+    """The gradient by z = a + ib is that by a plus i times that by b, for every element of every sample."""
     for values, options in samples(record):
-        wrt = moving_parts(record, values)
-
-        def partial(*moving: Any, values: Any = values, options: Any = options, wrt: Any = wrt) -> Any:
-            arguments: list[Any] = list(values)
-            for place, x in zip(wrt, moving, strict=True):
-                arguments[place] = x
-            return record.call(*arguments, **options)
-
-        try:
-            out = partial(*[symbol(values[i]) for i in wrt])
-        except TypeError:
-            continue  # not defined on complex numbers, which the tests of values hold it to
-        if not wrt or out.type.is_discrete:
+        found = differentiable(record, values, options)
+        if found is None:
             continue
+        partial, wrt = found
         try:
             verify_grad(partial, [values[i] for i in wrt], 1, eps=1e-5, abs_tol=2e-6, rel_tol=2e-6)
         except Exception as error:

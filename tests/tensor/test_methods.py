@@ -88,3 +88,10 @@ def test_parts_with_other_values() -> None:
     np.testing.assert_array_equal(found[3], [A[0] + 2 * b, A[1]])
     with pytest.raises(TypeError, match="set_subtensor"):
         x.set(y)
+
+
+def test_there_is_one_device() -> None:
+    x = T.matrix("x")
+    assert x.transfer("cpu") is x
+    with pytest.raises(RuntimeError, match="x cannot be moved to 'cuda'"):
+        x.transfer("cuda")
