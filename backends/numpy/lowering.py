@@ -17,7 +17,7 @@ from backends.numpy import blas, runtime
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange, Eye
-from symgraph.tensor.blas import Gemm
+from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
@@ -189,6 +189,12 @@ def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None
 def _gemm(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     r.writer.namespace["gemm"] = blas.gemm
     return f"gemm({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
+
+
+@lower(Inner)
+def _inner(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    r.writer.namespace["inner"] = blas.inner
+    return f"inner({', '.join(args)})"
 
 
 @lower(BatchedMatMul)
