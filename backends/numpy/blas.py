@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Product", "gemm", "product"]
+__all__ = ["Product", "gemm", "inner", "product"]
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 _SPELLINGS = (("scipy_cblas_{}64_", ctypes.c_int64), ("cblas_{}64_", ctypes.c_int64), ("scipy_cblas_{}", ctypes.c_int),
@@ -129,3 +129,21 @@ def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
     result = np.dot(a, b)
     np.multiply(result, alpha, out=result)
     return np.add(result, c if beta == 1 else beta * c, out=result)
+
+
+_PIECE = 4096  # elements: too few for BLAS to share them among threads, many enough to be fast
+
+
+def inner(x: Any, y: Any) -> Any:
+    """The sum of the products of all elements of two arrays of one shape and dtype."""
+    if x.flags.c_contiguous and y.flags.c_contiguous:
+        x, y = x.reshape(-1), y.reshape(-1)
+    elif x.flags.f_contiguous and y.flags.f_contiguous:
+        x, y = x.T.reshape(-1), y.T.reshape(-1)
+    else:
+        return np.add.reduce(np.multiply(x, y), axis=None)
+    if len(x) <= _PIECE:
+        return np.dot(x, y)
+    whole = len(x) // _PIECE * _PIECE
+    pieces = np.vecdot(x[:whole].reshape(-1, _PIECE), y[:whole].reshape(-1, _PIECE))
+    return np.add.reduce(pieces) + np.dot(x[whole:], y[whole:])

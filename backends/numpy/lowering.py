@@ -17,7 +17,7 @@ from backends.numpy import blas, runtime
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange, Eye
-from symgraph.tensor.blas import Gemm
+from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
@@ -87,7 +87,7 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
 
 def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     """By the ufunc's own name, or through the function on arrays."""
-    function = node.op.scalar  # type: ignore[attr-defined]
+    function = node.op.scalar
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         return f"np.{name}({', '.join(args)}{_out(out)})"
@@ -189,6 +189,12 @@ def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None
 def _gemm(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     r.writer.namespace["gemm"] = blas.gemm
     return f"gemm({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
+
+
+@lower(Inner)
+def _inner(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    r.writer.namespace["inner"] = blas.inner
+    return f"inner({', '.join(args)})"
 
 
 @lower(BatchedMatMul)

@@ -366,10 +366,16 @@ class Renderer:
         return name
 
     def length(self, length: int | Length, before: int) -> str:
-        """A length as an expression of what is there before a step."""
+        """A length as an expression of what is there before a step, if possible of what that step's kernel reads.
+
+        Lengths may be found equal by a test that comes later only.
+        """
         if isinstance(length, int):
             return str(length)
+        kernel = self.plan.steps[before].kernel
+        near = kernel.inputs if kernel is not None else ()
         sources = [source for source in length.sources if self._is_there(source[0], before)]
+        sources = [source for source in sources if source[0] in near] or sources
         known = next((self.measured[source] for source in sources if source in self.measured), None)
         return known or f"{self.names[sources[0][0]]}.shape[{sources[0][1]}]"
 

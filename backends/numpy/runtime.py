@@ -16,8 +16,8 @@ from backends.numpy.blas import Product
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "columns", "commit", "commit_products", "empty_columns", "mismatch", "misnamed", "own", "room", "sigmoid",
-    "spare_array",
+    "Scratch", "columns", "commit", "commit_products", "empty_columns", "mismatch", "misnamed", "own", "room",
+    "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["render_kernel"]
 
 _WORTHWHILE = 100_000  # nanoseconds of work on one core, from which on tiles and threads pay
-_LEAST, _MOST = 1 << 15, 1 << 18  # elements
+_LEAST, _MOST = 1 << 15, 1 << 20  # elements
 _LEAST_ROWS = 16
 
 
@@ -152,7 +152,7 @@ class _Tiled:
         cell = self._cell(step)
         if isinstance(cell, Buffer) and cell.use is not Use.FRESH and cell.shape is not None:
             out = f", out={self.arrays.get(cell) or r.buffer_array(cell)}"
-        ufunc = step.node.op.reduction.ufunc.__name__
+        ufunc = self.kernel.role(step).combined_by
         r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, axis=0{out})", step.node)
 
     # ---- inside -----------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class _Tiled:
             r.writer.current = None
 
     def _inner_arrays(self) -> list[tuple[str, str]]:
-        """Scratch of the size of a tile for each memory that does not outlast the kernel: its name and how it is made."""
+        """Scratch of the size of a tile for each memory that does not outlast the kernel, and how it is made."""
         r, found = self.r, []
         for variable, step in self.kernel.made.items():
             if r.plan.blocks[variable].root is not variable or variable in self.kernel.over_rows:
@@ -241,5 +241,5 @@ class _Tiled:
         target = r.names[node.outputs[0]] + "_"
         expression = lowering_of(node.op)(r, node, args, target, None)
         r.line(f"{target} = {expression}", node)
-        ufunc = node.op.reduction.ufunc.__name__
+        ufunc = self.kernel.role(step).combined_by
         r.writer.line(f"{part}[chunk] = {target} if i == rows.start else np.{ufunc}({part}[chunk], {target})")

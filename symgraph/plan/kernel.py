@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.tensor.blas import Inner
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import DimShuffle
@@ -28,14 +29,15 @@ _SMALL = 32768  # elements; below, a loop over tiles has nothing to gain
 
 #: Rough costs of one element in nanoseconds on one core. They decide from what size on a loop in tiles pays, so only
 #: the order of magnitude matters: arithmetic moves memory, the others compute.
-_CHEAP, _DEAR = 0.4, 2.0
+_BY_BLAS, _CHEAP, _DEAR = 0.1, 0.4, 2.0
 _CHEAP_FUNCTIONS = frozenset((
     "add", "sub", "mul", "neg", "abs", "sqr", "maximum", "minimum", "clip", "switch", "cast", "identity", "second",
     "eq", "neq", "lt", "le", "gt", "ge", "and_", "or_", "xor", "invert", "logical_and", "logical_or", "logical_xor",
     "logical_not", "isnan", "isinf", "isfinite", "signbit", "sgn", "floor", "ceil", "trunc", "true_div", "reciprocal",
     "sqrt", "conj", "real", "imag",
 ))
-_COMBINED = frozenset(("sum", "max", "min", "top"))  # reductions whose parts combine by the same function
+#: Reductions over the rows that a loop can end with, and the ufunc by which their parts combine.
+_COMBINED_BY = {"sum": "add", "max": "maximum", "min": "minimum", "top": "maximum"}
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,21 @@ class Role:
     ----------
     by_rows : tuple of int
         The inputs of which it reads row k for row k. It reads the others whole for every row.
-    over_rows : bool
-        Whether it reduces over the rows: its result has none.
+    combined_by : str
+        For one that reduces over the rows, so that its result has none: the ufunc by which results for some rows
+        combine.
     cost : float
         Of one element of the largest operand, in nanoseconds.
     """
 
     by_rows: tuple[int, ...]
-    over_rows: bool = False
+    combined_by: str = ""
     cost: float = _CHEAP
+
+    @property
+    def over_rows(self) -> bool:
+        """Whether it reduces over the rows."""
+        return bool(self.combined_by)
 
 
 def role_of(node: Apply) -> Role | None:
@@ -67,7 +75,9 @@ def role_of(node: Apply) -> Role | None:
         if 0 not in op.axes:
             return Role((0,))
         exact = op.acc_dtype in (None, node.outputs[0].type.dtype) and node.outputs[0].type.dtype != "float16"
-        return Role((0,), over_rows=True) if op.kind in _COMBINED and exact else None
+        return Role((0,), _COMBINED_BY[op.kind]) if op.kind in _COMBINED_BY and exact else None
+    if type(op) is Inner and kind.shape[:1] not in ((), (1,)):  # type: ignore[union-attr]
+        return Role((0, 1), "add", _BY_BLAS)
     if type(op) is DimShuffle and op.order[:1] == (0,) and kind.shape[0] != 1:  # type: ignore[union-attr]
         return Role((0,), cost=0.0)
     return None
@@ -158,7 +168,7 @@ class Kernel:
     def is_worth_it(self) -> bool:
         """Whether there is more to do than to move memory once, on arrays not known to be small."""
         shape = self.widest.type.shape
-        reduces = any(isinstance(step.node.op, Reduce) for step in self.steps)
+        reduces = any(isinstance(step.node.op, (Reduce, Inner)) for step in self.steps)
         return (reduces or self.cost > _CHEAP) and (None in shape or math.prod(shape) >= _SMALL)
 
     def __str__(self) -> str:

@@ -22,9 +22,10 @@ from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.graph.rule import Uses
 from symgraph.rewrites.patterns import applied, is_elemwise, made_by, uniform
 from symgraph.tensor.basic import number_constant
-from symgraph.tensor.blas import Gemm
+from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.products import Dot
+from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import DimShuffle, dimshuffle
 
 __all__ = ["BLAS"]
@@ -258,4 +259,20 @@ def ger(node: Apply, uses: Uses) -> Variable | None:
     return _add_product(node, uses, "ger")
 
 
-BLAS = (gemm, gemv, ger)
+@rewrite_rule(Reduce, when=made_of(scalar.mul, scalar.sqr))
+def inner(node: Apply) -> Variable | None:
+    """sum(x * y) and sum(x ** 2) over all axes -> inner(x, y), which makes no array of products."""
+    op, (term,) = node.op, node.inputs
+    kind: Any = term.type
+    if op.kind != "sum" or op.keepdims or len(op.axes) != kind.ndim or kind.ndim == 0 or op.acc_dtype not in (
+        None, kind.dtype) or node.outputs[0].type.dtype != kind.dtype or kind.dtype not in ("float32", "float64"):
+        return None
+    made = applied(term, scalar.mul) or applied(term, scalar.sqr)
+    if made is None or any(v.type.dtype != kind.dtype or v.type.broadcastable != kind.broadcastable
+                           for v in made.inputs):
+        return None
+    result: Variable = Inner()(made.inputs[0], made.inputs[-1])
+    return result
+
+
+BLAS = (gemm, gemv, ger, inner)

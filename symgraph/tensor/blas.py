@@ -18,7 +18,7 @@ from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["Gemm"]
+__all__ = ["Gemm", "Inner"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,3 +89,54 @@ class Gemm(TensorOp):
 
     def __repr__(self) -> str:
         return "gemm"
+
+
+@dataclass(frozen=True, repr=False)
+class Inner(TensorOp):
+    """``sum(x * y)`` over all axes of two tensors of one real dtype, float32 or float64, and one shape.
+
+    The products are added up by the level-1 BLAS, in pieces of a few thousand so that the rounding does not depend on
+    how many threads it uses.
+
+    Raises
+    ------
+    TypeError
+        When the dtypes differ or are no such floats, or the ranks differ.
+    ValueError
+        When known lengths differ.
+
+    Examples
+    --------
+    >>> import symgraph.tensor as T
+    >>> x, y = T.dmatrices("xy")
+    >>> float(Inner()(x, y).eval({x: np.ones((2, 3)), y: np.full((2, 3), 2.0)}))
+    12.0
+    """
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        x, y = types
+        if not isinstance(x, TensorType) or not isinstance(y, TensorType) or x.dtype != y.dtype or (
+            x.dtype not in ("float32", "float64") or x.ndim != y.ndim
+        ):
+            raise TypeError(f"inner takes two tensors of one rank and dtype, float32 or float64, not {x} and {y}")
+        if any(m != n and (1 in (m, n) or None not in (m, n)) for m, n in zip(x.shape, y.shape, strict=True)):
+            raise ValueError(f"inner: the shapes {x.shape} and {y.shape} differ")
+        return (tensor_type(x.dtype, ()),)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        x, y = inputs
+        output_storage[0][0] = np.asarray(np.sum(x * y))
+
+    def equal_axes(self, node: Apply) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return [((0, axis), (1, axis)) for axis in range(node.inputs[0].type.ndim)]
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [()]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        (x, y), (g,) = inputs, output_gradients
+        return [g * y, g * x]
+
+    def __repr__(self) -> str:
+        return "inner"

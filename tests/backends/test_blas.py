@@ -172,3 +172,33 @@ def test_readers_see_the_old_or_the_new_value() -> None:
         watcher.join()
     assert not torn
     np.testing.assert_array_equal(w.get_value(), np.full((size, size), 400.0 * size))
+
+
+# ---- sums of products -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(0,), (1,), (7,), (3, 5), (4096,), (4097,), (100, 100), (90, 7, 20)])
+def test_inner_is_the_sum_of_products(shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    wanted = np.sum(x.astype("float64") * y)
+    scale = np.abs(x * y).sum() + 1
+    for a, b in ((x, y), (x.T, y.T), (np.asfortranarray(x), y), (x[::-1], y[::-1])):
+        found = blas.inner(a, b)
+        assert found.dtype == dtype
+        assert abs(found - wanted) <= (1e-6 if dtype == "float32" else 1e-14) * scale
+
+
+def test_sums_of_squares_are_inner_products() -> None:
+    x, y = T.dmatrices("xy")
+    f = sg.function([x, y], [(x**2).sum(), (x * y).sum()])
+    assert [str(step.node.op) for step in f.plan.steps] == ["inner", "inner"]
+    a, b = np.random.default_rng(0).normal(size=(2, 30, 40))
+    np.testing.assert_allclose(f(a, b), [(a**2).sum(), (a * b).sum()])
+    with pytest.raises(ValueError, match="do not fit"):
+        f(a, b[1:])
+    g = sg.function([x, y], ((x - y) ** 2).sum())
+    assert [len(kernel.steps) for kernel in g.plan.kernels] == [2]  # the differences stay in the cache
+    large = np.random.default_rng(0).normal(size=(2, 3000, 200))
+    np.testing.assert_allclose(g(*large), ((large[0] - large[1]) ** 2).sum())

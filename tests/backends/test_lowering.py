@@ -16,7 +16,7 @@ from backends.numpy.lowering import ELEMWISE, LOWERINGS, lowering_of
 from symgraph.graph import toposort
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
 from symgraph.tensor import TensorType
-from symgraph.tensor.blas import Gemm
+from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import Shape
@@ -141,6 +141,7 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("Gemm", lambda c, a, b: Gemm()(c, -0.5, a, b, 2.0), (M, M @ SQUARE, SQUARE)),
     ("Gemm", lambda c, a, b: Gemm()(T.exp(c), -0.5, a, b, 2.0), (M @ SQUARE, M, SQUARE)),
     ("Gemm", lambda c, a, b: Gemm()(c, 0.5, a, b, 1.0), (M[:, 0], M, VECTOR)),
+    ("Inner", lambda x, y: Inner()(x, y), (np.round(4 * M), np.round(4 * N))),
     ("BatchedMatMul", T.batched_dot, (CUBE, np.ones((2, 4, 5)))),
     ("DimShuffle", lambda x: x.dimshuffle(2, 0, 1), (CUBE,)),
     ("DimShuffle", lambda x: x.dimshuffle("x", 1, "x", 0), (M,)),

@@ -160,6 +160,9 @@ FIRES = [
     example("gemv", lambda v, x, u, s: v * s - T.dot(x, u), floats(3), X, V, 0.5),
     example("ger", lambda x, u, v, s: x - T.outer(u, v) * s, X, floats(3), V, 0.5),
     example("ger", lambda x, u, v: x / 2 + T.outer(u, v), X, floats(3), V),
+    example("inner", lambda x: T.sum(T.sqr(x)), X),
+    example("inner", lambda x, y: T.sum(x * y), X, Y),
+    example("inner", lambda u, v: T.sum(u * v), V, V[::-1]),
 ]
 
 #: Those of algebra, reductions and parts.
