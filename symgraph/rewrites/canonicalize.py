@@ -126,7 +126,11 @@ def operand_needs_no_stretching(node: Apply) -> Variable | None:
         if any(v.type.broadcastable == out.broadcastable for v in others):
             inputs[i] = stretched.inputs[0]
             changed = True
-    return node.op.make_node(*inputs).outputs[0] if changed else None
+    if not changed:
+        return None
+    result: Variable = node.op.make_node(*inputs).outputs[0]
+    same = result.type.broadcastable == out.broadcastable  # type: ignore[attr-defined]
+    return result if same else None  # a length of 1 may be known from the stretching alone
 
 
 @rewrite_rule(elemwise(scalar.switch))

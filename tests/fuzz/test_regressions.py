@@ -130,3 +130,9 @@ def test_names_and_numbers_in_the_generated_program(mode: str) -> None:
     np.testing.assert_allclose(found[1], 2 * special.i1(x), rtol=1e-15)
     np.testing.assert_allclose(found[2], special.j0(x) + 1, rtol=1e-15)
     np.testing.assert_array_equal(found[3], [1.0, 0.5])
+
+
+def test_a_length_of_1_known_from_stretching_alone_stays_known() -> None:
+    x, y = T.zvector("x"), TensorType("complex128", (1,))("y")
+    out = T.switch(np.array([1]), T.set_subtensor(T.constant(np.array([2j]))[:], x), y)
+    np.testing.assert_array_equal(compute([x, y], out, [np.array([3j]), np.array([4j])], "FAST_RUN"), [3j])
