@@ -4,7 +4,8 @@ Each workload is a convolution without borders in single precision. Its rivals:
 
 * *windows*: ``sliding_window_view`` and ``tensordot``, which is how one writes it in NumPy; image by image where all
   windows would take more than 256 MiB, and left out where those of one image would take more than 1 GiB;
-* *fftconvolve*: `scipy.signal.fftconvolve`, filter by filter; left out where that takes seconds.
+* *fftconvolve*: `scipy.signal.fftconvolve`, filter by filter; left out where that takes a second
+  or more.
 
 Pooling is measured against maxima of strided slices. Run it with::
 
@@ -154,7 +155,7 @@ def _convolutions(x: Array, w: Array, g: Array) -> dict[str, Rivals]:
         space, channels = (x.shape[2:], len(w)) if what == "by inputs" else (g.shape[2:], w.shape[1])
         if _bytes_each(space, (0, channels, *w.shape[2:])) > 2**30:
             del rivals["windows"]
-        if len(w) * x.size * log2(prod(x.shape[2:])) > 1e9:
+        if len(w) * x.size * log2(prod(x.shape[2:])) > 2e8:
             del rivals["fftconvolve"]
     return made_of
 

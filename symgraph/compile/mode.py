@@ -67,7 +67,19 @@ class Mode:
         return replace(self, excluded=self.excluded | set(tags), name="")
 
     def including(self, *tags: str) -> Mode:
-        """This mode with the rules of some names or tags."""
+        """This mode with the rules of some names or tags.
+
+        ``"unsafe"`` adds laws that are untrue of NaN and infinity, such as ``x - x`` being 0, which no mode has unless
+        it says so.
+
+        Examples
+        --------
+        >>> import symgraph as sg, symgraph.tensor as T
+        >>> x = T.dvector("x")
+        >>> f = sg.function([x], x * 0, mode=FAST_RUN.including("unsafe"))
+        >>> f([1.0, float("inf")])
+        array([0., 0.])
+        """
         return replace(self, included=self.included | set(tags), excluded=self.excluded - set(tags), name="")
 
     def requiring(self, *tags: str) -> Mode:

@@ -324,7 +324,7 @@ def _mask_indices(mask: Any, x: Any, axis: int) -> Sequence[Any]:
         raise TypeError("a single boolean is not an index here; use T.switch, or an array of booleans")
     lengths = x.type.shape[axis:axis + variable.type.ndim]
     for place, (mine, theirs) in enumerate(zip(variable.type.shape, lengths, strict=True)):
-        if mine is not None and theirs is not None and mine != theirs:
+        if mine is not None and theirs is not None and mine not in (0, theirs):  # one of no elements is right for all
             raise IndexError(
                 f"boolean index did not match indexed array along axis {axis + place}; size of axis is {theirs} but "
                 f"size of corresponding boolean axis is {mine}"

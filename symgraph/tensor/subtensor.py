@@ -240,7 +240,7 @@ class NonZero(TensorOp):
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         mask, *lengths = inputs
         for axis, length in enumerate(lengths):
-            if mask.shape[axis] != int(length):
+            if mask.shape[axis] not in (0, int(length)):  # NumPy lets one of no elements stand for any length
                 raise IndexError(
                     f"boolean index of shape {mask.shape} did not match indexed array: its axis {axis} stands for one "
                     f"of size {int(length)}"

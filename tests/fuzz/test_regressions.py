@@ -111,6 +111,15 @@ def test_a_vector_is_added_at_a_matrix_of_places_of_a_vector(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("static", [True, False])
+def test_a_mask_of_no_elements_stands_for_any_length(mode: str, static: bool) -> None:
+    a, nothing = np.ones((2, 3)), np.zeros(0, bool)
+    x, mask = symbol(a, static=static), symbol(nothing, static=static)
+    for out in (x[:, mask], x[:, nothing]):
+        np.testing.assert_array_equal(compute([x, mask], out, [a, nothing], mode), a[:, nothing], strict=True)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_names_and_numbers_in_the_generated_program(mode: str) -> None:
     """A function whose name looks like one of the program's own variables; the cast of a length that is known."""
     v, w = T.dvector("v"), T.dmatrix("w")

@@ -69,6 +69,12 @@ BUILD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "solve batches": (lambda: slinalg.solve(np.ones((2, 3, 3)), np.ones((4, 3, 1))), ValueError, "do not fit"),
     "solve_triangular": (lambda: slinalg.solve_triangular(M, V, trans="Q"), ValueError, "trans must be"),
     "expm": (lambda: slinalg.expm(WIDE), Error, "square"),
+    "logm": (lambda: slinalg.logm(WIDE), Error, "square"),
+    "sqrtm": (lambda: slinalg.sqrtm(V), Error, "1 dimensions"),
+    "lu of a vector": (lambda: slinalg.lu(V), Error, "1 dimensions"),
+    "lu_solve": (lambda: slinalg.lu_solve(slinalg.lu_factor(M), V, 3), ValueError, "trans must be"),
+    "block_diag": (lambda: slinalg.block_diag(np.ones((2, 2, 2))), ValueError, "matrices"),
+    "block_diag of nothing": (lambda: slinalg.block_diag(), ValueError, "at least one"),
 }
 
 
@@ -226,6 +232,14 @@ def test_the_classes_are_operations() -> None:
         (nlinalg.MatrixPinv()(M), np.linalg.pinv(a)),
         (nlinalg.Det()(M), np.linalg.det(a)),
         (slinalg.Expm()(M * 0), np.eye(2)),
+        (slinalg.Logm()(M * 0 + np.eye(2)), np.zeros((2, 2))),
+        (slinalg.Kron()(M, V), np.kron(a, b)),
+        (nlinalg.AllocDiag()(V), np.diag(b)),
+        (nlinalg.ExtractDiag(1)(M), np.diag(a, 1)),
+        (nlinalg.QRFull("reduced")(M)[1], np.linalg.qr(a)[1]),
+        (nlinalg.QRIncomplete("r")(M), np.linalg.qr(a, "r")),
+        (nlinalg.TensorInv(1)(M), np.linalg.inv(a)),
+        (nlinalg.TensorSolve()(M, V), np.linalg.solve(a, b)),
     ]
     for variable, wanted in made:
         np.testing.assert_allclose(compute([M, V], variable, [a, b]), wanted, atol=1e-12)
@@ -241,6 +255,21 @@ def test_float32_stays_float32_and_integers_follow_floatX() -> None:
     assert nlinalg.inv(integers).dtype == "float64"
     with sg.config.change_flags(floatX="float32"):
         assert nlinalg.inv(integers).dtype == "float32"
+
+
+def test_real_matrices_without_a_real_logarithm_give_nan() -> None:
+    for function in (slinalg.logm, slinalg.sqrtm):
+        assert np.isnan(compute([M], function(M), [-np.eye(2)])).all()
+        wide = compute([M], function(T.cast(M, "complex128")), [-np.eye(2)])
+        assert np.isfinite(wide).all()
+        assert abs(wide.imag).max() >= 1
+
+
+def test_a_singular_matrix_has_factors_but_no_solution() -> None:
+    p, low, up = compute([M], list(slinalg.lu(M)), [SINGULAR])
+    np.testing.assert_allclose(p @ low @ up, SINGULAR)
+    with pytest.raises(Error, match="singular"):
+        compute([M], slinalg.lu_solve(slinalg.lu_factor(M), np.ones(2)), [SINGULAR])
 
 
 def test_scipy_is_not_imported_before_it_is_needed() -> None:

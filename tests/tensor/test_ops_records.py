@@ -103,24 +103,38 @@ def test_gradient(record: Record) -> None:
 
 @records(SMOOTH)
 def test_rop_is_lop(record: Record) -> None:
-    """u (J v) = (u J) v, and both derivatives have the dtype of what they are the derivative of."""
+    """u (J v) = (u J) v, which is the difference along v; both have the dtype of what they are the derivative of."""
     rng = np.random.default_rng(2)
-    for values, options in samples(record, "float32"):
-        inputs = [symbol(v) for v in values]
-        out = record.call(*inputs, **options)
-        wrt = moving_parts(record, values)
-        moving = [inputs[i] for i in wrt]
-        directions = [np.asarray(rng.normal(size=values[i].shape), "float32") for i in wrt]
-        shape = expected(record, values, options).shape
-        weights = np.asarray(rng.normal(size=shape) + (1j * rng.normal(size=shape) if out.type.dtype[0] == "c" else 0),
-                             out.type.dtype)
-        pushed = sg.Rop(out, moving, [T.as_tensor_variable(d) for d in directions])
-        pulled = sg.Lop(out, moving, T.as_tensor_variable(weights), disconnected_inputs="ignore")
-        assert pushed.type.dtype == out.type.dtype
-        assert [g.type.dtype for g in pulled] == ["float32"] * len(moving)
-        jv, *vj = compute(inputs, [pushed, *pulled], values, "FAST_RUN")
-        left, right = (weights.conj() * jv).real.sum(), sum((a * b).sum() for a, b in zip(vj, directions, strict=True))
-        np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4, err_msg=str(options))
+    for dtype in ("float32", "float64"):
+        for values, options in samples(record, dtype):
+            inputs = [symbol(v) for v in values]
+            out = record.call(*inputs, **options)
+            wrt = moving_parts(record, values)
+            moving = [inputs[i] for i in wrt]
+            directions = [np.asarray(rng.normal(size=values[i].shape), dtype) for i in wrt]
+            shape = expected(record, values, options).shape
+            turned = 1j * rng.normal(size=shape) if out.type.dtype[0] == "c" else 0
+            weights = np.asarray(rng.normal(size=shape) + turned, out.type.dtype)
+            pushed = sg.Rop(out, moving, [T.as_tensor_variable(d) for d in directions])
+            pulled = sg.Lop(out, moving, T.as_tensor_variable(weights), disconnected_inputs="ignore")
+            assert pushed.type.dtype == out.type.dtype
+            assert [g.type.dtype for g in pulled] == [dtype] * len(moving)
+            if dtype == "float64":
+                both_ways(inputs, out, pushed, pulled, values, dict(zip(wrt, directions, strict=True)), weights)
+
+
+def both_ways(inputs: Any, out: Any, pushed: Any, pulled: Any, values: Any, directions: Any, weights: Any) -> None:
+    """Compare the forward derivative with the backward one and with a difference, projected on `weights`."""
+    f = sg.function(inputs, [out, pushed, *pulled], mode="FAST_RUN", on_unused_input="ignore")
+    shifted = [[v + h * directions[i] if i in directions else v for i, v in enumerate(values)] for h in (1e-5, -1e-5)]
+    with np.errstate(all="ignore"):
+        _, jv, *vj = f(*values)
+        above, below = (f(*arguments)[0] for arguments in shifted)
+    forward = (weights.conj() * jv).real.sum()
+    backward = sum((a * b).sum() for a, b in zip(vj, directions.values(), strict=True))
+    difference = (weights.conj() * ((above - below) / 2e-5)).real.sum()
+    np.testing.assert_allclose(forward, backward, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(forward, difference, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "bool"])

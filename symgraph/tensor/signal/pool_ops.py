@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["MaxPool", "MaxPoolGather", "MaxPoolGrad", "SumPool", "SumPoolGrad"]
 
 Array = np.ndarray[Any, Any]
+
+#: How many bytes of images are worked on at a time.
+_BLOCK_BYTES = 2**20
 
 
 def _greater(a: Any, b: Any) -> Any:
@@ -79,6 +83,30 @@ class _Pooling(TensorOp):
         """The result's shape, from that of the images."""
         before, lengths = self.split(shape)
         return (*before, *self.counts(lengths))
+
+    def in_blocks(self, compute: Any, dtype: Any, lengths: Sequence[int], *arrays: Array) -> Array:
+        """What `compute` makes of images, so many at a time as fit the cache.
+
+        Parameters
+        ----------
+        compute : callable
+            From arrays with one axis before those with windows to another such array.
+        dtype, lengths
+            Of the result's last axes.
+        arrays : numpy.ndarray
+            Of equal lengths before the axes with windows.
+        """
+        before = self.split(arrays[0].shape)[0]
+        count, rank = prod(before), len(self.window)
+        flat = [a.reshape(count, *a.shape[a.ndim - rank:]) for a in arrays]
+        step = max(1, _BLOCK_BYTES // max(prod(flat[0].shape[1:]) * flat[0].itemsize, 1))
+        if step >= count:
+            made: Array = compute(*flat)
+            return made.reshape(*before, *lengths)
+        result = np.empty((count, *lengths), dtype)
+        for start in range(0, count, step):
+            result[start: start + step] = compute(*(a[start: start + step] for a in flat))
+        return result.reshape(*before, *lengths)
 
     @staticmethod
     def inner(lengths: Sequence[int], starts: Sequence[int] | None = None) -> tuple[Any, ...]:
@@ -155,8 +183,12 @@ class MaxPool(_Pooling):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         (x,) = inputs
-        output_storage[0][0] = self.along_axes(
-            self.spread(x, _least(x.dtype)), self.counts(self.split(x.shape)[1]), np.maximum)
+        made = self.counts(self.split(x.shape)[1])
+
+        def largest(images: Array) -> Array:
+            return self.along_axes(self.spread(images, _least(x.dtype)), made, np.maximum)
+
+        output_storage[0][0] = self.in_blocks(largest, x.dtype, made, x)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [self.pooled(input_shapes[0])]
@@ -223,14 +255,22 @@ class MaxPoolGrad(_MaxPoolLinear):
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         x, z, g = inputs
         lengths = self.split(x.shape)[1]
-        total = np.zeros((*self.split(x.shape)[0], *self.extent(lengths)), g.dtype)
         apart = all(s >= w for s, w in zip(self.stride, self.window, strict=True))
-        for place, largest in self.chosen(x, z):
-            if apart:
-                np.copyto(total[place], g, where=largest)
-            else:
-                np.add(total[place], g, out=total[place], where=largest)
-        output_storage[0][0] = self.unspread(total, lengths)
+        finite = np.isfinite(g).all()
+
+        def given_back(x: Array, z: Array, g: Array) -> Array:
+            total = np.zeros((len(x), *self.extent(lengths)), g.dtype)
+            for place, largest in self.chosen(x, z):  # the product is faster, but inf times 0 is nan
+                mine = largest * g if finite else np.where(largest, g, g.dtype.type(0))
+                if apart:
+                    total[place] = mine
+                else:
+                    total[place] += mine
+            return self.unspread(total, lengths)
+
+        if self.pooled(x.shape) != z.shape:
+            raise ValueError(f"images of shape {x.shape} are pooled to {self.pooled(x.shape)}, not {z.shape}: {self}")
+        output_storage[0][0] = self.in_blocks(given_back, g.dtype, lengths, x, z, g)
 
 
 @dataclass(frozen=True, repr=False)
@@ -241,7 +281,7 @@ class MaxPoolGather(_MaxPoolLinear):
         x, z, v = inputs
         whole, total = self.spread(v, 0), np.zeros(z.shape, v.dtype)
         for place, largest in self.chosen(x, z):
-            np.add(total, whole[place], out=total, where=largest)
+            total += np.where(largest, whole[place], v.dtype.type(0))
         output_storage[0][0] = total
 
 
@@ -299,11 +339,15 @@ class SumPool(_Sums):
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         (x,) = inputs
         lengths = self.split(x.shape)[1]
-        total = self.along_axes(self.spread(_wide(x), 0), self.counts(lengths), np.add)
-        divisors = self.divisors(lengths)
-        if divisors is not None:
-            total /= divisors.astype(total.dtype)
-        output_storage[0][0] = total.astype(x.dtype, copy=False)
+        made, divisors = self.counts(lengths), self.divisors(lengths)
+
+        def summed(images: Array) -> Array:
+            total = self.along_axes(self.spread(_wide(images), 0), made, np.add)
+            if divisors is not None:
+                total /= divisors.astype(total.dtype)
+            return total.astype(x.dtype, copy=False)
+
+        output_storage[0][0] = self.in_blocks(summed, x.dtype, made, x)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [self.pooled(input_shapes[0])]
