@@ -14,7 +14,7 @@ from typing import Any
 
 from symgraph.config import config
 
-__all__ = ["Tiles", "chunks_of", "count_threads", "run_tiles"]
+__all__ = ["Tiles", "chunks_of", "count_threads", "run_chunks", "run_tiles"]
 
 _TILE = 1 << 15      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
@@ -55,7 +55,15 @@ def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -
     values
         Arrays and lengths it works on.
     """
-    step = max(1, _TILE * rows // size)
+    _run(kernel, rows, max(1, _TILE * rows // size), values)
+
+
+def run_chunks(kernel: Callable[..., None], rows: int, *values: Any) -> None:
+    """Run a kernel whose steps pass nothing on to each other: smaller tiles would only cost time."""
+    _run(kernel, rows, rows, values)
+
+
+def _run(kernel: Callable[..., None], rows: int, step: int, values: tuple[Any, ...]) -> None:
     chunks = chunks_of(rows)
     bounds = [rows * i // chunks for i in range(chunks + 1)]
     tiles = iter([(i, range(bounds[i], bounds[i + 1], step)) for i in range(chunks)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.numpy.lowering import lowering_of
 from backends.numpy.runtime import empty_columns
-from backends.numpy.threads import chunks_of, run_tiles
+from backends.numpy.threads import chunks_of, run_chunks, run_tiles
 from backends.source import tuple_text
 from symgraph.graph.basic import Variable
 from symgraph.plan import Buffer, Kernel, Step, Use
@@ -81,11 +81,14 @@ class _Tiled:
             if variable not in kernel.over_rows:
                 self._whole(variable)
         self._function(lasting)
-        r.writer.namespace.update({run_tiles.__name__: run_tiles, chunks_of.__name__: chunks_of})
+        r.writer.namespace.update(run_tiles=run_tiles, run_chunks=run_chunks, chunks_of=chunks_of)
         for variable in kernel.over_rows:
             self._parts(variable, rows)
         values = ", ".join(self.parameters.values())
-        r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
+        if any(v in kernel.made for step in kernel.steps for v in step.node.inputs):
+            r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
+        else:
+            r.writer.line(f"run_chunks({self.name}, {rows}, {values})")
         for variable in kernel.over_rows:
             self._combine(variable)
         for variable in self._views_needed():

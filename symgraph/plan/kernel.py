@@ -102,10 +102,13 @@ class Kernel:
     index : int
     steps : list of Step
         In order, one directly after the other in the plan.
+    roles : dict of Step to Role
+        What each does with rows.
     """
 
     index: int
     steps: list[Step]
+    roles: dict[Step, Role]
 
     @property
     def first(self) -> int:
@@ -120,12 +123,6 @@ class Kernel:
     def role(self, step: Step) -> Role:
         """What one of its steps does with rows."""
         return self.roles[step]
-
-    @cached_property
-    def roles(self) -> dict[Step, Role]:
-        """What each of its steps does with rows."""
-        roles = {step: role_of(step.node) for step in self.steps}
-        return {step: role for step, role in roles.items() if role is not None}
 
     @cached_property
     def made(self) -> dict[Variable, Step]:
