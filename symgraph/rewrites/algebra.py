@@ -185,7 +185,7 @@ def done_already(node: Apply) -> Variable | None:
     """floor(floor(x)) -> floor(x), floor(ceil(x)) -> ceil(x), sgn(sgn(x)) -> sgn(x)."""
     (inner,) = node.inputs
     function, before = node.op.head, applied(inner, *_IDEMPOTENT)
-    rounded = function is not scalar.sgn and before is not None  # also sgn(x) is whole
+    rounded = function is not scalar.sgn and before is not None and _kind(inner) != "c"  # also sgn(x) is whole
     return fitted(inner, node) if rounded or is_elemwise(inner, function) else None
 
 

@@ -150,3 +150,8 @@ def test_narrow_constants_are_multiplied_in_the_dtype_of_the_product() -> None:
     out = [narrow * (narrow * x), narrow + (narrow + i), narrow * (narrow * i)]
     found = compute([x, i], out, [np.array([1.0]), np.array([1])], "FAST_RUN")
     assert [float(a[0]) for a in found] == [40000.0, 401.0, 40000.0]
+
+
+def test_the_sign_of_a_complex_number_is_not_whole() -> None:
+    z = T.zvector("z")
+    np.testing.assert_array_equal(compute([z], T.round(T.sgn(z)), [np.array([3 + 4j])], "FAST_RUN"), [1 + 1j])
