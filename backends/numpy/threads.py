@@ -43,6 +43,11 @@ def chunks_of(rows: int) -> int:
     return max(1, min(_MOST_CHUNKS, rows // _LEAST_OF_CHUNK))
 
 
+def rows_of_tile(rows: int, size: int) -> int:
+    """The rows of a tile, of so many rows of so many elements in all."""
+    return max(1, _TILE * rows // size)
+
+
 def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -> None:
     """Run a kernel over all rows.
 

@@ -19,11 +19,23 @@ from symgraph.plan import Buffer, Kernel, Step, Use
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["render_kernel"]
+__all__ = ["render_kernel", "tiling_of"]
 
 _WORTHWHILE = 100_000  # nanoseconds of work on one core, from which on tiles and threads pay
 _LEAST, _MOST = 1 << 15, 1 << 20  # elements
 _LEAST_ROWS = 16
+
+
+def _limit(kernel: Kernel) -> int:
+    """The elements up to which a kernel's steps are done one after the other."""
+    return min(max(int(_WORTHWHILE / kernel.cost), _LEAST), _MOST)
+
+
+def tiling_of(kernel: Kernel, rows: int, size: int) -> Tiling | None:
+    """How a kernel is run over so many rows and elements of its widest array; see `symgraph.backend.Program`."""
+    if size <= _limit(kernel) or rows < _LEAST_ROWS:
+        return None
+    return Tiling(rows_of_tile(rows, size), min(count_threads(), chunks_of(rows)), chunks_of(rows))
 
 
 def render_kernel(r: Renderer, kernel: Kernel) -> None:
@@ -33,7 +45,7 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     r.writer.current = None
     for step in kernel.steps:
         r.measure_destination(step)
-    limit = min(max(int(_WORTHWHILE / kernel.cost), _LEAST), _MOST)
+    limit = _limit(kernel)
     size, rows = _size(r, kernel), _rows(r, kernel)
     arrays, measured = dict(r.arrays), dict(r.measured)
     with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
@@ -95,6 +107,8 @@ class _Tiled:
             node = variable.owner
             args = [r.names[v] for v in node.inputs]
             r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
+        if r.clock is not None:
+            r.writer.line(f"lap.join({kernel.first}, {kernel.last})")
 
     def _views_needed(self) -> list[Any]:
         """The views made inside that are read behind the kernel, and those they are made from."""
@@ -169,12 +183,16 @@ class _Tiled:
                 self.parameters[name] = name
         for variable in kernel.over_rows:
             self.parameters[self._part_name(variable)] = self._part_name(variable)
+        if r.clock is not None:
+            self.parameters["call"] = "lap"
         scratch = self._inner_arrays()
         with r.writer.aside():
             names = ", ".join(["tiles", "step", *self.parameters])
             with r.writer.indented(f"def {self.name}({names}):", f"the rows of {kernel}"):
                 for name, array in scratch:
                     r.writer.line(f"{name} = {array}")
+                if r.clock is not None:
+                    r.writer.line("lap = call.thread()")
                 with r.writer.indented("for chunk, rows in tiles:"), r.writer.indented("for i in rows:"):
                     r.writer.line("j = min(i + step, rows.stop)")
                     for name in dict.fromkeys(slices):
@@ -221,6 +239,7 @@ class _Tiled:
             target = r.names[variable] + "_"
             if variable in kernel.over_rows:
                 self._reduce_rows(step, args)
+                r.lap(step.index)
                 continue
             out = None
             if r.plan.blocks[variable].root is variable:
@@ -236,6 +255,7 @@ class _Tiled:
                     expression = out
                 if expression != target:
                     r.line(f"{target} = {expression}", node)
+            r.lap(step.index)
             inside[variable] = target
 
     def _reduce_rows(self, step: Step, args: list[str]) -> None:
