@@ -60,7 +60,7 @@ def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -
     values
         Arrays and lengths it works on.
     """
-    _run(kernel, rows, max(1, _TILE * rows // size), values)
+    _run(kernel, rows, rows_of_tile(rows, size), values)
 
 
 def run_chunks(kernel: Callable[..., None], rows: int, *values: Any) -> None:
