@@ -91,7 +91,7 @@ class Backend(Protocol):
             Called after each step with the step, the values it read and those it made. Its method `before`, if it has
             one, is called before each step with the step and the values it reads.
         clock : callable, optional
-            Called at the start of each call; gives what notes where the call's time goes, `symgraph.compile.profile.Laps`.
+            Called at the start of each call; gives what notes where its time goes, `symgraph.compile.profile.Laps`.
         """
         ...
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from backends.numpy.lowering import lowering_of
 from backends.numpy.runtime import empty_columns
-from backends.numpy.threads import chunks_of, run_chunks, run_tiles
+from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
 from backends.source import tuple_text
+from symgraph.backend import Tiling
 from symgraph.graph.basic import Variable
 from symgraph.plan import Buffer, Kernel, Step, Use
 
