@@ -36,7 +36,8 @@ def tiling_of(kernel: Kernel, rows: int, size: int) -> Tiling | None:
     """How a kernel is run over so many rows and elements of its widest array; see `symgraph.backend.Program`."""
     if size <= _limit(kernel) or rows < _LEAST_ROWS:
         return None
-    return Tiling(rows_of_tile(rows, size), min(count_threads(), chunks_of(rows)), chunks_of(rows))
+    chunks = chunks_of(rows, size if kernel.passes_on else 0)
+    return Tiling(rows_of_tile(rows, size) if kernel.passes_on else rows, min(count_threads(), chunks), chunks)
 
 
 def render_kernel(r: Renderer, kernel: Kernel) -> None:
@@ -82,6 +83,7 @@ class _Tiled:
     def __init__(self, r: Renderer, kernel: Kernel, arrays: dict[Buffer, str]) -> None:
         self.r, self.kernel, self.arrays = r, kernel, arrays
         self.name = r.writer.fresh("k")
+        self.in_tiles = kernel.passes_on
         self.parameters: dict[str, str] = {}  # name inside to expression outside
         self.cells: dict[Buffer | Variable, str] = {}  # memory that outlasts the kernel to the array's name
         self.local: dict[Buffer | Variable, str] = {}  # memory inside to its array's name
@@ -96,9 +98,9 @@ class _Tiled:
         self._function(lasting)
         r.writer.namespace.update(run_tiles=run_tiles, run_chunks=run_chunks, chunks_of=chunks_of)
         for variable in kernel.over_rows:
-            self._parts(variable, rows)
+            self._parts(variable, size, rows)
         values = ", ".join(self.parameters.values())
-        if any(v in kernel.made for step in kernel.steps for v in step.node.inputs):
+        if self.in_tiles:
             r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
         else:
             r.writer.line(f"run_chunks({self.name}, {rows}, {values})")
@@ -156,9 +158,10 @@ class _Tiled:
                 return r.buffer_array(cell)
         return f"np.empty({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
 
-    def _parts(self, variable: Variable, rows: str) -> None:
+    def _parts(self, variable: Variable, size: str, rows: str) -> None:
         lengths = [self.r.length(n, self.kernel.first) for n in self.r.plan.lengths.of(variable)]
-        shape = tuple_text([f"chunks_of({rows})", *lengths])
+        cut = f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
+        shape = tuple_text([cut, *lengths])
         self.r.writer.line(f"{self._part_name(variable)} = np.empty({shape}, {self.r.dtype(variable.type.dtype)})")
 
     def _part_name(self, variable: Variable) -> str:

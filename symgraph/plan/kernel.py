@@ -145,6 +145,11 @@ class Kernel:
         return [v for v, step in self.made.items() if self.roles[step].over_rows]
 
     @cached_property
+    def passes_on(self) -> bool:
+        """Whether a step reads what another makes, so that it matters what stays in the cache."""
+        return any(v in self.made for step in self.steps for v in step.node.inputs)
+
+    @cached_property
     def reduces_rows(self) -> bool:
         """Whether it reduces each row of a matrix."""
         return any(isinstance(s.node.op, Reduce) and s.node.op.axes == (1,) and s.node.inputs[0].type.ndim == 2
