@@ -7,13 +7,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from symgraph.plan import Plan, Step
+from symgraph.plan import Kernel, Plan, Step
 
-__all__ = ["Backend", "Pack", "Program", "get_backend"]
+__all__ = ["Backend", "Pack", "Program", "Tiling", "get_backend", "untiled"]
 
 
 #: From the names of the results to the expression that is returned, and the names it needs.
 Pack = Callable[[list[str]], tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a kernel is run over large arrays: a tile of rows at a time.
+
+    Attributes
+    ----------
+    rows : int
+        Of a tile.
+    threads : int
+        The most tiles in work at once.
+    parts : int
+        Into which a reduction over the rows is cut.
+    """
+
+    rows: int
+    threads: int
+    parts: int
+
+
+def untiled(kernel: Kernel, rows: int, size: int) -> Tiling | None:
+    """The tiling of programs that do all steps one after the other: none."""
+    return None
 
 
 @dataclass
@@ -32,6 +56,9 @@ class Program:
         From an exception to the step that raised it and the run-time values of its inputs, or None.
     free : callable
         Lets go of memory kept between calls.
+    tiling : callable
+        From a kernel and the rows and elements of its widest array to how the kernel is run then; None when its steps
+        are done one after the other, on whole arrays.
     """
 
     run: Callable[..., Any]
@@ -39,6 +66,7 @@ class Program:
     source: str
     step_at: Callable[[BaseException], tuple[Step, list[Any]] | None]
     free: Callable[[], None]
+    tiling: Callable[[Kernel, int, int], Tiling | None] = untiled
 
 
 class Backend(Protocol):
@@ -47,7 +75,7 @@ class Backend(Protocol):
     name: str
 
     def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
-                monitor: Any = None) -> Program:
+                monitor: Any = None, clock: Any = None) -> Program:
         """Make a plan executable.
 
         Parameters
@@ -60,7 +88,10 @@ class Backend(Protocol):
         accept : sequence of callables
             For each input, what checks and converts a value that is not at once seen to be right.
         monitor : callable, optional
-            Called after each step with the step, the values it read and those it made.
+            Called after each step with the step, the values it read and those it made. Its method `before`, if it has
+            one, is called before each step with the step and the values it reads.
+        clock : callable, optional
+            Called at the start of each call; gives what notes where its time goes, `symgraph.compile.profile.Laps`.
         """
         ...
 

@@ -124,6 +124,16 @@ def _sigmoid(r: Renderer, node: Apply, args: list[str], target: str, out: str | 
     return _by_name(r, node, args, out)
 
 
+def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    condition, a, b = (v.type for v in node.inputs)
+    dtype = _type(node).dtype
+    plain = dtype in ("float32", "float64", "int32", "int64") and a.dtype == b.dtype == dtype
+    if not plain or condition.dtype != "bool" or _type(node).ndim == 0:
+        return f"np.where({', '.join(args)})"
+    r.writer.namespace["select"] = runtime.select
+    return f"select({', '.join(args)}{_out(out)})"
+
+
 #: Arithmetic on floating scalars of NumPy, for which operators are several times faster than ufuncs.
 SCALARS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "true_div": "{} / {}", "neg": "-{}"}
 #: And on integers of Python, which positions and lengths are.
@@ -132,7 +142,7 @@ INTEGERS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "maximum": "ma
 ELEMWISE: dict[str, Lowering] = {
     "cast": _cast,
     "identity": _identity,
-    "switch": lambda r, node, args, target, out: f"np.where({', '.join(args)})",
+    "switch": _switch,
     "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
@@ -280,7 +290,7 @@ def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None
 @lower(Join)
 def _join(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     assert isinstance(node.op, Join)
-    return f"np.concatenate(({', '.join(args)}), axis={node.op.axis})"
+    return f"np.concatenate(({', '.join(args)}{',' * (len(args) == 1)}), axis={node.op.axis})"
 
 
 # ---- indexing ---------------------------------------------------------------------------------------------------
@@ -309,8 +319,24 @@ def _index(op: Any, args: list[str]) -> str:
     return ", ".join(parts) or "..."
 
 
+def _count_of(r: Renderer, node: Apply, place: int) -> str | None:
+    """The n of an index that is just ``arange(n)``, along the first axis; else None."""
+    assert isinstance(node.op, (Subtensor, IncSubtensor))
+    made = node.inputs[place].owner if len(node.inputs) == place + 1 and node.op.spec == (ARRAY,) else None
+    if made is None or not isinstance(made.op, ARange):
+        return None
+    start, stop, step = made.inputs
+    if not (isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1):
+        return None
+    return str(int(stop.data)) if isinstance(stop, Constant) else r.names[stop] if stop in r.numbers else None
+
+
 @lower(Subtensor)
 def _subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    count = _count_of(r, node, 1)
+    if count is not None:
+        r.writer.namespace["head"] = runtime.head
+        return f"head({args[0]}, {count})"
     return f"{args[0]}[{_index(node.op, args[1:])}]"
 
 
@@ -327,6 +353,9 @@ def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: 
             r.line(f"{target}[...] = {args[0]}")
     if op.set_instead:
         r.line(f"{target}[{index}] = {args[1]}")
+    elif (count := _count_of(r, node, 2)) is not None:
+        r.writer.namespace["add_to_head"] = runtime.add_to_head
+        r.line(f"add_to_head({target}, {count}, {args[1]})")
     elif op.is_advanced and not op.unique:
         value = args[1]
         if op.misread(node.inputs[0].type, node.inputs[1].type, node.inputs[2].type):

@@ -10,9 +10,9 @@ import numpy as np
 
 from backends.numpy import blas, runtime
 from backends.numpy.lowering import lowering_of
-from backends.numpy.tiles import render_kernel
+from backends.numpy.tiles import render_kernel, tiling_of
 from backends.source import SourceWriter, printable, tuple_text
-from symgraph.backend import Pack, Program
+from symgraph.backend import Pack, Program, untiled
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use, find_numbers, takes_number
 from symgraph.shared import committing
@@ -52,10 +52,11 @@ class _Locks:
 class Renderer:
     """Writes the function of one plan."""
 
-    def __init__(self, plan: Plan, title: str, monitor: Any = None) -> None:
+    def __init__(self, plan: Plan, title: str, monitor: Any = None, clock: Any = None) -> None:
         self.plan = plan
         self.title = title
         self.monitor = monitor
+        self.clock = clock
         self.writer = SourceWriter({"np": np})
         self.names: dict[Variable, str] = {}
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
@@ -124,6 +125,9 @@ class Renderer:
                 self.writer.namespace[self.storages[variable]] = variable.container
         with self.writer.indented(f"def run({', '.join(self.names[v] for v in plan.inputs)}):", self.title):
             self._legend()
+            if self.clock is not None:
+                self.writer.namespace["clock"] = self.clock
+                self.writer.line("lap = clock()")
             if plan.updates:
                 with self.writer.indented(f"with {self._locks()}:"):
                     self._body(pack)
@@ -180,6 +184,7 @@ class Renderer:
             self.writer.namespace["scratch"] = self.scratch
             self.writer.line("w = scratch.take()")
         self.places = {b: i for i, b in enumerate(scratch)}
+        self.lap(len(self.plan.steps))
         for step in self.plan.steps:
             if step.commits and self.commits_products:
                 self._product(step)
@@ -189,7 +194,7 @@ class Renderer:
                 render_kernel(self, step.kernel)
         self.writer.current = None
         results = [self._handed_out(o.variable, o.copy) for o in self.plan.outputs]
-        if self.commits_products:  # what is handed out of the old values is copied before
+        if self.commits_products or self.clock is not None:  # what is handed out of old values is copied before
             for i, result in enumerate(results):
                 if not result.isidentifier():
                     results[i] = self.writer.fresh("r")
@@ -198,6 +203,9 @@ class Renderer:
         self._commit(values)
         if scratch:  # only now: what is computed at the commit reads it
             self.writer.line("scratch.append(w)")
+        self.lap(len(self.plan.steps) + 1)
+        if self.clock is not None:
+            self.writer.line("lap.done()")
         expression, names = pack(results)
         self.writer.namespace.update(names)
         self.writer.line(f"return {expression}")
@@ -209,6 +217,12 @@ class Renderer:
         name = self.names[step.node.outputs[0]] = self.writer.fresh("t")
         self.writer.namespace["product"] = blas.product
         self.line(f"{name} = product({', '.join(self.names[v] for v in step.node.inputs)})", step.node)
+        self.lap(step.index)
+
+    def lap(self, place: int) -> None:
+        """Charge the time since the last lap to a step; behind the steps, to what comes before or after them."""
+        if self.clock is not None:
+            self.writer.line(f"lap({place})")
 
     def _read_shared(self) -> None:
         shared = self.plan.shared
@@ -273,6 +287,9 @@ class Renderer:
             together = "commit_products" if self.commits_products else "commit"
             self.writer.namespace[together] = getattr(runtime, together)
             self.writer.line(f"{together}({tuple_text(storages)}, {tuple_text(final)})", names)
+        if self.clock is not None and self.commits_products:
+            made = [(s.index, self.names[s.node.outputs[0]]) for s in self.plan.steps if s.commits]
+            self.writer.line(f"lap.products({tuple_text([f'({i}, {name})' for i, name in made])})")
 
     def _handed_out(self, variable: Variable, copy: bool) -> str:
         name = self.names[variable]
@@ -291,6 +308,13 @@ class Renderer:
         args = [self._argument(node, i) for i in range(len(node.inputs))]
         if step.kernel is None or self.monitor is not None:
             self.guard(step)
+        if self.monitor is not None:
+            writer.namespace["monitor"] = self.monitor
+            bound, inputs = writer.bind(step, "step"), tuple_text([self.names[v] for v in node.inputs])
+            if hasattr(self.monitor, "before"):
+                writer.line(f"monitor.before({bound}, {inputs})")
+                if self.clock is not None:
+                    writer.line("lap.skip()")
         out = self._destination(step)
         targets = [writer.fresh("t") for _ in node.outputs]
         target = ", ".join(targets)
@@ -305,10 +329,11 @@ class Renderer:
             buffer = self.plan.blocks[output].buffer
             if buffer is not None and self.plan.blocks[output].root is output:
                 self.arrays[buffer] = name
+        self.lap(step.index)
         if self.monitor is not None:
-            writer.namespace["monitor"] = self.monitor
-            bound = writer.bind(step, "step")
-            writer.line(f"monitor({bound}, {tuple_text([self.names[v] for v in node.inputs])}, ({target},))")
+            writer.line(f"monitor({bound}, {inputs}, ({target},))")
+            if self.clock is not None:
+                writer.line("lap.skip()")
 
     def _argument(self, node: Apply, place: int) -> str:
         """How an input is written: a number of Python where one will do, else the array."""
@@ -444,9 +469,9 @@ class NumpyBackend:
     name = "numpy"
 
     def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
-                monitor: Any = None) -> Program:
+                monitor: Any = None, clock: Any = None) -> Program:
         """Make a plan executable; see `symgraph.backend.Backend`."""
-        renderer = Renderer(plan, name, monitor)
+        renderer = Renderer(plan, name, monitor, clock)
         renderer.render(pack)
         renderer.render_entry(accept)
         renderer.writer.add_asides()
@@ -455,7 +480,8 @@ class NumpyBackend:
         def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
             return _step_at(error, renderer)
 
-        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear)
+        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear,
+                       tiling_of if monitor is None else untiled)
 
 
 def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:

@@ -16,8 +16,8 @@ from backends.numpy.blas import Product
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "columns", "commit", "commit_products", "empty_columns", "mismatch", "misnamed", "own", "room",
-    "sigmoid", "spare_array",
+    "Scratch", "add_to_head", "columns", "commit", "commit_products", "empty_columns", "head", "mismatch", "misnamed",
+    "own", "room", "select", "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row
@@ -79,6 +79,49 @@ def sigmoid(x: Any, out: Any = None) -> Any:
     e = np.minimum(x, _CAP[x.dtype.char], out=out)
     np.exp(e, out=e)
     return np.divide(e, e + 1, out=e)
+
+
+def select(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
+    """``np.where(condition, a, b)`` for a mask and operands of one dtype of 4 or 8 bytes, without branches.
+
+    The bits of `a` and `b` are mixed by those of the mask: where the mask is irregular, that is ten times as fast.
+    """
+    if condition.size < _FEW:
+        result = np.where(condition, a, b)
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
+    if out is None:
+        out = np.empty(np.broadcast_shapes(condition.shape, a.shape, b.shape), a.dtype)
+    bits = np.int32 if a.dtype.itemsize == 4 else np.int64
+    if np.may_share_memory(out, b):  # the first step overwrites `out`, the last reads `b`
+        a, b, condition = b, a, np.logical_not(condition)
+    mask = condition.astype(bits)
+    np.negative(mask, out=mask)
+    result, ground = out.view(bits), b.view(bits)
+    if b.ndim == 0 and ground == 0:
+        np.bitwise_and(a.view(bits), mask, out=result)
+        return out
+    np.bitwise_xor(a.view(bits), ground, out=result)
+    np.bitwise_and(result, mask, out=result)
+    np.bitwise_xor(result, ground, out=result)
+    return out
+
+
+def head(array: Any, count: int) -> Any:
+    """``array[np.arange(count)]``: the first so many rows, copied."""
+    if count > len(array):
+        raise IndexError(f"index {len(array)} is out of bounds for axis 0 with size {len(array)}")
+    return np.array(array[:count])
+
+
+def add_to_head(array: Any, count: int, value: Any) -> None:
+    """``array[np.arange(count)] += value``, in place."""
+    if count > len(array):
+        raise IndexError(f"index {len(array)} is out of bounds for axis 0 with size {len(array)}")
+    part = array[:count]
+    np.add(part, value, out=part)
 
 
 def _references(array: Any) -> int:

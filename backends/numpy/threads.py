@@ -14,7 +14,7 @@ from typing import Any
 
 from symgraph.config import config
 
-__all__ = ["Tiles", "chunks_of", "count_threads", "run_tiles"]
+__all__ = ["Tiles", "chunks_of", "count_threads", "run_chunks", "run_tiles"]
 
 _TILE = 1 << 15      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
@@ -38,9 +38,15 @@ def _cores() -> int:
     return min(int(wanted), cores) if wanted.isdigit() and int(wanted) > 0 else cores
 
 
-def chunks_of(rows: int) -> int:
-    """Into how many parts a loop over so many rows is cut."""
-    return max(1, min(_MOST_CHUNKS, rows // _LEAST_OF_CHUNK))
+def chunks_of(rows: int, size: int = 0) -> int:
+    """Into how many parts a loop over rows is cut; with a size, not into more than there are tiles."""
+    most = -(-rows // rows_of_tile(rows, size)) if size else rows
+    return max(1, min(_MOST_CHUNKS, rows // _LEAST_OF_CHUNK, most))
+
+
+def rows_of_tile(rows: int, size: int) -> int:
+    """The rows of a tile, of so many rows of so many elements in all."""
+    return max(1, _TILE * rows // size)
 
 
 def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -> None:
@@ -55,8 +61,15 @@ def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -
     values
         Arrays and lengths it works on.
     """
-    step = max(1, _TILE * rows // size)
-    chunks = chunks_of(rows)
+    _run(kernel, rows, chunks_of(rows, size), rows_of_tile(rows, size), values)
+
+
+def run_chunks(kernel: Callable[..., None], rows: int, *values: Any) -> None:
+    """Run a kernel whose steps pass nothing on to each other: smaller tiles would only cost time."""
+    _run(kernel, rows, chunks_of(rows), rows, values)
+
+
+def _run(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: tuple[Any, ...]) -> None:
     bounds = [rows * i // chunks for i in range(chunks + 1)]
     tiles = iter([(i, range(bounds[i], bounds[i + 1], step)) for i in range(chunks)])
     helpers = [_start(kernel, tiles, step, *values) for _ in range(min(count_threads(), chunks) - 1)]

@@ -11,19 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 from backends.numpy.lowering import lowering_of
 from backends.numpy.runtime import empty_columns
-from backends.numpy.threads import chunks_of, run_tiles
+from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
 from backends.source import tuple_text
+from symgraph.backend import Tiling
 from symgraph.graph.basic import Variable
 from symgraph.plan import Buffer, Kernel, Step, Use
 
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["render_kernel"]
+__all__ = ["render_kernel", "tiling_of"]
 
 _WORTHWHILE = 100_000  # nanoseconds of work on one core, from which on tiles and threads pay
 _LEAST, _MOST = 1 << 15, 1 << 20  # elements
 _LEAST_ROWS = 16
+
+
+def _limit(kernel: Kernel) -> int:
+    """The elements up to which a kernel's steps are done one after the other."""
+    return min(max(int(_WORTHWHILE / kernel.cost), _LEAST), _MOST)
+
+
+def tiling_of(kernel: Kernel, rows: int, size: int) -> Tiling | None:
+    """How a kernel is run over so many rows and elements of its widest array; see `symgraph.backend.Program`."""
+    if size <= _limit(kernel) or rows < _LEAST_ROWS:
+        return None
+    chunks = chunks_of(rows, size if kernel.passes_on else 0)
+    return Tiling(rows_of_tile(rows, size) if kernel.passes_on else rows, min(count_threads(), chunks), chunks)
 
 
 def render_kernel(r: Renderer, kernel: Kernel) -> None:
@@ -33,7 +47,7 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     r.writer.current = None
     for step in kernel.steps:
         r.measure_destination(step)
-    limit = min(max(int(_WORTHWHILE / kernel.cost), _LEAST), _MOST)
+    limit = _limit(kernel)
     size, rows = _size(r, kernel), _rows(r, kernel)
     arrays, measured = dict(r.arrays), dict(r.measured)
     with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
@@ -69,6 +83,7 @@ class _Tiled:
     def __init__(self, r: Renderer, kernel: Kernel, arrays: dict[Buffer, str]) -> None:
         self.r, self.kernel, self.arrays = r, kernel, arrays
         self.name = r.writer.fresh("k")
+        self.in_tiles = kernel.passes_on
         self.parameters: dict[str, str] = {}  # name inside to expression outside
         self.cells: dict[Buffer | Variable, str] = {}  # memory that outlasts the kernel to the array's name
         self.local: dict[Buffer | Variable, str] = {}  # memory inside to its array's name
@@ -81,17 +96,22 @@ class _Tiled:
             if variable not in kernel.over_rows:
                 self._whole(variable)
         self._function(lasting)
-        r.writer.namespace.update({run_tiles.__name__: run_tiles, chunks_of.__name__: chunks_of})
+        r.writer.namespace.update(run_tiles=run_tiles, run_chunks=run_chunks, chunks_of=chunks_of)
         for variable in kernel.over_rows:
-            self._parts(variable, rows)
+            self._parts(variable, size, rows)
         values = ", ".join(self.parameters.values())
-        r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
+        if self.in_tiles:
+            r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
+        else:
+            r.writer.line(f"run_chunks({self.name}, {rows}, {values})")
         for variable in kernel.over_rows:
             self._combine(variable)
         for variable in self._views_needed():
             node = variable.owner
             args = [r.names[v] for v in node.inputs]
             r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
+        if r.clock is not None:
+            r.writer.line(f"lap.join({kernel.first}, {kernel.last})")
 
     def _views_needed(self) -> list[Any]:
         """The views made inside that are read behind the kernel, and those they are made from."""
@@ -138,9 +158,10 @@ class _Tiled:
                 return r.buffer_array(cell)
         return f"np.empty({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
 
-    def _parts(self, variable: Variable, rows: str) -> None:
+    def _parts(self, variable: Variable, size: str, rows: str) -> None:
         lengths = [self.r.length(n, self.kernel.first) for n in self.r.plan.lengths.of(variable)]
-        shape = tuple_text([f"chunks_of({rows})", *lengths])
+        cut = f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
+        shape = tuple_text([cut, *lengths])
         self.r.writer.line(f"{self._part_name(variable)} = np.empty({shape}, {self.r.dtype(variable.type.dtype)})")
 
     def _part_name(self, variable: Variable) -> str:
@@ -166,12 +187,16 @@ class _Tiled:
                 self.parameters[name] = name
         for variable in kernel.over_rows:
             self.parameters[self._part_name(variable)] = self._part_name(variable)
+        if r.clock is not None:
+            self.parameters["call"] = "lap"
         scratch = self._inner_arrays()
         with r.writer.aside():
             names = ", ".join(["tiles", "step", *self.parameters])
             with r.writer.indented(f"def {self.name}({names}):", f"the rows of {kernel}"):
                 for name, array in scratch:
                     r.writer.line(f"{name} = {array}")
+                if r.clock is not None:
+                    r.writer.line("lap = call.thread()")
                 with r.writer.indented("for chunk, rows in tiles:"), r.writer.indented("for i in rows:"):
                     r.writer.line("j = min(i + step, rows.stop)")
                     for name in dict.fromkeys(slices):
@@ -218,6 +243,7 @@ class _Tiled:
             target = r.names[variable] + "_"
             if variable in kernel.over_rows:
                 self._reduce_rows(step, args)
+                r.lap(step.index)
                 continue
             out = None
             if r.plan.blocks[variable].root is variable:
@@ -233,6 +259,7 @@ class _Tiled:
                     expression = out
                 if expression != target:
                     r.line(f"{target} = {expression}", node)
+            r.lap(step.index)
             inside[variable] = target
 
     def _reduce_rows(self, step: Step, args: list[str]) -> None:

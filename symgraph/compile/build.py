@@ -12,6 +12,7 @@ from typing import Any
 from symgraph.backend import Pack, Program, get_backend
 from symgraph.compile.errors import line_of, missing_input_error
 from symgraph.compile.io import Form, In
+from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
 from symgraph.config import config
 from symgraph.errors import UnusedInputError
@@ -38,7 +39,8 @@ class Built:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] = ()) -> Built:
+def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] = (),
+          profile: Profile | None = None) -> Built:
     """Carry a recipe out.
 
     Parameters
@@ -49,6 +51,8 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
     states : sequence of SharedVariable
         Where the next values of the stateful inputs go, in the inputs' order: as shared values, so that a call commits
         them together with its updates.
+    profile : Profile, optional
+        Where calls note their times.
 
     Raises
     ------
@@ -78,9 +82,13 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
     plan.check()
     laps.lap("plan")
     backend = get_backend(recipe.mode.linker or config.device)
-    program = backend.compile(plan, recipe.label, _packer(recipe.form), acceptors(recipe), monitor)
+    program = backend.compile(plan, recipe.label, _packer(recipe.form), acceptors(recipe), monitor,
+                              None if profile is None else profile.start)
     laps.lap("source")
-    return Built(fgraph, fired, plan, program, laps.seconds)
+    built = Built(fgraph, fired, plan, program, laps.seconds)
+    if profile is not None:
+        profile.attach(built, recipe.label)
+    return built
 
 
 def _leaves(entries: Sequence[In]) -> tuple[list[Variable], dict[Variable, Variable]]:

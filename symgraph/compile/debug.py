@@ -25,7 +25,9 @@ from symgraph.compile.errors import clip, describe_value, line_of, place_of
 from symgraph.compile.function import Function, ProfiledFunction
 from symgraph.compile.io import In, Out
 from symgraph.compile.mode import UNREWRITTEN
+from symgraph.compile.monitormode import MonitorFunction
 from symgraph.compile.nanguard import NanGuardFunction, NanGuardMode
+from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
 from symgraph.compile.watch import Finding, Record, WatchedFunction
 from symgraph.graph.basic import Variable
@@ -66,19 +68,22 @@ class InvalidValueError(DebugModeError):
     """A step's result is not a value of the type it was declared with."""
 
 
-def watched_function(recipe: Recipe, states: Mapping[int, SharedVariable], profile: bool = False) -> Function:
+_KINDS: dict[str, type[WatchedFunction]] = {"nan": NanGuardFunction, "monitor": MonitorFunction}
+
+
+def watched_function(recipe: Recipe, states: Mapping[int, SharedVariable], profile: Profile | None = None) -> Function:
     """A function that watches itself run, as its mode asks."""
-    kind: type[WatchedFunction] = DebugFunction if recipe.mode.watch == "debug" else NanGuardFunction
-    if profile:
+    kind = _KINDS.get(recipe.mode.watch, DebugFunction)
+    if profile is not None:
         kind = type(f"Profiled{kind.__name__}", (ProfiledFunction, kind), {})
-    return kind(recipe, states)
+    return kind(recipe, states, profile)
 
 
 class DebugFunction(WatchedFunction):
     """A function under DebugMode."""
 
-    def __init__(self, recipe: Recipe, states: Mapping[int, SharedVariable]) -> None:
-        super().__init__(recipe, states)
+    def __init__(self, recipe: Recipe, states: Mapping[int, SharedVariable], profile: Profile | None = None) -> None:
+        super().__init__(recipe, states, profile)
         expressions = [*(o.variable for o in recipe.outputs), *(e for _, e in recipe.updates), *recipe.next_states]
         self._expressions = expressions
         self._written = build(_without_effects(recipe, expressions)).program.run

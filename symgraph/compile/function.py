@@ -12,16 +12,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from symgraph.compile.build import Built, build
-from symgraph.compile.errors import clip, explain
+from symgraph.compile.errors import explain
 from symgraph.compile.io import parse_inputs, parse_outputs
 from symgraph.compile.mode import get_mode
+from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
+from symgraph.compile.subset import select, with_outputs
 from symgraph.compile.updates import add_default_updates, parse_givens, parse_updates
 from symgraph.config import config
-from symgraph.graph.basic import Constant, Variable, set_evaluator
+from symgraph.graph.basic import Variable
 from symgraph.graph.digraph import to_networkx
 from symgraph.graph.origin import current_origin
-from symgraph.graph.traversal import graph_inputs
 from symgraph.shared import SharedVariable, TensorSharedVariable
 from symgraph.tensor.type import TensorType
 
@@ -47,9 +48,12 @@ class Function:
     plan : Plan
     fired : list of Fired
         The rewrite rules that fired, in order.
+    profile : Profile or None
+        Where the time of its calls goes, when it was made with ``profile=True``.
     """
 
-    def __init__(self, recipe: Recipe, built: Built, states: Mapping[int, SharedVariable]) -> None:
+    def __init__(self, recipe: Recipe, built: Built, states: Mapping[int, SharedVariable],
+                 profile: Profile | None = None) -> None:
         self.recipe = recipe
         self.name = recipe.name
         self._built = built
@@ -66,8 +70,8 @@ class Function:
         self._named = {name: i for name, i in zip(names, self._open_places, strict=True) if names.count(name) == 1}
         self._trusting = False
         self._set_up()
-        self.calls = 0
-        self.seconds = 0.0
+        self._subsets: dict[tuple[Any, ...], Function] = {}
+        self.profile = profile
 
     def _set_up(self) -> None:
         self._target = self._run if self._trusting else self._checked
@@ -88,7 +92,12 @@ class Function:
     # ---- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs and commit the updates: all of them, or none when an exception is raised."""
+        """Compute the outputs and commit the updates: all of them, or none when an exception is raised.
+
+        Besides the inputs' names there is the keyword ``output_subset``, a list of the outputs to compute, by position,
+        or by key where the outputs are a dict. What only others need is not computed; all updates are. The result is a
+        list of those outputs, or a dict.
+        """
         if kwargs or len(args) != self._plain:
             return self._call_binding(args, kwargs)
         try:
@@ -99,10 +108,28 @@ class Function:
 
     def _call_binding(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call with keywords, defaults or states. States are read and replaced by one call at a time."""
+        if "output_subset" in kwargs and "output_subset" not in self._named:
+            subset = kwargs.pop("output_subset")
+            return (self if subset is None else self._with_outputs(subset))(*args, **kwargs)
         if not self._states:
             return self._run_explaining(self._bind(args, kwargs))
         with self._state_lock:
             return self._run_explaining(self._bind(args, kwargs))
+
+    def _with_outputs(self, subset: Any) -> Function:
+        """A function for some of the outputs, with the same states, defaults and updates; made when first needed."""
+        chosen = select(self.recipe, subset)
+        with self._state_lock:
+            found = self._subsets.get(chosen)
+            if found is None:
+                found = make_function(with_outputs(self.recipe, chosen), self.profile is not None, self._states)
+                found._defaults, found._state_lock = self._defaults, self._state_lock
+                self._subsets[chosen] = found
+                if self.profile is not None and found.profile is not None:
+                    self.profile.subsets[chosen] = found.profile
+            if found.trust_input != self._trusting:
+                found.trust_input = self._trusting
+        return found
 
     def _run_explaining(self, values: list[Any]) -> Any:
         try:
@@ -206,6 +233,19 @@ class Function:
                                outputs=list(self.recipe.outputs))
 
     @property
+    def calls(self) -> int:
+        """How many calls there were, of a profiled function."""
+        return sum(profile.calls for profile in self._profiles())
+
+    @property
+    def seconds(self) -> float:
+        """How long all calls took, of a profiled function."""
+        return sum((profile.seconds for profile in self._profiles()), 0.0)
+
+    def _profiles(self) -> list[Profile]:
+        return [] if self.profile is None else [self.profile, *self.profile.subsets.values()]
+
+    @property
     def compile_seconds(self) -> dict[str, float]:
         """How long each stage of the compilation took, in seconds."""
         return dict(self._built.seconds)
@@ -291,7 +331,7 @@ class Function:
         recipe = replace(self.recipe, name=name or self.recipe.name, on_unused_input="ignore",
                          updates=() if delete_updates else self.recipe.updates)
         duplicate = make_function(recipe.exchanged(exchange) if exchange else recipe,
-                                  isinstance(self, ProfiledFunction) if profile is None else bool(profile))
+                                  self.profile is not None if profile is None else bool(profile))
         duplicate._take_over(self._present(), self._trusting)
         return duplicate
 
@@ -312,12 +352,13 @@ class Function:
         return self.copy()
 
     def __reduce__(self) -> Any:
-        profiled = isinstance(self, ProfiledFunction)
-        return _restored, (self.recipe, self._present(), self._trusting, profiled)
+        return _restored, (self.recipe, self._present(), self._trusting, self.profile is not None)
 
     def free(self) -> None:
         """Let go of the scratch memory kept between calls."""
         self._built.program.free()
+        for subset in self._subsets.values():
+            subset.free()
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{e.name or '?'}: {e.variable.type}" for e in self.recipe.inputs)
@@ -335,26 +376,32 @@ def default_of(recipe: Recipe, position: int, value: Any) -> Any:
 
 
 class ProfiledFunction(Function):
-    """A function that counts and times its calls."""
+    """A function that notes where the time of its calls goes."""
+
+    profile: Profile
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("output_subset") is not None and "output_subset" not in self._named:
+            return super().__call__(*args, **kwargs)  # the function for these outputs has a profile of its own
         started = time.perf_counter()
         try:
             return super().__call__(*args, **kwargs)
         finally:
-            self.calls += 1
-            self.seconds += time.perf_counter() - started
+            self.profile.note_call(time.perf_counter() - started)
 
 
-def make_function(recipe: Recipe, profile: bool = False) -> Function:
-    """A function from a finished recipe."""
-    states = {i: state_of(recipe, i) for i in recipe.stateful}
+def make_function(recipe: Recipe, profiled: bool = False,
+                  states: Mapping[int, SharedVariable] | None = None) -> Function:
+    """A function from a finished recipe, with states of its own unless some are given."""
+    if states is None:
+        states = {i: state_of(recipe, i) for i in recipe.stateful}
+    profile = Profile() if profiled else None
     if recipe.mode.watch:
         from symgraph.compile.debug import watched_function
 
         return watched_function(recipe, states, profile)
-    built = build(recipe, states=list(states.values()))
-    return (ProfiledFunction if profile else Function)(recipe, built, states)
+    built = build(recipe, states=list(states.values()), profile=profile)
+    return (Function if profile is None else ProfiledFunction)(recipe, built, states, profile)
 
 
 def state_of(recipe: Recipe, position: int) -> SharedVariable:
@@ -410,7 +457,7 @@ def function(
     allow_input_downcast : bool, optional
         Whether converting an argument may lose precision; None allows it for Python floats only.
     profile : bool, optional
-        Count and time calls: ``f.calls``, ``f.seconds``.
+        Note where the time of calls goes, for ``f.profile``; `config.profile` by default.
     on_unused_input : {'raise', 'warn', 'ignore'}, optional
 
     Returns
@@ -460,30 +507,4 @@ def function(
         updates=add_default_updates(pairs, roots, replacements, no_default_updates),
         origin=current_origin(), allow_input_downcast=allow_input_downcast, on_unused_input=level,
     )
-    return make_function(recipe, profile=bool(config.profile if profile is None else profile))
-
-
-def _evaluate(variable: Variable, values: Mapping[Any, Any]) -> Any:
-    """`Variable.eval`: compile once for each set of inputs, then call."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"eval takes a dict from input variables to their values, not {type(values).__name__}")
-    named: dict[Variable, Any] = {}
-    for key, value in values.items():
-        if isinstance(key, str):
-            known = [v for v in graph_inputs([variable]) if v.name and not isinstance(v, Constant)]
-            matches = [v for v in known if v.name == key]
-            if len(matches) != 1:
-                names = ", ".join(dict.fromkeys(str(v.name) for v in known)) or "none"
-                raise ValueError(f"eval: {len(matches) or 'no'} inputs are named {key!r}; the names are {names}")
-            key = matches[0]
-        named[key] = value
-    cache: dict[Any, Function] = variable.__dict__.setdefault("_evaluators", {})
-    setting = (frozenset(named), get_mode(None), config.device)
-    compiled = cache.get(setting)
-    if compiled is None:
-        compiled = cache[setting] = function(
-            list(named), variable, name=f"eval of {clip(str(variable), 40)}", on_unused_input="ignore")
-    return compiled(*[named[entry.variable] for entry in compiled.recipe.inputs])
-
-
-set_evaluator(_evaluate)
+    return make_function(recipe, bool(config.profile if profile is None else profile))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,10 +31,12 @@ class Mode:
     excluded, included : frozenset of str
         Names or tags of rules left out, or added.
     watch : str
-        ``""``, ``"debug"`` (compare with the unrewritten expression, check every result) or ``"nan"`` (stop at the
-        first NaN, infinity or huge number).
+        ``""``, ``"debug"`` (compare with the unrewritten expression, check every result), ``"nan"`` (stop at the
+        first NaN, infinity or huge number) or ``"monitor"`` (call functions before and after each step).
     guards : frozenset of str
         What ``"nan"`` stops at: any of ``"nan"``, ``"inf"``, ``"big"``.
+    pre_func, post_func : callable, optional
+        What ``"monitor"`` calls; see `MonitorMode`.
 
     Raises
     ------
@@ -49,6 +51,8 @@ class Mode:
     included: frozenset[str] = field(default_factory=frozenset)
     watch: str = ""
     guards: frozenset[str] = frozenset({"nan", "inf", "big"})
+    pre_func: Callable[..., Any] | None = None
+    post_func: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         known = {"fast_run": "FAST_RUN", "fast_compile": "FAST_COMPILE", "none": None, "merge": None}
@@ -59,8 +63,8 @@ class Mode:
             object.__setattr__(self, "optimizer", known[level.lower()])
         if self.linker in _THEANO_LINKERS:
             object.__setattr__(self, "linker", None)
-        if self.watch not in ("", "debug", "nan"):
-            raise ValueError(f"watch must be '', 'debug' or 'nan', not {self.watch!r}")
+        if self.watch not in ("", "debug", "nan", "monitor"):
+            raise ValueError(f"watch must be '', 'debug', 'nan' or 'monitor', not {self.watch!r}")
 
     def excluding(self, *tags: str) -> Mode:
         """This mode without the rules of some names or tags."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from symgraph.compile.build import Built, acceptors, build
 from symgraph.compile.function import Function
+from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
 from symgraph.plan import Step
 from symgraph.shared import SharedVariable
@@ -43,17 +44,22 @@ class WatchedFunction(Function):
     During a call nobody else changes a shared variable it uses, so that what is compared belongs together.
     """
 
-    def __init__(self, recipe: Recipe, states: Mapping[int, SharedVariable]) -> None:
-        records = self._records = _Records()
+    def __init__(self, recipe: Recipe, states: Mapping[int, SharedVariable], profile: Profile | None = None) -> None:
+        self._records = _Records()
+        built = build(recipe, self._monitor(recipe), list(states.values()), profile)
+        self._program, self._acceptors = built.program.run, acceptors(recipe)
+        super().__init__(recipe, built, states, profile)
+        used = dict.fromkeys([*self.plan.shared, *(u.target for u in self.plan.updates)])
+        self._used = sorted(used, key=lambda variable: variable.container.serial)
+
+    def _monitor(self, recipe: Recipe) -> Any:
+        """What the program calls after each step."""
+        records = self._records
 
         def after_step(step: Step, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
             records.stack[-1].after_step(step, inputs, outputs)
 
-        built = build(recipe, after_step, list(states.values()))
-        self._program, self._acceptors = built.program.run, acceptors(recipe)
-        super().__init__(recipe, built, states)
-        used = dict.fromkeys([*self.plan.shared, *(u.target for u in self.plan.updates)])
-        self._used = sorted(used, key=lambda variable: variable.container.serial)
+        return after_step
 
     def _set_up(self) -> None:
         super()._set_up()

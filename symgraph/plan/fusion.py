@@ -1,189 +1,164 @@
 """Fusion: which applications share a loop, and the order that puts them side by side.
 
-Applications are taken in order and gathered into units. One joins the units that make what it reads by rows, or that
-read the same by rows, wherever no value would have to leave a unit and come back into it: seen as a graph whose nodes
-are the units, the program must stay without circles. Joining is greedy and each question about reachability has a work
-budget, so that fusing takes about linear time; refusing to join is always right.
+Every application gets a *stage*. One that reads the result of another row by row may stand in the same stage; one
+that needs it whole (a product, an index, whatever is no loop over rows), or reads what a loop reduced over its rows,
+stands in a later one. So between two applications of one stage there is no path but one from row to row, and whatever
+is gathered into a loop within a stage leaves the program without circles, with no question about reachability asked.
+
+Stages are counted from the front; then applications move back to the stage of those who read them by rows. What is
+cheap to make from what is kept anyway (``1 - h**2`` of a hidden layer) thus joins the loop that needs it.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan.kernel import Role, role_of
 
-__all__ = ["fuse"]
+__all__ = ["Unit", "fuse"]
 
 _LARGEST = 256  # applications in a unit
-_VISITS = 128   # units looked at to answer one question about reachability
 
 
-class _Unit:
+class Unit:
     """Applications that run side by side.
 
     Attributes
     ----------
-    before : set of _Unit
-        Those that must have run, directly.
-    whole : set of _Unit
-        Those of them from which something is needed whole before the first row: never to be joined.
-    first, last : int
-        The positions of its applications in the original order span this.
+    nodes : list of Apply
+        Each after what it reads.
+    roles : list of Role
+        What they do with rows, when they are a loop; else empty.
     """
 
-    __slots__ = ("before", "first", "last", "members", "whole")
+    __slots__ = ("nodes", "roles")
 
-    def __init__(self, position: int) -> None:
-        self.members: list[tuple[int, Apply]] = []
-        self.before: set[_Unit] = set()
-        self.whole: set[_Unit] = set()
-        self.first = self.last = position
+    def __init__(self, nodes: list[Apply], roles: list[Role]) -> None:
+        self.nodes, self.roles = nodes, roles
 
 
-def fuse(nodes: Sequence[Apply]) -> list[tuple[list[Apply], bool]]:
+def fuse(nodes: Sequence[Apply], results: Iterable[Variable] = ()) -> list[Unit]:
     """Gather applications into units and order these.
 
     Parameters
     ----------
     nodes : sequence of Apply
         In an order in which each comes after what it reads.
+    results : iterable of Variable
+        What leaves the function.
 
     Returns
     -------
-    list of (list of Apply, bool)
-        Units in an order in which each comes after what it reads; whether the unit is a loop over rows.
+    list of Unit
+        In an order in which each comes after what it reads.
     """
-    return _Fusion().run(nodes)
+    roles = [role_of(node) for node in nodes]
+    makers = {output: place for place, node in enumerate(nodes) for output in node.outputs}
+    stages = _stages(nodes, roles, makers)
+    _move_back(nodes, roles, makers, stages, results)
+    groups = _groups(nodes, roles, makers, stages)
+    return _ordered(nodes, roles, makers, groups)
 
 
-class _Fusion:
-    def __init__(self, apart: frozenset[Apply] = frozenset()) -> None:
-        self.apart = apart  # applications that join no other
-        self.joined: dict[_Unit, _Unit] = {}
-        self.makers: dict[Variable, _Unit] = {}
-        self.over_rows: set[Variable] = set()
-        self.readers: dict[Variable, _Unit] = {}  # the last unit that reads a variable by rows
-        self.loops: set[_Unit] = set()
+def _by_rows(variable: Variable, place: int, role: Role | None, roles: Sequence[Role | None], maker: int) -> bool:
+    """Whether an input is passed on row by row: read so, and made so."""
+    made = roles[maker]
+    return role is not None and place in role.by_rows and made is not None and not made.over_rows
 
-    def run(self, nodes: Sequence[Apply]) -> list[tuple[list[Apply], bool]]:
-        units: list[_Unit] = []
-        for position, node in enumerate(nodes):
-            role = role_of(node)
-            unit = _Unit(position)
-            unit.members.append((position, node))
-            self._depend(unit, node, role)
-            if role is not None:
-                self.loops.add(unit)
-                if node not in self.apart:
-                    unit = self._join_neighbours(unit, node, role)
-            units.append(unit)
-            for output in node.outputs:
-                self.makers[output] = unit
-            if role is not None:
-                self.readers.update((node.inputs[i], unit) for i in role.by_rows)
-                if role.over_rows:
-                    self.over_rows.update(node.outputs)
-        alive = list(dict.fromkeys(map(self._find, units)))
-        ordered = self._ordered(alive)
-        if len(ordered) < len(alive):
-            # Units that end before another begins may still wait for it, through a unit that spans both, which
-            # `_reaches` does not look for: what is in such a circle stays apart.
-            stuck = {node for unit in set(alive) - set(ordered) for _, node in unit.members}
-            return _Fusion(self.apart | stuck).run(nodes)
-        return [([node for _, node in sorted(unit.members, key=lambda m: m[0])], unit in self.loops)
-                for unit in ordered]
 
-    def _find(self, unit: _Unit) -> _Unit:
-        """The unit a unit has become part of."""
-        root = unit
-        while root in self.joined:
-            root = self.joined[root]
-        while unit in self.joined:
-            self.joined[unit], unit = root, self.joined[unit]
-        return root
-
-    def _depend(self, unit: _Unit, node: Apply, role: Role | None) -> None:
-        by_rows = set() if role is None else {node.inputs[i] for i in role.by_rows}
-        whole = set(node.inputs) if role is None else {
-            v for i, v in enumerate(node.inputs) if i not in role.by_rows or v in self.over_rows}
-        for variable in by_rows | whole:
-            maker = self.makers.get(variable)
+def _stages(nodes: Sequence[Apply], roles: Sequence[Role | None], makers: dict[Variable, int]) -> list[int]:
+    """The first stage in which each application can stand."""
+    stages: list[int] = []
+    for node, role in zip(nodes, roles, strict=True):
+        stage = 0
+        for place, variable in enumerate(node.inputs):
+            maker = makers.get(variable)
             if maker is not None:
-                maker = self._find(maker)
-                unit.before.add(maker)
-                if variable in whole:
-                    unit.whole.add(maker)
+                after = stages[maker] + (not _by_rows(variable, place, role, roles, maker))
+                if after > stage:
+                    stage = after
+        stages.append(stage)
+    return stages
 
-    def _join_neighbours(self, unit: _Unit, node: Apply, role: Role) -> _Unit:
-        rows = [node.inputs[i] for i in role.by_rows]
-        near = [u for v in rows for u in (self.makers.get(v), self.readers.get(v)) if u is not None]
-        for other in dict.fromkeys(map(self._find, near)):
-            other = self._find(other)
-            if other is not unit and other in self.loops and other.members[0][1] not in self.apart and self._may_join(
-                    unit, other):
-                unit = self._join(unit, other)
-        return unit
 
-    def _may_join(self, a: _Unit, b: _Unit) -> bool:
-        if len(a.members) + len(b.members) > _LARGEST or a in self._roots(b.whole) or b in self._roots(a.whole):
-            return False
-        return not self._reaches(a, b) and not self._reaches(b, a)
+def _move_back(nodes: Sequence[Apply], roles: Sequence[Role | None], makers: dict[Variable, int], stages: list[int],
+               results: Iterable[Variable]) -> None:
+    """Put loops off to the stage of their first reader."""
+    first: list[int | None] = [None] * len(nodes)
+    for variable in results:
+        if variable in makers:
+            first[makers[variable]] = stages[makers[variable]]
+    for at in range(len(nodes) - 1, -1, -1):
+        role, reader = roles[at], first[at]
+        if role is not None and not role.over_rows and reader is not None:
+            stages[at] = max(stages[at], reader)
+        for place, variable in enumerate(nodes[at].inputs):
+            maker = makers.get(variable)
+            if maker is not None:
+                latest = stages[at] - (not _by_rows(variable, place, role, roles, maker))
+                known = first[maker]
+                first[maker] = latest if known is None else min(known, latest)
 
-    def _roots(self, units: set[_Unit]) -> set[_Unit]:
-        return {self._find(u) for u in units}
 
-    def _reaches(self, start: _Unit, end: _Unit) -> bool:
-        """Whether `end` depends on `start` through another unit; True also when that takes too long to tell."""
-        seen = {u for u in self._roots(end.before) if u is not start}
-        waiting = [u for u in seen if u.last > start.first]
-        visits = 0
-        while waiting:
-            visits += 1
-            if visits > _VISITS:
-                return True
-            for unit in self._roots(waiting.pop().before):
-                if unit is start:
-                    return True
-                if unit not in seen and unit.last > start.first:  # what ends before `start` begins is not behind it
-                    seen.add(unit)
-                    waiting.append(unit)
-        return False
+def _groups(nodes: Sequence[Apply], roles: Sequence[Role | None], makers: dict[Variable, int],
+            stages: Sequence[int]) -> list[int]:
+    """For each application the number of its group: those of a stage that pass rows on, or read the same by rows."""
+    parent = list(range(len(nodes)))
 
-    def _join(self, a: _Unit, b: _Unit) -> _Unit:
-        """One unit of two; the larger takes the smaller in."""
-        if len(a.members) > len(b.members):
-            a, b = b, a
-        b.members += a.members
-        b.first, b.last = min(a.first, b.first), max(a.last, b.last)
-        self.joined[a] = b
-        self.loops.discard(a)
-        b.before = (self._roots(b.before) | self._roots(a.before)) - {b}
-        b.whole = (self._roots(b.whole) | self._roots(a.whole)) - {b}
-        return b
+    def find(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = at = parent[parent[at]]
+        return at
 
-    def _ordered(self, units: Sequence[_Unit]) -> list[_Unit]:
-        """Units after what they need; among those that are ready, the one that comes first in the original order.
+    readers: dict[tuple[Variable, int], int] = {}
+    for at, (node, role) in enumerate(zip(nodes, roles, strict=True)):
+        for place in role.by_rows if role is not None else ():
+            variable = node.inputs[place]
+            maker = makers.get(variable)
+            if maker is not None and stages[maker] == stages[at] and _by_rows(variable, place, role, roles, maker):
+                parent[find(at)] = find(maker)
+            other = readers.setdefault((variable, stages[at]), at)
+            parent[find(at)] = find(other)
+    return [find(at) for at in range(len(nodes))]
 
-        Those that wait for each other in a circle are left out.
-        """
-        after: dict[_Unit, list[_Unit]] = {}
-        missing: dict[_Unit, int] = {}
-        for unit in units:
-            before = self._roots(unit.before)
-            missing[unit] = len(before)
-            for other in before:
-                after.setdefault(other, []).append(unit)
-        starting = {unit.first: unit for unit in units}
-        ready = [unit.first for unit in units if not missing[unit]]
-        heapq.heapify(ready)
-        ordered = []
-        while ready:
-            unit = starting[heapq.heappop(ready)]
-            ordered.append(unit)
-            for other in after.get(unit, ()):
-                missing[other] -= 1
-                if not missing[other]:
-                    heapq.heappush(ready, other.first)
-        return ordered
+
+def _ordered(nodes: Sequence[Apply], roles: Sequence[Role | None], makers: dict[Variable, int],
+             groups: Sequence[int]) -> list[Unit]:
+    """Units after what they need; among those that are ready, the one that comes first in the original order.
+
+    A group that is too large is cut where it is: a piece needs earlier pieces only.
+    """
+    pieces: dict[int, int] = {}  # from a group to the unit that still takes members
+    members: list[list[int]] = []
+    unit_of: list[int] = []
+    for at, group in enumerate(groups):
+        unit = pieces.get(group)
+        if unit is None or len(members[unit]) >= _LARGEST:
+            unit = pieces[group] = len(members)
+            members.append([])
+        members[unit].append(at)
+        unit_of.append(unit)
+    after: list[set[int]] = [set() for _ in members]
+    missing = [0] * len(members)
+    for at, node in enumerate(nodes):
+        unit = unit_of[at]
+        for variable in node.inputs:
+            maker = makers.get(variable)
+            if maker is not None and unit_of[maker] != unit and unit not in after[unit_of[maker]]:
+                after[unit_of[maker]].add(unit)
+                missing[unit] += 1
+    ready = [unit for unit, count in enumerate(missing) if not count]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        unit = heapq.heappop(ready)
+        found = [role for at in members[unit] if (role := roles[at]) is not None]
+        ordered.append(Unit([nodes[at] for at in members[unit]], found))
+        for other in after[unit]:
+            missing[other] -= 1
+            if not missing[other]:
+                heapq.heappush(ready, other)
+    assert len(ordered) == len(members), "units depend on each other in a circle"
+    return ordered

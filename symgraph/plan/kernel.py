@@ -102,10 +102,13 @@ class Kernel:
     index : int
     steps : list of Step
         In order, one directly after the other in the plan.
+    roles : dict of Step to Role
+        What each does with rows.
     """
 
     index: int
     steps: list[Step]
+    roles: dict[Step, Role]
 
     @property
     def first(self) -> int:
@@ -120,12 +123,6 @@ class Kernel:
     def role(self, step: Step) -> Role:
         """What one of its steps does with rows."""
         return self.roles[step]
-
-    @cached_property
-    def roles(self) -> dict[Step, Role]:
-        """What each of its steps does with rows."""
-        roles = {step: role_of(step.node) for step in self.steps}
-        return {step: role for step, role in roles.items() if role is not None}
 
     @cached_property
     def made(self) -> dict[Variable, Step]:
@@ -146,6 +143,11 @@ class Kernel:
     def over_rows(self) -> list[Variable]:
         """The results that have no rows, being reduced over them."""
         return [v for v, step in self.made.items() if self.roles[step].over_rows]
+
+    @cached_property
+    def passes_on(self) -> bool:
+        """Whether a step reads what another makes, so that it matters what stays in the cache."""
+        return any(v in self.made for step in self.steps for v in step.node.inputs)
 
     @cached_property
     def reduces_rows(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan.dims import named_axes
-from symgraph.plan.fusion import fuse
+from symgraph.plan.fusion import Unit, fuse
 from symgraph.plan.kernel import Kernel
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
@@ -54,8 +54,9 @@ class _Planner:
         self.kernels: list[Kernel] = []
         self.made_at: dict[Variable, int] = {}
         last = self._computed_over(nodes)
-        for unit, loop in fuse([node for node in nodes if node not in last]):
-            self._add_steps(unit, loop)
+        results = [*self.outputs, *(variable for _, variable in self.updates)]
+        for unit in fuse([node for node in nodes if node not in last], results):
+            self._add_steps(unit)
         for node, target in last.items():
             self.made_at[node.outputs[0]] = len(self.steps)
             self.steps.append(Step(len(self.steps), node, into=target, commits=True))
@@ -77,12 +78,12 @@ class _Planner:
                     self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1],
                     self.kernels)
 
-    def _add_steps(self, nodes: Sequence[Apply], loop: bool) -> None:
-        steps = [Step(len(self.steps) + i, node) for i, node in enumerate(nodes)]
+    def _add_steps(self, unit: Unit) -> None:
+        steps = [Step(len(self.steps) + i, node) for i, node in enumerate(unit.nodes)]
         self.steps += steps
         self.made_at.update((output, step.index) for step in steps for output in step.node.outputs)
-        if loop:
-            kernel = Kernel(len(self.kernels), steps)
+        if unit.roles:
+            kernel = Kernel(len(self.kernels), steps, dict(zip(steps, unit.roles, strict=True)))
             if kernel.is_worth_it:
                 self.kernels.append(kernel)
                 for step in steps:

@@ -185,7 +185,7 @@ def done_already(node: Apply) -> Variable | None:
     """floor(floor(x)) -> floor(x), floor(ceil(x)) -> ceil(x), sgn(sgn(x)) -> sgn(x)."""
     (inner,) = node.inputs
     function, before = node.op.head, applied(inner, *_IDEMPOTENT)
-    rounded = function is not scalar.sgn and before is not None  # also sgn(x) is whole
+    rounded = function is not scalar.sgn and before is not None and _kind(inner) != "c"  # also sgn(x) is whole
     return fitted(inner, node) if rounded or is_elemwise(inner, function) else None
 
 
@@ -221,7 +221,7 @@ def _constant_and_rest(node: Any) -> tuple[Any, Any] | None:
         if value is not None and isinstance(factor, Constant) and rest.type.broadcastable == (
             node.outputs[0].type.broadcastable
         ) and rest.type.dtype == node.outputs[0].type.dtype:
-            return value, rest
+            return np.asarray(value, rest.type.numpy_dtype), rest  # a narrower one would wrap around
     return None
 
 
@@ -264,7 +264,9 @@ def sign_of_constant(node: Apply) -> Variable | None:
     """-(a * x) -> (-a) * x, for a number a."""
     product = applied(node.inputs[0], scalar.mul)
     found = _constant_and_rest(product) if product is not None and is_real(node.inputs[0]) else None
-    return None if found is None else fitted(np.asarray(-found[0], found[1].type.dtype) * found[1], node)
+    if found is None:
+        return None
+    return fitted(np.negative(found[0]) * found[1], node)
 
 
 # ---- terms that are nothing -------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class Dot(TensorOp):
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (a, b), (ta, tb) = inputs, eval_points
-        terms = [self(ta, b)] * (ta is not None) + [self(a, tb)] * (tb is not None)
+        terms = [self(*pair) for pair in ((ta, b), (a, tb)) if None not in pair]
         return [terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else None]
 
     def __repr__(self) -> str:
@@ -139,7 +139,7 @@ class BatchedMatMul(TensorOp):
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (a, b), (ta, tb) = inputs, eval_points
-        terms = [self(ta, b)] * (ta is not None) + [self(a, tb)] * (tb is not None)
+        terms = [self(*pair) for pair in ((ta, b), (a, tb)) if None not in pair]
         return [terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else None]
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ import scipy.special
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.runtime import Scratch, columns, commit, empty_columns, mismatch, room, sigmoid, spare_array
+from backends.numpy.runtime import Scratch, columns, commit, empty_columns, mismatch, room, select, sigmoid, spare_array
 from symgraph.shared import Storage
 
 # ---- scratch ----------------------------------------------------------------------------------------------------
@@ -205,3 +205,42 @@ def test_the_logistic_function_of_large_arrays_is_scipys(dtype: str) -> None:
         for found in (sigmoid(x), sigmoid(x, out=np.empty_like(x)), sigmoid(x[:100])):
             tiny = np.finfo(dtype).smallest_normal  # below it SciPy's and NumPy's own functions lose digits, or all
             np.testing.assert_allclose(found, wanted[: len(found)], rtol=4 * np.finfo(dtype).eps, atol=tiny)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+@pytest.mark.parametrize("size", [3, 1000])
+@pytest.mark.parametrize("where", ["none", "new", "a", "b", "view of b"])
+def test_select_is_where(dtype: str, size: int, where: str) -> None:
+    rng = np.random.default_rng(0)
+    mask, a, b = rng.random((size, 4)) < 0.5, rng.normal(size=(size, 4)) * 9, rng.normal(size=(size, 4)) * 9
+    a[0, 0], b[0, 1] = (np.nan, np.inf) if dtype[0] == "f" else (0, 0)
+    a, b = a.astype(dtype), b.astype(dtype)
+    wanted = np.where(mask, a, b)
+    held: Any = {"none": None, "new": np.empty_like(a), "a": a, "b": b, "view of b": b[:]}[where]
+    found = select(mask, a, b, out=held)
+    assert held is None or found is held
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_select_broadcasts_and_takes_zeros_and_signs() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(300, 4))
+    for condition in (rng.random((300, 1)) < 0.5, rng.random((300, 4)) < 0.5):
+        for b in (np.asarray(0.0), np.float64(0.0), np.asarray(-0.0), np.asarray(2.5), rng.normal(size=4)):
+            found = select(condition, a, b)
+            np.testing.assert_array_equal(found, np.where(condition, a, b))
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(np.where(condition, a, b)))
+            np.testing.assert_array_equal(select(condition, b, a), np.where(condition, b, a))
+
+
+def test_the_head_of_an_array() -> None:
+    x, n = T.dvector("x"), T.lscalar("n")
+    index = T.arange(n)
+    f = sg.function([x, n], [x[index], T.inc_subtensor(x[index], 1.0), sg.grad(x[index].sum(), x)])
+    part, added, gradient = f(np.arange(5.0), 3)
+    np.testing.assert_array_equal(part, [0, 1, 2])
+    np.testing.assert_array_equal(added, [1, 2, 3, 3, 4])
+    np.testing.assert_array_equal(gradient, [1, 1, 1, 0, 0])
+    assert f(np.arange(5.0), 0)[0].shape == (0,)
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(np.arange(5.0), 6)

@@ -361,7 +361,8 @@ def _numpy_set(x: Array, y: Any, *nodes: Any, key: Any) -> Array:
 def _numpy_increase(x: Array, y: Any, *nodes: Any, key: Any) -> Array:
     result = np.array(x)
     index = filled(key, nodes)
-    np.add.at(result, index, np.array(np.broadcast_to(y, result[index].shape)))  # add.at misreads some shorter values
+    value = np.asarray(y, x.dtype) if isinstance(y, int) else y
+    np.add.at(result, index, np.array(np.broadcast_to(value, result[index].shape)))  # add.at misreads shorter ones
     return result
 
 

@@ -136,3 +136,22 @@ def test_a_length_of_1_known_from_stretching_alone_stays_known() -> None:
     x, y = T.zvector("x"), TensorType("complex128", (1,))("y")
     out = T.switch(np.array([1]), T.set_subtensor(T.constant(np.array([2j]))[:], x), y)
     np.testing.assert_array_equal(compute([x, y], out, [np.array([3j]), np.array([4j])], "FAST_RUN"), [3j])
+
+
+def test_the_sign_of_an_unsigned_factor() -> None:
+    u, x = TensorType("uint8", (None,))("u"), T.dscalar("x")
+    for scaled in (T.fill(u, np.uint8(2)) * x, T.constant(np.array([2, 2], "uint8")) * x):
+        found = compute([u, x], -scaled, [np.array([2, 3], "uint8"), np.array(2.0)], "FAST_RUN")
+        np.testing.assert_array_equal(found, [-4.0, -4.0])
+
+
+def test_narrow_constants_are_multiplied_in_the_dtype_of_the_product() -> None:
+    x, i, narrow = T.dvector("x"), T.lvector("i"), T.constant(np.uint8(200))
+    out = [narrow * (narrow * x), narrow + (narrow + i), narrow * (narrow * i)]
+    found = compute([x, i], out, [np.array([1.0]), np.array([1])], "FAST_RUN")
+    assert [float(a[0]) for a in found] == [40000.0, 401.0, 40000.0]
+
+
+def test_the_sign_of_a_complex_number_is_not_whole() -> None:
+    z = T.zvector("z")
+    np.testing.assert_array_equal(compute([z], T.round(T.sgn(z)), [np.array([3 + 4j])], "FAST_RUN"), [1 + 1j])

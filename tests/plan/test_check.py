@@ -120,13 +120,13 @@ def splits_a_kernel() -> Plan:
 def reduces_over_rows_inside() -> Plan:
     plan = plan_of([x], [T.exp(T.cos(x).sum(axis=0) + x)])
     first, second = plan.kernels
-    plan.kernels = [Kernel(0, [*first.steps, *second.steps])]
+    plan.kernels = [Kernel(0, [*first.steps, *second.steps], first.roles | second.roles)]
     return plan
 
 
 def holds_what_has_no_rows() -> Plan:
     plan = plan_of([x], [T.dot(T.exp(x), x)])
-    plan.kernels = [Kernel(0, plan.steps)]
+    plan.kernels = [Kernel(0, plan.steps, {})]
     return plan
 
 

@@ -199,7 +199,7 @@ class Conv(_Convolution):
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (x, w), (tx, tw) = inputs, eval_points
-        return [_sum([self(tx, w)] * (tx is not None) + [self(x, tw)] * (tw is not None))]
+        return [_sum([self(*pair) for pair in ((tx, w), (x, tw)) if None not in pair])]
 
 
 @dataclass(frozen=True, repr=False)
@@ -226,7 +226,7 @@ class _ConvGrad(_Convolution):
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
         (a, b, *lengths), (ta, tb, *_) = inputs, eval_points
-        return [_sum([self(ta, b, *lengths)] * (ta is not None) + [self(a, tb, *lengths)] * (tb is not None))]
+        return [_sum([self(*pair, *lengths) for pair in ((ta, b), (a, tb)) if None not in pair])]
 
 
 @dataclass(frozen=True, repr=False)
