@@ -332,7 +332,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, opt: bool = False) -> 
 def _lengths_of(x: Any) -> list[Any]:
     from symgraph.tensor.shape import shape_i
 
-    return [shape_i(x, i) if n is None else number_constant(np.asarray(n, "int64")) for i, n in enumerate(x.type.shape)]
+    return [shape_i(x, axis) for axis in range(x.type.ndim)]
 
 
 def zeros_like(model: Any, dtype: Any = None, opt: bool = False) -> Any:
