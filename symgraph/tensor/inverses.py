@@ -232,6 +232,9 @@ class Lstsq(MatrixOp):
                 tensor_type("int64", ()), tensor_type(real, (least,)))
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        # LAPACK's gelsd does not end on an infinite matrix; on NaN it finds no singular values.
+        if not np.isfinite(inputs[0]).all():
+            raise LinAlgError("lstsq: the matrix has elements that are infinite or NaN, and no singular values")
         solver: Any = np.linalg.lstsq
         for storage, output, value in zip(output_storage, node.outputs, solver(*inputs, self.rcond), strict=True):
             storage[0] = np.asarray(value, output.type.numpy_dtype)
