@@ -249,7 +249,7 @@ class Function:
         >>> f = sg.function([x], T.exp(x @ x))
         >>> m = f.memory((1000, 1000))
         >>> m.arguments, m.peak
-        (8000000, 24000000)
+        (8000000, 16000000)
         """
         from symgraph.compile.memory import memory_of
 
