@@ -407,11 +407,15 @@ class Renderer:
             known = self.measured.get((variable, axis)) or f"{self.names[variable]}.shape[{axis}]"
         return known
 
-    def shape_of(self, variable: Variable, before: int) -> str:
-        """A shape as an expression of what is there before a step."""
+    def shape_of(self, variable: Variable, before: int, tested: dict[int, str] | None = None) -> str:
+        """A shape as an expression of what is there before a step; `tested` says the lengths of some axes."""
         if self._is_there(variable, before):
             return f"{self.names[variable]}.shape"
-        return tuple_text([self.length(n, before) for n in self.plan.lengths.of(variable)])
+        return tuple_text([(tested or {}).get(axis) or self.length(n, before)
+                           for axis, n in enumerate(self.plan.lengths.of(variable))])
+
+    def _tested(self, place: int | tuple[Variable, int]) -> str:
+        return str(place) if isinstance(place, int) else f"{self.names[place[0]]}.shape[{place[1]}]"
 
     def _is_there(self, variable: Variable, before: int) -> bool:
         return self.made_at.get(variable, -1) < before
@@ -430,13 +434,13 @@ class Renderer:
             whole = len({g.left[1] for g in guards}) == ndim == b.type.ndim and ndim > 1 and all(
                 g.tested == (g.left, g.right) and g.left[1] == g.right[1] for g in guards)
             tests = [f"{self.names[a]}.shape != {self.names[b]}.shape"] if whole else [
-                " != ".join(str(t) if isinstance(t, int) else f"{self.names[t[0]]}.shape[{t[1]}]" for t in g.tested)
-                for g in guards]
+                " != ".join(map(self._tested, g.tested)) for g in guards]
             self.writer.namespace["mismatch"] = runtime.mismatch
             with self.writer.indented(f"if {' or '.join(tests)}:"):
                 axes = list(dict.fromkeys((g.left[1], g.right[1]) for g in guards))
                 self.writer.current = self.plan.steps[self.made_at[node.outputs[0]]]
-                left, right = self.shape_of(a, step.index), self.shape_of(b, step.index)
+                left = self.shape_of(a, step.index, {g.left[1]: self._tested(g.tested[0]) for g in guards})
+                right = self.shape_of(b, step.index, {g.right[1]: self._tested(g.tested[1]) for g in guards})
                 kind = ", IndexError" if getattr(node.op, "unfit", None) is IndexError else ""
                 self.writer.line(f"mismatch({str(node.op)!r}, {left}, {right}, {axes}{kind})")
                 self.writer.current = step
