@@ -6,8 +6,6 @@ Names are the user's and may be anything: whatever stands in a drawing is escape
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -253,6 +251,7 @@ def pydotprint(fct: Any, outfile: str | os.PathLike[str] | None = None, format: 
 
 def _drawn(text: str, ending: str) -> bytes:
     """An image made by Graphviz."""
+    import shutil
     import subprocess
 
     program = shutil.which("dot")
@@ -273,6 +272,9 @@ def _drawn(text: str, ending: str) -> bytes:
 
 def save(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file whole: beside its place first, then over what is there."""
+    import secrets
+    import shutil
+
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     beside = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}")

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,9 @@ _ROUNDS = 10
 class _Local(threading.local):
     """A bit generator for each thread: placing one anew costs a tenth of making one."""
 
-    def __init__(self) -> None:
-        self.generator = np.random.Philox(0)
+    @cached_property
+    def generator(self) -> np.random.Philox:
+        return np.random.Philox(0)  # not at once: to import numpy.random takes longer than most of this package
 
 
 _local = _Local()
