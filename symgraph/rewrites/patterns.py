@@ -16,8 +16,8 @@ from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.shape import DimShuffle, shape_i
 
 __all__ = [
-    "Expr", "Hole", "applied", "filled", "fitted", "is_elemwise", "is_real", "is_zeros", "symbolic_lengths", "made_by",
-    "same_length", "stretch", "uniform",
+    "Expr", "Hole", "applied", "filled", "fitted", "is_elemwise", "is_real", "is_zeros", "made_by", "same_length",
+    "stretch", "symbolic_lengths", "uniform",
 ]
 
 
