@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from symgraph.array_api.array import Array, unwrap, variable_of
 from symgraph.tensor import compose, counting, numpy_names, reduce
 from symgraph.tensor.dimshuffle import normalize_axis
 from symgraph.tensor.extra_ops import flip
+from symgraph.tensor.numpy_names import UniqueAll, UniqueCounts, UniqueInverse
 from symgraph.tensor.shape import length_of
 from symgraph.tensor.sort import argsort as _argsort
 from symgraph.tensor.sort import sort as _sort
@@ -68,44 +69,21 @@ def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bo
     return Array(flip(length - 1 - behind, place))
 
 
-class UniqueAll(NamedTuple):
-    """What `unique_all` returns."""
-
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
-
-
-class UniqueCounts(NamedTuple):
-    """What `unique_counts` returns."""
-
-    values: Array
-    counts: Array
-
-
-class UniqueInverse(NamedTuple):
-    """What `unique_inverse` returns."""
-
-    values: Array
-    inverse_indices: Array
-
-
 def unique_all(x: Array, /) -> UniqueAll:
     """The distinct elements, ascending; the first place of each; which of them each element is; how often each is."""
-    return UniqueAll(*map(Array, counting.unique(x.variable, True, True, True, equal_nan=False)))
+    return UniqueAll(*map(Array, numpy_names.unique_all(x.variable)))
 
 
 def unique_counts(x: Array, /) -> UniqueCounts:
     """The distinct elements, ascending, and how often each occurs."""
-    return UniqueCounts(*map(Array, counting.unique(x.variable, return_counts=True, equal_nan=False)))
+    return UniqueCounts(*map(Array, numpy_names.unique_counts(x.variable)))
 
 
 def unique_inverse(x: Array, /) -> UniqueInverse:
     """The distinct elements, ascending, and which of them each element is."""
-    return UniqueInverse(*map(Array, counting.unique(x.variable, return_inverse=True, equal_nan=False)))
+    return UniqueInverse(*map(Array, numpy_names.unique_inverse(x.variable)))
 
 
 def unique_values(x: Array, /) -> Array:
     """The distinct elements, ascending."""
-    return Array(counting.unique(x.variable, equal_nan=False))
+    return Array(numpy_names.unique_values(x.variable))

@@ -6,9 +6,7 @@ from typing import Any
 
 from symgraph.array_api.array import Array, variable_of
 from symgraph.array_api.dtypes import as_dtype
-from symgraph.tensor import cumulative, math, reduce
-from symgraph.tensor.basic import full_like
-from symgraph.tensor.dimshuffle import normalize_axis
+from symgraph.tensor import cumulative, math, numpy_names, reduce
 from symgraph.tensor.elemwise import cast
 from symgraph.tensor.join import concatenate
 
@@ -66,37 +64,21 @@ def std(x: Array, /, *, axis: Any = None, correction: float = 0.0, keepdims: boo
     return Array(reduce.std(x.variable, axis, correction, keepdims))  # type: ignore[arg-type]
 
 
-def _running(kind: str, x: Array, axis: int | None, dtype: Any, include_initial: bool) -> Array:
-    if axis is None:
-        if x.ndim != 1:
-            raise ValueError(f"cumulative_{kind}: an array of {x.ndim} dimensions needs an axis")
-        axis = 0
-    place = normalize_axis(axis, x.ndim)
-    operand = _in_dtype(x, dtype)
-    found = getattr(cumulative, f"cum{kind}")(operand, place)
-    found = found if dtype is None else cast(found, dtype)
-    if include_initial:
-        first = operand.type.numpy_dtype.type(0 if kind == "sum" else 1)
-        start = found[(slice(None),) * place + (slice(0, 0),)]
-        edge = _edge(start, place, first)
-        found = concatenate([edge, found], place)
-    return Array(found)
-
-
-def _edge(model: Any, axis: int, value: Any) -> Any:
-    """One slice, filled with a number, in the shape of a tensor but for one axis."""
-    total = reduce.sum(model, axis, dtype=model.type.dtype, keepdims=True)  # the right shape, whatever the length
-    return full_like(total, value, model.type.dtype)
+def _running(running: Any, x: Array, axis: int | None, dtype: Any, include_initial: bool) -> Array:
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"{running.__name__}: an array of {x.ndim} dimensions needs an axis")
+    found = running(x.variable, axis, as_dtype(dtype), include_initial)
+    return Array(found if dtype is None else cast(found, dtype))
 
 
 def cumulative_prod(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """The products of each element and those before it; with a 1 in front when `include_initial`."""
-    return _running("prod", x, axis, dtype, include_initial)
+    return _running(numpy_names.cumulative_prod, x, axis, dtype, include_initial)
 
 
 def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """The sums of each element and those before it; with a 0 in front when `include_initial`."""
-    return _running("sum", x, axis, dtype, include_initial)
+    return _running(numpy_names.cumulative_sum, x, axis, dtype, include_initial)
 
 
 def diff(x: Array, /, *, axis: int = -1, n: int = 1, prepend: Array | None = None,
