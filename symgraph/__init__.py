@@ -12,10 +12,11 @@ from typing import Any as _Any
 
 from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
 
-from symgraph import compile, tensor
+from symgraph import compile, random, tensor
 from symgraph._version import __version__
 from symgraph.compile import Function, In, Mode, Out, function
 from symgraph.config import config
+from symgraph.derivatives import hessian, hessian_vector_product, jacobian
 from symgraph.graph import Apply, Constant, Op, Variable, as_op, clone_replace, gradient, to_networkx
 from symgraph.graph.gradient import (
     Lop,
@@ -34,12 +35,14 @@ from symgraph.printing import Print, debugprint, pp, pprint
 from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
 from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
+from symgraph.vectorize import vectorize_graph, vmap
 
 __all__ = [
     "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type",
     "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config", "debugprint",
-    "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale", "gradient", "pp", "pprint",
-    "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "zero_grad",
+    "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale", "gradient", "hessian",
+    "hessian_vector_product", "jacobian", "pp", "pprint", "random", "shared", "subgraph_grad", "tensor",
+    "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
 ]
 
 
@@ -54,8 +57,16 @@ def _array_namespace(version: str | None) -> object:
 
 _set_array_namespace(_array_namespace)
 
+# Theano keeps these beside the chain rule, of which they are made; here they come after tensors.
+for _function in (jacobian, hessian, hessian_vector_product):
+    setattr(gradient, _function.__name__, _function)
+
 # Theano keeps shared variables among the tensors; here they come after them.
 setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010
+# So it does with random tensors; programs import these modules by their paths, too.
+for _name, _module in {"shared_randomstreams": _sys.modules["symgraph.random.streams"], "raw_random": random}.items():
+    setattr(tensor, _name, _module)
+    _sys.modules[f"symgraph.tensor.{_name}"] = _module
 
 
 def _verify_grad(*args: _Any, **options: _Any) -> None:

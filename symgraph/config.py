@@ -18,8 +18,6 @@ Examples
 
 from __future__ import annotations
 
-import configparser
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,6 +56,8 @@ class Flag:
 
 
 def _near(word: str, known: tuple[str, ...] | list[str]) -> str:
+    import difflib  # for messages only
+
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
@@ -187,11 +187,16 @@ def _parsed(name: str, value: Any) -> Any:
 
 def _from_file(path: Path) -> dict[str, str]:
     """The flags of a configuration file; none when there is no such file."""
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         if not path.is_file():
             return {}
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}") from None
+    import configparser  # few have the file
+
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}. Write a line [global], then name = value lines "

@@ -15,14 +15,15 @@ PACKAGES = ("symgraph", "backends", "tutorials", "benchmarks")
 #: The rooms of the core, each knowing only those before it; what stands in one row does not know the others in it.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("_version",), ("errors",), ("config",), ("graph",), ("scalar",), ("tensor",), ("shared",), ("random",), ("scan",),
-    ("derivatives",), ("rewrites",), ("plan",), ("backend",), ("compile",), ("printing", "testing"),
+    ("ifelse", "opfromgraph"), ("vectorize",), ("derivatives",), ("rewrites",), ("plan",), ("backend",), ("compile",),
+    ("printing", "testing"),
 )
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 #: Rooms that use the core from outside and are known to nothing in it.
-APART = {"datasets": {"errors"}, "array_api": {"config", "graph", "tensor"}}
+APART = {"datasets": {"errors"}, "sandbox": {"random"}, "array_api": {"config", "graph", "tensor"}}
 BACKENDS_MAY_KNOW = {"errors", "config", "graph", "scalar", "tensor", "shared", "plan", "backend"}
 #: What programs outside may import: the package itself and these of its modules.
-PUBLIC = {"tensor", "array_api", "datasets", "testing", "printing", "config", "errors"}
+PUBLIC = {"tensor", "random", "array_api", "datasets", "testing", "printing", "config", "errors"}
 
 LONGEST_FILE = 600
 LONGEST_FUNCTION = 60

@@ -290,7 +290,7 @@ def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None
 @lower(Join)
 def _join(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     assert isinstance(node.op, Join)
-    return f"np.concatenate(({', '.join(args)}), axis={node.op.axis})"
+    return f"np.concatenate(({', '.join(args)}{',' * (len(args) == 1)}), axis={node.op.axis})"
 
 
 # ---- indexing ---------------------------------------------------------------------------------------------------

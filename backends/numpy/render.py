@@ -404,11 +404,14 @@ class Renderer:
         if isinstance(length, int):
             return str(length)
         kernel = self.plan.steps[before].kernel
-        near = kernel.inputs if kernel is not None else ()
-        sources = [source for source in length.sources if self._is_there(source[0], before)]
-        sources = [source for source in sources if source[0] in near] or sources
+        near = [v for v in (kernel.inputs if kernel is not None else ()) if self._is_there(v, before)]
+        near.sort(key=lambda v: self.made_at.get(v, -1))
+        sources = [(v, axis) for v in near for axis, n in enumerate(self.plan.lengths.of(v)) if n is length]
         known = next((self.measured[source] for source in sources if source in self.measured), None)
-        return known or f"{self.names[sources[0][0]]}.shape[{sources[0][1]}]"
+        if known is None:
+            variable, axis = sources[0] if sources else next(s for s in length.sources if self._is_there(s[0], before))
+            known = self.measured.get((variable, axis)) or f"{self.names[variable]}.shape[{axis}]"
+        return known
 
     def shape_of(self, variable: Variable, before: int, known: dict[int, str] | None = None) -> str:
         """A shape as an expression of what is there before a step; some axes may be given."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextvars
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgraph.config import config
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Tiles", "chunks_of", "count_threads", "finish", "rows_of_tile", "run_chunks", "run_tiles"]
 
@@ -105,6 +107,8 @@ def _start(function: Callable[..., None], *values: Any) -> Future[None]:
     """Run a function on another thread, under the caller's `numpy.errstate`."""
     global _pool, _size
     if _pool is None or _size < count_threads():
+        from concurrent.futures import ThreadPoolExecutor  # with logging, a tenth of the time a first compile takes
+
         _size = count_threads()
         _pool = ThreadPoolExecutor(_size, thread_name_prefix="symgraph")
     return _pool.submit(contextvars.copy_context().run, function, *values)

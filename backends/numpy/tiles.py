@@ -50,7 +50,10 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
         r.measure_destination(step)
     limit = _limit(kernel)
     size, rows = _size(r, kernel), _rows(r, kernel)
-    arrays, measured = dict(r.arrays), dict(r.measured)
+    blocks, variables = r.plan.blocks, [v for step in kernel.steps for v in (*step.node.inputs, *step.node.outputs)]
+    buffers = dict.fromkeys(blocks[v].buffer for v in variables if v in blocks)
+    arrays = {b: r.arrays[b] for b in buffers if b in r.arrays}
+    measured = len(r.measured)
     with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
         for step in kernel.steps:
             r.step(step)
@@ -59,10 +62,13 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
             r.alternate(target, variable)
     with r.writer.indented("else:"):
         _Tiled(r, kernel, arrays).render(size, rows)
-    r.measured = measured
+    while len(r.measured) > measured:  # what was measured in one branch is not known behind both
+        r.measured.popitem()
     lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
-    made = {r.names[v] for v in kernel.made}
-    r.arrays = {b: name for b, name in r.arrays.items() if name in lasting or name not in made}
+    passing = {r.names[v] for v in kernel.made} - lasting
+    for buffer in buffers:
+        if r.arrays.get(buffer) in passing:
+            del r.arrays[buffer]
 
 
 def _size(r: Renderer, kernel: Kernel) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from symgraph.array_api.array import Array
 from symgraph.config import config
 from symgraph.graph.basic import Variable
+from symgraph.graph.frozen import frozen
 from symgraph.tensor.elemwise import cast
 
 __all__ = [
@@ -80,7 +80,7 @@ def isdtype(dtype: Any, kind: Any) -> Any:
     return np.isdtype(dtype, kind)
 
 
-@dataclass(frozen=True)
+@frozen
 class FloatInfo:
     """What `finfo` says: of a complex dtype, that of its parts."""
 
@@ -92,7 +92,7 @@ class FloatInfo:
     dtype: np.dtype[Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class IntegerInfo:
     """What `iinfo` says."""
 

@@ -29,6 +29,7 @@ from symgraph.tensor.type import TensorType
 if TYPE_CHECKING:
     import networkx as nx
 
+    from symgraph.compile.memory import LengthsProgram, Memory
     from symgraph.graph.rewrite import Fired
     from symgraph.plan import Plan
 
@@ -71,6 +72,7 @@ class Function:
         self._trusting = False
         self._set_up()
         self._subsets: dict[tuple[Any, ...], Function] = {}
+        self._lengths: dict[str, LengthsProgram] = {}  # made when first needed
         self.profile = profile
 
     def _set_up(self) -> None:
@@ -215,6 +217,43 @@ class Function:
     def fired(self) -> list[Fired]:
         """Which rewrite rules fired, on what, for which line."""
         return self._built.fired
+
+    def memory(self, *args: Any, **kwargs: Any) -> Memory:
+        """The memory a call holds, and the most it holds at once, without calling.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for a call; but a tuple of integers in the place of an array is a shape. Shared variables count with the
+            values they have.
+
+        Returns
+        -------
+        Memory
+            The bytes of arguments, shared values, scratch memory, results and the peak as attributes; printed, a table.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When the arguments do not fit, or a length depends on a value of which only the shape is given.
+
+        Notes
+        -----
+        A repeated call is reckoned, which finds the scratch memory of the first. Loops over large arrays hold what
+        passes between their steps in tiles only. What NumPy or SciPy need inside an operation is not counted.
+
+        Examples
+        --------
+        >>> import symgraph as sg, symgraph.tensor as T
+        >>> x = T.dmatrix("x")
+        >>> f = sg.function([x], T.exp(x @ x))
+        >>> m = f.memory((1000, 1000))
+        >>> m.arguments, m.peak
+        (8000000, 16000000)
+        """
+        from symgraph.compile.memory import memory_of
+
+        return memory_of(self, args, kwargs)
 
     @property
     def fgraph(self) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.op import Op
 from symgraph.graph.type import DisconnectedType, NullType, Type
 
@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class GradientGate(Op):
     """The identity, with a rule of its own for the gradient that passes through.
 

@@ -202,7 +202,7 @@ class Op:
         return object.__hash__(self) if self.__props__ is None else hash((type(self), self._props()))
 
     def __repr__(self) -> str:
-        names = self.__props__ or tuple(getattr(self, "__dataclass_fields__", ()))
+        names = self.__props__ or tuple(getattr(self, "_fields", ()) or getattr(self, "__dataclass_fields__", ()))
         if not names:
             return type(self).__name__
         return f"{type(self).__name__}{{{', '.join(f'{name}={getattr(self, name)!r}' for name in names)}}}"

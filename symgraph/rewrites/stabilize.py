@@ -11,13 +11,13 @@ taken apart into factors, the laws of `FACTOR_LAWS` are tried on pairs of them, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.rewrite import Rule, made_of, rewrite_rule
 from symgraph.rewrites.patterns import Hole, applied, is_elemwise, is_real, is_zeros, made_by, stretch
 from symgraph.tensor.basic import number_constant
@@ -168,7 +168,7 @@ def _divisor_along(variable: Variable, axes: Sequence[int]) -> Any:
 # ---- products ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Factor:
     """A variable in a product, to the power 1 or -1, with the axes moved as by `order` (None: as it is)."""
 

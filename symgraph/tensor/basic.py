@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from symgraph.config import config
 from symgraph.errors import NotScalarConstantError
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.foreign import lent_array
@@ -212,7 +212,7 @@ def static_length(variable: Any) -> int | None:
     return int(variable.data) if isinstance(variable, Constant) else None
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Alloc(TensorOp):
     """A value, broadcast to a shape: a new array."""
 
@@ -345,7 +345,7 @@ def ones_like(model: Any, dtype: Any = None, opt: bool = False) -> Any:
     return full_like(model, 1, dtype)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ARange(TensorOp):
     """Evenly spaced values from start to stop.
 
@@ -425,7 +425,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
     return ARange(_dtype_name(dtype))(start, stop, step)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Eye(TensorOp):
     """Ones on a diagonal, zeros elsewhere.
 

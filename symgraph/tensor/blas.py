@@ -7,12 +7,12 @@ find it. They are private to the compiler for that reason, though they are opera
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.products import Dot
@@ -21,7 +21,7 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["Gemm", "Inner"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Gemm(TensorOp):
     """``beta * C + alpha * dot(A, B)``, for two matrices (gemm), a matrix and a vector (gemv), a column by a row (ger).
 
@@ -91,7 +91,7 @@ class Gemm(TensorOp):
         return "gemm"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Inner(TensorOp):
     """``sum(x * y)`` over all axes of two tensors of one real dtype, float32 or float64, and one shape.
 

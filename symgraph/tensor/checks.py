@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import TensorOp
@@ -16,7 +16,7 @@ from symgraph.tensor.elemwise import TensorOp
 __all__ = ["Assert", "assert_op", "require"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Assert(TensorOp):
     """The first input, once every condition among the others has been found true throughout.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import arange, as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.dimshuffle import dimshuffle
@@ -178,7 +178,7 @@ def _scalar(val: Any) -> Any:
     return val
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class UnravelIndex(TensorOp):
     """The places along each axis of elements numbered in order. Inputs are the numbers and the lengths.
 
@@ -213,7 +213,7 @@ class UnravelIndex(TensorOp):
         return [DisconnectedType()() for _ in inputs]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class RavelMultiIndex(TensorOp):
     """The numbers of elements, from their places along each axis. Inputs are the places, then the lengths.
 

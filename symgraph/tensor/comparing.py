@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
@@ -18,7 +18,7 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["array_equal", "array_equiv", "piecewise"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SameElements(TensorOp):
     """Whether two tensors have the same shape, or shapes that broadcast, and the same elements.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import arange, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
@@ -22,7 +22,7 @@ __all__ = ["Convolve", "bartlett", "blackman", "convolve", "correlate", "hamming
 _largest, _smallest = elemwise(scalar.maximum), elemwise(scalar.minimum)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Convolve(TensorOp):
     """The convolution of two vectors of one dtype.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length, zeros_like
 from symgraph.tensor.dimshuffle import normalize_axis
@@ -20,7 +20,7 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["RepeatPlaces", "bincount", "searchsorted", "unique"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class RepeatPlaces(TensorOp):
     """The places of an axis, each as often as a vector says. Inputs are the counts and the axis's length."""
 
@@ -56,7 +56,7 @@ class RepeatPlaces(TensorOp):
         return "repeat_places"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class BinCount(TensorOp):
     """How often each number from 0 occurs in a vector. Inputs are it, the least number of bins, and maybe weights."""
 
@@ -142,7 +142,7 @@ def bincount(x: Any, weights: Any = None, minlength: Any = None, assert_nonneg: 
     return BinCount()(variable, least) if weights is None else BinCount()(variable, least, as_tensor_variable(weights))
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Unique(TensorOp):
     """The distinct elements in ascending order, or the distinct slices along an axis.
 
@@ -260,7 +260,7 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
     return Unique(bool(return_index), bool(return_inverse), bool(return_counts), axis, bool(equal_nan))(variable)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SearchSorted(TensorOp):
     """Where elements belong in an ascending vector. Inputs are the vector, the elements, and maybe what sorts it.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import arange, as_tensor_variable, zeros_like
 from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
@@ -23,7 +23,7 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "diff"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Accumulate(TensorOp):
     """The sum, the product, the largest or the smallest of each element and those before it, along one axis.
 

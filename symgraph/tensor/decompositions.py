@@ -8,7 +8,6 @@ columns (eigenvectors, singular vectors), gradients are those of costs that do n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.linalg import LinAlgError
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.tensor.basic import as_tensor_variable, eye, zeros_like
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
@@ -177,7 +177,7 @@ def _square_only(a: Any) -> Any:
 # ---- singular values -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class SVD(MatrixOp):
     """The singular value decomposition; see `symgraph.tensor.nlinalg.svd`.
 
@@ -286,7 +286,7 @@ def _phases(turned: Any, s: Any) -> list[Any]:
 # ---- QR ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class QR(MatrixOp):
     """The QR decomposition; see `symgraph.tensor.nlinalg.qr`.
 

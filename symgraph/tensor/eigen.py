@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.decompositions import (
     MatrixOp,
@@ -32,7 +32,7 @@ __all__ = ["Eig", "Eigh", "Eigvals", "Eigvalsh"]
 _linalg: Any = np.linalg  # whose types tell results apart by literal arguments only
 
 
-@dataclass(frozen=True)
+@frozen
 class Eig(MatrixOp):
     """Eigenvalues and right eigenvectors of square matrices; see `symgraph.tensor.nlinalg.eig`."""
 
@@ -67,7 +67,7 @@ class Eig(MatrixOp):
         return [Solve()(adjoint(vectors), matmul(middle, adjoint(vectors)))]
 
 
-@dataclass(frozen=True)
+@frozen
 class Eigvals(MatrixOp):
     """Eigenvalues of square matrices; see `symgraph.tensor.linalg.eigvals`."""
 
@@ -87,7 +87,7 @@ class Eigvals(MatrixOp):
         return Eig().L_op(inputs, Eig()(*inputs), [output_gradients[0], DisconnectedType()()])
 
 
-@dataclass(frozen=True)
+@frozen
 class Eigh(MatrixOp):
     """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigh`.
 
@@ -129,7 +129,7 @@ class Eigh(MatrixOp):
         return [fold_triangle(matmul(matmul(vectors, middle), adjoint(vectors)), self.UPLO == "L")]
 
 
-@dataclass(frozen=True)
+@frozen
 class Eigvalsh(MatrixOp):
     """Eigenvalues of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigvalsh`.
 

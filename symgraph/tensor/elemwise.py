@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.op import Op
 from symgraph.graph.origin import current_origin
 from symgraph.graph.type import DisconnectedType, NullType, Type
@@ -84,7 +84,7 @@ def meeting_axes(
     return pairs
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Elemwise(TensorOp):
     """A function of the table in `symgraph.scalar`, applied element by element.
 
@@ -290,7 +290,7 @@ class Elemwise(TensorOp):
         return self.scalar.name
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """A gradient that came through one branch of a `switch`: zero wherever the other branch was taken.
 

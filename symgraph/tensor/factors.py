@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import TensorOp, conjugated
@@ -18,7 +18,7 @@ from symgraph.tensor.type import TensorType
 __all__ = ["OtherFactors", "ProductShares", "Recurrence", "other_factors"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _AlongAxis(TensorOp):
     """What the operations here share: tensors of one type in, and out.
 
@@ -83,7 +83,7 @@ def _before(x: Any, axis: int) -> Any:
     return result
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class OtherFactors(_AlongAxis):
     """The product of all elements along an axis but each itself."""
 
@@ -103,7 +103,7 @@ class OtherFactors(_AlongAxis):
         return f"other_factors{{axis={self.axis}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ProductShares(_AlongAxis):
     """The gradient of a running product, from its factors x and the gradient g of its values.
 
@@ -151,7 +151,7 @@ def _recurrence(a: Any, b: Any, axis: int) -> Any:
     return result
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Recurrence(_AlongAxis):
     """``y[i] = b[i] + a[i] * y[i - 1]`` along an axis, from inputs a and b; the first y is the first b."""
 

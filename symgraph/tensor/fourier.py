@@ -7,7 +7,6 @@ direction: that of `fft` is an `ifft`, that of `rfft` an `irfft` in which each f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import arange, as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
@@ -38,7 +38,7 @@ _BACK = {"fft": "ifft", "ifft": "fft", "rfft": "irfft", "irfft": "rfft"}
 _TURNED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Fourier(TensorOp):
     """A transform along one axis. Inputs are the tensor and the number of points, to which it is cut or filled up.
 
@@ -111,7 +111,7 @@ def _fitted(v: Any, axis: int, x: Any) -> Any:
     return v if mine is not None and mine == wanted else Fit(axis)(v, shape_i(x, axis))
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Fit(TensorOp):
     """An axis cut, or filled up with zeros, to a length: what a transform does first, and at last in its gradient.
 

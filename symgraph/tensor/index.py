@@ -8,13 +8,13 @@ arrays of their true elements. The rules on where index arrays put their axes ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.tensor.basic import as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, meeting_axes
 from symgraph.tensor.type import TensorType, broadcast_static_shapes
@@ -27,7 +27,7 @@ NEWAXIS = "newaxis"  # an entry: a new axis of length 1
 NOTHING = "nothing"  # an entry: an Ellipsis that stands for no axes, but keeps index arrays apart
 
 
-@dataclass(frozen=True)
+@frozen
 class SliceSpec:
     """A slice whose bounds are integers, None, or `SCALAR` for an input."""
 

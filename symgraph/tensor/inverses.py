@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.decompositions import (
@@ -31,7 +31,7 @@ from symgraph.tensor.type import tensor_type
 __all__ = ["Cofactors", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]
 
 
-@dataclass(frozen=True)
+@frozen
 class MatrixInverse(MatrixOp):
     """The inverse of square matrices; see `matrix_inverse`.
 
@@ -77,7 +77,7 @@ class MatrixInverse(MatrixOp):
         return [-matmul(matmul(inverse, eval_points[0]), inverse)]
 
 
-@dataclass(frozen=True)
+@frozen
 class MatrixPinv(MatrixOp):
     """The Moore-Penrose inverse; see `pinv`.
 
@@ -115,7 +115,7 @@ class MatrixPinv(MatrixOp):
         ]
 
 
-@dataclass(frozen=True)
+@frozen
 class Det(MatrixOp):
     """The determinant of square matrices; see `det`."""
 
@@ -140,7 +140,7 @@ class Det(MatrixOp):
         return [reductions.sum(Cofactors()(inputs[0]) * eval_points[0], axis=(-2, -1))]
 
 
-@dataclass(frozen=True)
+@frozen
 class Cofactors(MatrixOp):
     """The matrix of cofactors, ``det(a) * inv(a).T``, of singular matrices as well.
 
@@ -177,7 +177,7 @@ def _spread(x: Any) -> Any:
     return dimshuffle(x, [*range(x.type.ndim), "x", "x"])
 
 
-@dataclass(frozen=True)
+@frozen
 class SLogDet(MatrixOp):
     """Sign and logarithm of the determinant; see `slogdet`."""
 
@@ -207,7 +207,7 @@ class SLogDet(MatrixOp):
         return [_spread(terms[0] + terms[1] if len(terms) == 2 else terms[0]) * adjoint(MatrixInverse()(a))]
 
 
-@dataclass(frozen=True)
+@frozen
 class Lstsq(MatrixOp):
     """Least squares; see `lstsq`.
 
@@ -232,6 +232,9 @@ class Lstsq(MatrixOp):
                 tensor_type("int64", ()), tensor_type(real, (least,)))
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        # LAPACK's gelsd does not end on an infinite matrix; on NaN it finds no singular values.
+        if not np.isfinite(inputs[0]).all():
+            raise LinAlgError("lstsq: the matrix has elements that are infinite or NaN, and no singular values")
         solver: Any = np.linalg.lstsq
         for storage, output, value in zip(output_storage, node.outputs, solver(*inputs, self.rcond), strict=True):
             storage[0] = np.asarray(value, output.type.numpy_dtype)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, cast, float_policy
@@ -17,7 +17,7 @@ from symgraph.tensor.type import TensorType, tensor_type
 __all__ = ["Join", "Split", "concatenate", "join", "split", "stack"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Join(TensorOp):
     """Tensors of one dtype and rank, put end to end along an axis.
 
@@ -68,7 +68,7 @@ class Join(TensorOp):
         return [self(*[x.type.zeros_like(x) if t is None else t for x, t in zip(inputs, eval_points, strict=True)])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Split(TensorOp):
     """A tensor cut along an axis into pieces of given lengths; the inverse of `Join`.
 

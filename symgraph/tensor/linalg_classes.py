@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from symgraph.graph.frozen import frozen
 
 __all__ = ["AllocDiag", "ExtractDiag", "Kron", "TensorInv", "TensorSolve"]
 
 
-@dataclass(frozen=True)
+@frozen
 class AllocDiag:
     """``AllocDiag(offset, axis1, axis2)(x)`` is ``alloc_diag(x, offset, axis1, axis2)``."""
 
@@ -24,7 +25,7 @@ class AllocDiag:
         return alloc_diag(x, self.offset, self.axis1, self.axis2)
 
 
-@dataclass(frozen=True)
+@frozen
 class ExtractDiag:
     """``ExtractDiag(offset, axis1, axis2)(x)`` is ``extract_diag(x, offset, axis1, axis2)``; `view` changes nothing."""
 
@@ -40,7 +41,7 @@ class ExtractDiag:
         return extract_diag(x, self.offset, self.axis1, self.axis2)
 
 
-@dataclass(frozen=True)
+@frozen
 class Kron:
     """``Kron()(a, b)`` is ``kron(a, b)``."""
 
@@ -51,7 +52,7 @@ class Kron:
         return kron(a, b)
 
 
-@dataclass(frozen=True)
+@frozen
 class TensorInv:
     """``TensorInv(ind)(a)`` is ``tensorinv(a, ind)``."""
 
@@ -64,7 +65,7 @@ class TensorInv:
         return tensorinv(a, self.ind)
 
 
-@dataclass(frozen=True)
+@frozen
 class TensorSolve:
     """``TensorSolve(axes)(a, b)`` is ``tensorsolve(a, b, axes)``."""
 

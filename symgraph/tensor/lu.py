@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import arange, eye, zeros_like
 from symgraph.tensor.decompositions import MatrixOp, adjoint, as_floating, check_matrix
@@ -36,7 +36,7 @@ def _lengths(a: Any) -> tuple[Any, Any]:
     return rows, columns
 
 
-@dataclass(frozen=True)
+@frozen
 class LUFactor(MatrixOp):
     """Both triangles in one matrix, without the ones on the diagonal of L, and LAPACK's pivots; see `lu_factor`."""
 
@@ -101,7 +101,7 @@ def _column(x: Any) -> Any:
     return dimshuffle(x, [*range(x.type.ndim), "x"])
 
 
-@dataclass(frozen=True)
+@frozen
 class PivotsToRows(TensorOp):
     """From LAPACK's pivots, exchanges of rows one after the other, to where each row of the product comes from."""
 

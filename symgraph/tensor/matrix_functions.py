@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import zeros_like
 from symgraph.tensor.decompositions import MatrixOp, adjoint, check_matrix
@@ -21,7 +21,7 @@ __all__ = ["Expm", "Logm", "MatrixFunction", "Sqrtm", "expm", "logm", "sqrtm"]
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class MatrixFunction(MatrixOp):
     """The base of functions that power series define; their derivatives follow from the functions themselves."""
 
@@ -65,7 +65,7 @@ class MatrixFunction(MatrixOp):
         return [None if eval_points[0] is None else self._directional(inputs[0], eval_points[0])]
 
 
-@dataclass(frozen=True)
+@frozen
 class Expm(MatrixFunction):
     """The matrix exponential; see `expm`."""
 
@@ -74,7 +74,7 @@ class Expm(MatrixFunction):
         output_storage[0][0] = np.asarray(scipy_linalg().expm(a) if a.size else a.copy(), a.dtype)
 
 
-@dataclass(frozen=True)
+@frozen
 class Logm(MatrixFunction):
     """The matrix logarithm; see `logm`."""
 
@@ -82,7 +82,7 @@ class Logm(MatrixFunction):
         return np.asarray(scipy_linalg().logm(matrix))
 
 
-@dataclass(frozen=True)
+@frozen
 class Sqrtm(MatrixFunction):
     """The square root of matrices; see `sqrtm`."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import as_tensor_variable, number_constant
@@ -166,7 +166,7 @@ def nanmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _extreme("max", a, axis, keepdims)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class NanArgReduce(TensorOp):
     """The index, along one axis, of the first largest or smallest element that is a number.
 

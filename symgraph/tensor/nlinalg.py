@@ -421,6 +421,12 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> list[Any]:
     x, residuals, rank, singular_values : TensorVariable
         x and the singular values have gradients.
 
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        When ranks or lengths do not go together; at run time for a matrix with infinite elements or NaN. Right sides
+        that are not finite give NaN.
+
     Examples
     --------
     >>> lstsq([[1.0], [1.0]], [1.0, 3.0])[0].eval().round(9)

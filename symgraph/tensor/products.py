@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
@@ -44,7 +44,7 @@ def _used(mask: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return confine(a, some(mask, axis=-1, keepdims=True)), confine(b, some(mask, axis=-2, keepdims=True))
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Dot(TensorOp):
     """The product of vectors and matrices: ranks 1 and 2 only."""
 
@@ -96,7 +96,7 @@ class Dot(TensorOp):
         return "dot"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class BatchedMatMul(TensorOp):
     """Products of the matrices in the last two axes, with the axes before them broadcast."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
+from symgraph.graph.frozen import frozen
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.numpy_table import FUNCTIONS, METHODS, UFUNCS_WITHOUT, WITHOUT
@@ -40,7 +40,7 @@ _INSTEAD = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class _Parameter:
     name: str
     ours: str
@@ -48,7 +48,7 @@ class _Parameter:
     rest: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class _Row:
     name: str
     function: Callable[..., Any]

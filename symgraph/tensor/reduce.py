@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import TensorOp, cast, conjugated, elemwise
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Reduction:
     """One way to reduce: a ufunc, the dtype of its result, and how a gradient is pulled back.
 
@@ -118,7 +118,7 @@ def normalize_axes(axis: Any, ndim: int, who: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Reduce(TensorOp):
     """A reduction over axes.
 
@@ -205,7 +205,7 @@ class Reduce(TensorOp):
         return f"{self.kind}{{{', '.join(details + ['keepdims'] * self.keepdims)}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ArgReduce(TensorOp):
     """The index, along one axis, of the first largest or smallest element.
 

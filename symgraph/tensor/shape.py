@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, number_constant, static_length
 from symgraph.tensor.dimshuffle import DimShuffle, dimshuffle
@@ -26,7 +26,7 @@ __all__ = [
 # ---- asking ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Shape(TensorOp):
     """The shape of a tensor, as a vector of int64."""
 
@@ -52,7 +52,7 @@ class Shape(TensorOp):
         return [None]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ShapeI(Shape):
     """The length of one axis, a 0-d int64.
 
@@ -80,7 +80,7 @@ class ShapeI(Shape):
         return f"shape[{self.axis}]"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class MakeVector(TensorOp):
     """A vector of given scalars.
 
@@ -190,7 +190,7 @@ def _entries(vector: Any) -> list[Any] | None:
 # ---- reshaping -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Reshape(TensorOp):
     """The same elements, in the same order, in another shape: a view where memory allows.
 

@@ -7,13 +7,13 @@ operation that needs it is computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, zeros
 from symgraph.tensor.decompositions import (
@@ -50,7 +50,7 @@ Array = np.ndarray[Any, Any]
 # ---- Cholesky ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Cholesky(MatrixOp):
     """The triangular root of symmetric positive definite matrices; see `cholesky`.
 

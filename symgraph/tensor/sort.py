@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import arange, as_tensor_variable, static_length, zeros_like
 from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
@@ -25,7 +25,7 @@ __all__ = [
 _KINDS = ("quicksort", "mergesort", "heapsort", "stable")
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Sort(TensorOp):
     """The elements along one axis in ascending order.
 
@@ -66,7 +66,7 @@ class Sort(TensorOp):
         return f"sort{{axis={self.axis}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ArgSort(TensorOp):
     """The places of the elements along one axis, in the order that sorts them.
 
@@ -99,7 +99,7 @@ class ArgSort(TensorOp):
         return f"argsort{{axis={self.axis}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ArgTopK(TensorOp):
     """The places, along one axis, of the k largest elements, or of the -k smallest. Inputs are the tensor and k.
 
@@ -159,7 +159,7 @@ def _check_count(k: int, length: int | None) -> None:
         raise ValueError(f"topk: {abs(k)} elements of an axis of length {length}")
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ArgPartition(TensorOp):
     """The places of the elements along one axis, in an order in which some elements stand where sorting puts them.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.dimshuffle import normalize_axis
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SpecifyShape(TensorOp):
     """The input, checked at run time to have a shape; afterwards its type knows it.
 
@@ -66,7 +66,7 @@ class SpecifyShape(TensorOp):
         return f"specify_shape{{{','.join('?' if n is None else str(n) for n in self.lengths)}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class RequireLengths(TensorOp):
     """The input, checked at run time to have lengths that the other inputs say.
 

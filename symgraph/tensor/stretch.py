@@ -6,13 +6,13 @@ Its gradient is a sum over the axes that were stretched, which are known at run 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import alloc, as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, elemwise
@@ -22,7 +22,7 @@ from symgraph.tensor.type import tensor_type
 __all__ = ["Stretch", "SumTo", "broadcast_arrays", "broadcast_to"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Stretch(TensorOp):
     """A tensor stretched along axes whose length is 1 at run time. Inputs are it and the lengths wanted."""
 
@@ -67,7 +67,7 @@ class Stretch(TensorOp):
         return "stretch"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SumTo(TensorOp):
     """A tensor summed over the axes along which one of the lengths given would be stretched to its shape."""
 

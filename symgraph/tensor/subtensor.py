@@ -6,7 +6,6 @@ What an index is, and the shape of what it names, is said in `symgraph.tensor.in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import ARange, _only_python_floats, as_tensor_variable, number_constant, zeros, zeros_like
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Subtensor(Indexing):
     """``x[spec]``: a view when no index array is among the entries, else a new array.
 
@@ -102,7 +102,7 @@ def _broadcast_lengths(arrays: Sequence[tuple[Any, Any]]) -> list[Any]:
             for axis in range(-ndim, 0)]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class IncSubtensor(Indexing):
     """A copy of x in which ``x[spec]`` is increased by y, or set to y; repeated indices accumulate.
 
@@ -219,7 +219,7 @@ def _names_no_element_twice(indices: Sequence[Any]) -> bool:
         v.type.ndim <= 1 for v in indices)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class NonZero(TensorOp):
     """The indices of the elements that are not zero: one int64 vector for each axis.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.decompositions import MatrixOp, adjoint, check_matrix, fold_triangle, transposed
 from symgraph.tensor.dimshuffle import dimshuffle
@@ -115,7 +115,7 @@ _STRUCTURES = {"general": "gen", "symmetric": "sym", "hermitian": "her", "positi
                "lower_triangular": "lower triangular", "upper_triangular": "upper triangular"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Solve(System):
     """The solution of systems of linear equations; see `solve`.
 
@@ -174,7 +174,7 @@ class Solve(System):
         return [fold_triangle(-product, self.lower), by_b]
 
 
-@dataclass(frozen=True)
+@frozen
 class SolveTriangular(System):
     """The solution of triangular systems; see `solve_triangular`.
 

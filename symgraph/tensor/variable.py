@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -546,6 +545,8 @@ class TensorConstant(TensorVariable, Constant):
         data = self.data
         content: Any = data.tobytes()
         if len(content) > _HASHED_BYTES:
+            import hashlib
+
             content = hashlib.blake2b(content).digest()
         return (self.type, content)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
+
+from symgraph.graph.frozen import frozen
 
 __all__ = ["Array", "Geometry", "output_length"]
 
@@ -20,7 +21,7 @@ def output_length(length: Any, window: Any, before: Any, after: Any, stride: int
     return (length + (before + after) - (window - 1) * dilation - 1) // stride + 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Geometry:
     """Where the windows of a convolution lie.
 

@@ -8,12 +8,12 @@ these three.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, conjugated
@@ -59,7 +59,7 @@ def output_shape(image: Sequence[Any], window: Sequence[Any], border: BorderMode
     return tuple(result)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _Convolution(TensorOp):
     """What the three operations share.
 
@@ -163,7 +163,7 @@ def _spatial(x: Any) -> list[Any]:
     return [shape_i(x, axis) for axis in range(2, x.type.ndim)]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Conv(_Convolution):
     """Images and filters to the convolution: (batch, filters, *space)."""
 
@@ -202,7 +202,7 @@ class Conv(_Convolution):
         return [_sum([self(*pair) for pair in ((tx, w), (x, tw)) if None not in pair])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _ConvGrad(_Convolution):
     """What the two gradients share: two tensors, and the spatial lengths of the result, which they leave open."""
 
@@ -229,7 +229,7 @@ class _ConvGrad(_Convolution):
         return [_sum([self(*pair, *lengths) for pair in ((ta, b), (a, tb)) if None not in pair])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ConvGradInputs(_ConvGrad):
     """Filters, something like the result, and the images' spatial lengths, to something like the images."""
 
@@ -269,7 +269,7 @@ class ConvGradInputs(_ConvGrad):
         return [self.sibling(ConvGradWeights)(v, g, *_spatial(w)), self.sibling(Conv)(v, w), *ends]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class ConvGradWeights(_ConvGrad):
     """Images, something like the result, and the filters' spatial lengths, to something like the filters."""
 

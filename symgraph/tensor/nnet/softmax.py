@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import TensorOp, elemwise
@@ -21,7 +21,7 @@ __all__ = ["LogSoftmax", "LogSumExp", "Softmax", "SoftmaxGrad", "log_softmax", "
            "logsoftmax_op", "logsumexp", "softmax", "softmax_op"]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _OverAxes(TensorOp):
     """What the operations here share: floats in, the same type out, along some axes.
 
@@ -63,7 +63,7 @@ def _shifted(x: Any, axes: tuple[int, ...]) -> Any:
     return x - np.max(x, axis=axes, keepdims=True, initial=-np.inf)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Softmax(_OverAxes):
     """exp(x) / sum(exp(x)) along axes."""
 
@@ -86,7 +86,7 @@ class Softmax(_OverAxes):
         return [SoftmaxGrad(self.axes)(eval_points[0], self(inputs[0]))]  # the Jacobian is symmetric
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SoftmaxGrad(_OverAxes):
     """The gradient of softmax, (g - sum(g * s)) * s, from that of its output and its output."""
 
@@ -105,7 +105,7 @@ class SoftmaxGrad(_OverAxes):
         return [SoftmaxGrad(self.axes)(v, s), v * (g - inner) - g * self.over(v * s)]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class LogSoftmax(_OverAxes):
     """x - log(sum(exp(x))) along axes."""
 
@@ -133,7 +133,7 @@ class LogSoftmax(_OverAxes):
         return [None if t is None else t - self.over(t * Softmax(self.axes)(inputs[0]))]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class LogSumExp(_OverAxes):
     """log(sum(exp(x))) along axes, which stay with length 1."""
 

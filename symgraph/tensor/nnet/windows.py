@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp
@@ -20,7 +20,7 @@ __all__ = ["OverlapAdd", "Windows"]
 Pairs = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _Windowed(TensorOp):
     """What the two operations share.
 
@@ -75,7 +75,7 @@ class _Windowed(TensorOp):
         return f"{name}{{window={self.window}, pads={self.pads}, strides={self.strides}, dilations={self.dilations}}}"
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class Windows(_Windowed):
     """Images (batch, channels, *space) to their windows: (batch, channels, *places, *window)."""
 
@@ -111,7 +111,7 @@ class Windows(_Windowed):
         return [None if eval_points[0] is None else self(eval_points[0])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class OverlapAdd(_Windowed):
     """The transpose of `Windows`: windows, and the images' spatial lengths, to the images they add up to."""
 

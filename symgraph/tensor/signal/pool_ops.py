@@ -8,7 +8,6 @@ nearly everywhere, so it is linear in what flows back, and its transpose gathers
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, elemwise
@@ -39,7 +39,7 @@ def _smaller(a: Any, b: Any) -> Any:
     return min(a, b) if isinstance(a, int) and isinstance(b, int) else elemwise(scalar.minimum)(a, b)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _Pooling(TensorOp):
     """What the operations share: windows over the last axes.
 
@@ -171,7 +171,7 @@ class _Pooling(TensorOp):
 # ---- the largest element ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class MaxPool(_Pooling):
     """The largest element of each window."""
 
@@ -214,7 +214,7 @@ def _least(dtype: np.dtype[Any]) -> Any:
     return False if dtype.kind == "b" else np.iinfo(dtype).min
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _MaxPoolLinear(_Pooling):
     """Linear in the last input; the first two, images and their pooling, say which elements are largest."""
 
@@ -248,7 +248,7 @@ class _MaxPoolLinear(_Pooling):
         return [None if eval_points[2] is None else self(inputs[0], inputs[1], eval_points[2])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class MaxPoolGrad(_MaxPoolLinear):
     """Images, their pooling, and a number for each window: that number, added where the window is largest."""
 
@@ -273,7 +273,7 @@ class MaxPoolGrad(_MaxPoolLinear):
         output_storage[0][0] = self.in_blocks(given_back, g.dtype, lengths, x, z, g)
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class MaxPoolGather(_MaxPoolLinear):
     """Images, their pooling, and something like the images: for each window, the sum of that where it is largest."""
 
@@ -288,7 +288,7 @@ class MaxPoolGather(_MaxPoolLinear):
 # ---- sums and means --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class _Sums(_Pooling):
     """What both operations share.
 
@@ -328,7 +328,7 @@ def _wide(x: Array) -> Array:
     return x.astype("float32") if x.dtype == np.float16 else x
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SumPool(_Sums):
     """The sum or mean of each window."""
 
@@ -366,7 +366,7 @@ class SumPool(_Sums):
         return [None if eval_points[0] is None else self(eval_points[0])]
 
 
-@dataclass(frozen=True, repr=False)
+@frozen(repr=False)
 class SumPoolGrad(_Sums):
     """The transpose of `SumPool`: a number for each window, and the images' lengths, to something like the images."""
 

@@ -25,7 +25,7 @@ from symgraph.tensor.reduce import ArgReduce, Reduce
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
 from symgraph.tensor.subtensor import IncSubtensor, Subtensor
 
-__all__ = ["Print", "debugprint", "min_informative_str", "pp", "pprint"]
+__all__ = ["Print", "debugprint", "min_informative_str", "outputs_of", "pp", "pprint"]
 
 _INLINE_SIZE = 40   # an expression of so many terms, written out in full, is still read at a glance
 _LINE_LENGTH = 72   # a part longer than this gets a line and a name of its own
@@ -245,7 +245,7 @@ def pprint(obj: Any) -> str:
     >>> pprint(-(x + y) ** 2 * T.exp(x / 2))
     '-(x + y)**2.0 * exp(x / 2.0)'
     """
-    return _Notation(_outputs_of(obj)[0]).text()
+    return _Notation(outputs_of(obj)[0]).text()
 
 
 pp = pprint
@@ -253,7 +253,7 @@ pp = pprint
 # ---- trees --------------------------------------------------------------------------------------------------------
 
 
-def _outputs_of(obj: Any) -> tuple[list[Variable], dict[Apply, int] | None]:
+def outputs_of(obj: Any) -> tuple[list[Variable], dict[Apply, int] | None]:
     """The variables to print, and for what is compiled the order of its nodes."""
     if isinstance(obj, Variable):
         return [obj], None
@@ -265,7 +265,7 @@ def _outputs_of(obj: Any) -> tuple[list[Variable], dict[Apply, int] | None]:
     if isinstance(obj, (list, tuple)):
         found = []
         for entry in obj:
-            found += _outputs_of(entry)[0]
+            found += outputs_of(entry)[0]
         return found, None
     raise TypeError(f"cannot print {type(obj).__name__}: give a variable, a list of variables, or a compiled function")
 
@@ -356,7 +356,7 @@ def debugprint(
     """
     if ids not in (*_IDS, ""):
         raise ValueError(f"ids must be one of {', '.join(map(repr, _IDS))} or '', not {ids!r}")
-    outputs, order = _outputs_of(obj)
+    outputs, order = outputs_of(obj)
     lines = []
     for variable, level, number, seen in _walk_tree(outputs, depth, stop_on_name):
         lines.append(_tree_line(variable, level, number, seen, print_type, ids, order))
@@ -414,7 +414,7 @@ def min_informative_str(obj: Variable, indent_level: int = 0) -> str:
      <C>
     """
     lines = []
-    for variable, level, number, seen in _walk_tree(_outputs_of(obj)[0], -1, stop_on_name=True):
+    for variable, level, number, seen in _walk_tree(outputs_of(obj)[0], -1, stop_on_name=True):
         start = _indent(indent_level + level, " ")
         if seen:
             lines.append(f"{start}<{_letters(number)}>")

@@ -1,0 +1,1 @@
+"""Module paths that Theano's programs import from."""
