@@ -413,12 +413,15 @@ class Renderer:
             known = self.measured.get((variable, axis)) or f"{self.names[variable]}.shape[{axis}]"
         return known
 
-    def shape_of(self, variable: Variable, before: int, known: dict[int, str] | None = None) -> str:
-        """A shape as an expression of what is there before a step; some axes may be given."""
+    def shape_of(self, variable: Variable, before: int, tested: dict[int, str] | None = None) -> str:
+        """A shape as an expression of what is there before a step; `tested` says the lengths of some axes."""
         if self._is_there(variable, before):
             return f"{self.names[variable]}.shape"
-        lengths = enumerate(self.plan.lengths.of(variable))
-        return tuple_text([(known or {}).get(axis) or self.length(n, before) for axis, n in lengths])
+        return tuple_text([(tested or {}).get(axis) or self.length(n, before)
+                           for axis, n in enumerate(self.plan.lengths.of(variable))])
+
+    def _tested(self, place: int | tuple[Variable, int]) -> str:
+        return str(place) if isinstance(place, int) else f"{self.names[place[0]]}.shape[{place[1]}]"
 
     def _is_there(self, variable: Variable, before: int) -> bool:
         return self.made_at.get(variable, -1) < before
@@ -426,9 +429,6 @@ class Renderer:
     def is_read_after(self, variable: Variable, index: int) -> bool:
         """Whether a step behind a given one reads a variable, or it is a result."""
         return self.read_at.get(variable, -1) > index
-
-    def _tested(self, axis: tuple[Variable, int] | int) -> str:
-        return str(axis) if isinstance(axis, int) else f"{self.names[axis[0]]}.shape[{axis[1]}]"
 
     def guard(self, step: Step) -> None:
         """Write the tests of lengths a step needs."""

@@ -67,7 +67,7 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
     passing = {r.names[v] for v in kernel.made} - lasting
     for buffer in buffers:
-        if r.arrays.get(buffer) in passing:
+        if buffer is not None and r.arrays.get(buffer) in passing:
             del r.arrays[buffer]
 
 

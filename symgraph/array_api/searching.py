@@ -8,7 +8,7 @@ from symgraph.array_api.array import Array, unwrap, variable_of
 from symgraph.tensor import compose, counting, numpy_names, reduce
 from symgraph.tensor.dimshuffle import normalize_axis
 from symgraph.tensor.extra_ops import flip
-from symgraph.tensor.shape import shape_i
+from symgraph.tensor.shape import length_of
 from symgraph.tensor.sort import argsort as _argsort
 from symgraph.tensor.sort import sort as _sort
 from symgraph.tensor.subtensor import nonzero as _nonzero
@@ -63,8 +63,7 @@ def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bo
         return Array(_argsort(x.variable, axis, "stable"))
     # Sorted from behind and turned round, equal elements are in their order again.
     place = normalize_axis(axis, x.ndim)
-    known = x.variable.type.shape[place]
-    length = shape_i(x.variable, place) if known is None else known
+    length = length_of(x.variable, place)
     behind = _argsort(flip(x.variable, place), place, "stable")
     return Array(flip(length - 1 - behind, place))
 

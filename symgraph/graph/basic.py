@@ -268,14 +268,15 @@ class Apply:
 
     def clone_with_new_inputs(self, inputs: Sequence[Variable]) -> Apply:
         """The same application to other inputs; types are worked out anew only where the inputs' types differ."""
-        if all(new.type is old.type or new.type == old.type for new, old in zip(inputs, self.inputs, strict=True)):
-            node: Apply = object.__new__(Apply)
-            node.op, node.inputs, node.origin = self.op, tuple(inputs), self.origin
-            node.outputs = tuple([o.type.make_variable(None, node, i) for i, o in enumerate(self.outputs)])
-            return node
-        fresh: Apply = self.op.make_node(*inputs)
-        fresh.origin = self.origin
-        return fresh
+        for new, old in zip(inputs, self.inputs, strict=True):
+            if new.type is not old.type and new.type != old.type:
+                fresh: Apply = self.op.make_node(*inputs)
+                fresh.origin = self.origin
+                return fresh
+        node: Apply = object.__new__(Apply)
+        node.op, node.inputs, node.origin = self.op, tuple(inputs), self.origin
+        node.outputs = tuple([o.type.make_variable(None, node, i) for i, o in enumerate(self.outputs)])
+        return node
 
     def __repr__(self) -> str:
         shown = ", ".join(map(str, self.inputs[:8]))

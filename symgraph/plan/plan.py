@@ -334,14 +334,6 @@ class Plan:
             owners[id(block)] = str(result.variable)
 
     def __str__(self) -> str:
-        lines = []
-        for step in self.steps:
-            into = step.into
-            place = ""
-            if into is not None:
-                place = f" into buffer {into.index}" if isinstance(into, Buffer) else f" over {into}"
-            lines.append(f"{step.index:3}  {', '.join(str(o.type) for o in step.node.outputs):24} {step.node}{place}"
-                         f"    {step.node.origin}")
-        for update in self.updates:
-            lines.append(f"     {update.target} <- {update.variable}")
-        return "\n".join(lines)
+        from symgraph.plan.text import describe
+
+        return describe(self)

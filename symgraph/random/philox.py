@@ -39,6 +39,7 @@ _M0, _M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 _W0, _W1 = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _WORD = (1 << 64) - 1
+_COUNTER = (1 << 256) - 1
 _ROUNDS = 10
 
 
@@ -102,13 +103,14 @@ def words(state: Array, block: int, count: int, attempt: int = 0, lane: int = 0)
     >>> [hex(w) for w in words(make_state(0), 0, 2)]
     ['0x16554d9eca36314c', '0xdb20fe9d672d0fdc']
     """
-    before = ((int(state[2]) + block & _WORD) + (attempt << 64) + (lane << 128) - 1) & ((1 << 256) - 1)
+    first, second, counter = state.tolist()
+    before = ((counter + block & _WORD) + (attempt << 64) + (lane << 128) - 1) & _COUNTER
     generator = _local.generator
     generator.state = {  # NumPy's generator counts on before it computes
         "bit_generator": "Philox",
-        "state": {"counter": np.array([before >> shift & _WORD for shift in (0, 64, 128, 192)], np.uint64),
-                  "key": np.array(state[:2], np.uint64)},
-        "buffer": np.zeros(4, np.uint64), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
+        "state": {"counter": (before & _WORD, before >> 64 & _WORD, before >> 128 & _WORD, before >> 192),
+                  "key": (first, second)},
+        "buffer": (0, 0, 0, 0), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
     }
     return generator.random_raw(count)
 

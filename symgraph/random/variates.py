@@ -45,26 +45,39 @@ def _bits(word: Array, dtype: str) -> Array:
     return word if per_word(dtype) == 1 else word.astype("<u8", copy=False).view("<u4")
 
 
-def _floats(bits: Array, dtype: str, digits: int) -> Array:
-    """The leading digits of words, as whole floats (of float32 for float16)."""
-    shifted = bits >> bits.dtype.type(8 * bits.itemsize - digits)
-    signed = shifted.view(f"<i{bits.itemsize}")  # integers with a sign become floats faster
-    return signed.astype("float64" if dtype == "float64" else "float32")
+class _Scale:
+    """How words become floats of a dtype: by their leading digits, as whole numbers, times a power of two."""
+
+    def __init__(self, dtype: str, digits: int) -> None:
+        size = 64 if dtype == "float64" else 32
+        self.shift = np.dtype(f"uint{size}").type(size - digits)
+        self.signed = np.dtype(f"int{size}")  # integers with a sign become floats faster
+        self.dtype = np.dtype("float64" if dtype == "float64" else "float32")
+        self.unit = self.dtype.type(2.0 ** -digits)
+        self.half = self.dtype.type(0.5)
+
+    def floats(self, bits: Array) -> Array:
+        return (bits >> self.shift).view(self.signed).astype(self.dtype)
+
+
+_UNIT = {dtype: _Scale(dtype, digits) for dtype, digits in _DIGITS.items()}
+_OPEN = {dtype: _Scale(dtype, digits - 1) for dtype, digits in _DIGITS.items()}
 
 
 def unit(bits: Array, dtype: str = "float64") -> Array:
-    """Uniform in [0, 1), from words of the size the dtype takes."""
-    values = _floats(bits, dtype, _DIGITS[dtype])
-    values *= values.dtype.type(2.0 ** -_DIGITS[dtype])
+    """Uniform in [0, 1), from words of the size the dtype takes; for float16, in float32."""
+    scale = _UNIT[dtype]
+    values = scale.floats(bits)
+    values *= scale.unit
     return values
 
 
 def open_unit(bits: Array, dtype: str = "float64") -> Array:
-    """Uniform in (0, 1), from words of the size the dtype takes."""
-    digits = _DIGITS[dtype] - 1
-    values = _floats(bits, dtype, digits)
-    values += values.dtype.type(0.5)
-    values *= values.dtype.type(2.0 ** -digits)
+    """Uniform in (0, 1), from words of the size the dtype takes; for float16, in float32."""
+    scale = _OPEN[dtype]
+    values = scale.floats(bits)
+    values += scale.half
+    values *= scale.unit
     return values
 
 

@@ -129,7 +129,7 @@ def operand_needs_no_stretching(node: Apply) -> Variable | None:
     if not changed:
         return None
     result: Variable = node.op.make_node(*inputs).outputs[0]
-    same = result.type.broadcastable == out.broadcastable  # type: ignore[attr-defined]
+    same = result.type.broadcastable == out.broadcastable
     return result if same else None  # a length of 1 may be known from the stretching alone
 
 

@@ -16,8 +16,8 @@ from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.shape import DimShuffle, shape_i
 
 __all__ = [
-    "Expr", "Hole", "applied", "filled", "fitted", "is_elemwise", "is_real", "is_zeros", "lengths_of", "made_by",
-    "same_length", "stretch", "uniform",
+    "Expr", "Hole", "applied", "filled", "fitted", "is_elemwise", "is_real", "is_zeros", "made_by", "same_length",
+    "stretch", "symbolic_lengths", "uniform",
 ]
 
 
@@ -72,7 +72,7 @@ def is_zeros(variable: Variable) -> bool:
     return value is not None and bool(value == 0) and not (value.dtype.kind == "f" and bool(np.signbit(value)))
 
 
-def lengths_of(x: Variable) -> tuple[Any, ...]:
+def symbolic_lengths(x: Variable) -> tuple[Any, ...]:
     """The length of each axis, as symbolic scalars."""
     return tuple(shape_i(x, axis) for axis in range(getattr(x.type, "ndim", 0)))
 
@@ -80,7 +80,7 @@ def lengths_of(x: Variable) -> tuple[Any, ...]:
 def stretch(result: Any, node: Apply) -> Any:
     """A result brought to the shape of a node's output. The lengths are had from the node's inputs: a replacement
     must not depend on what it replaces."""
-    (lengths,) = node.op.infer_shape(node, [lengths_of(v) for v in node.inputs])
+    (lengths,) = node.op.infer_shape(node, [symbolic_lengths(v) for v in node.inputs])
     return Alloc()(result, *lengths) if lengths else result
 
 

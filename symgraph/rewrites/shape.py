@@ -10,7 +10,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import made_of, rewrite_rule
-from symgraph.rewrites.patterns import fitted, lengths_of, made_by, same_length
+from symgraph.rewrites.patterns import fitted, made_by, same_length, symbolic_lengths
 from symgraph.tensor.basic import Alloc, as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.index import result_lengths
@@ -65,7 +65,7 @@ def _length_below(x: Variable, axis: int) -> Variable | None:
     if isinstance(x.owner.op, Subtensor) and _views_an_input(x):
         return _length_in_view(x.owner, axis)
     try:
-        lengths = x.owner.op.infer_shape(x.owner, [lengths_of(v) for v in x.owner.inputs])[x.index or 0]
+        lengths = x.owner.op.infer_shape(x.owner, [symbolic_lengths(v) for v in x.owner.inputs])[x.index or 0]
     except NotImplementedError:
         return None
     length = lengths[axis]
@@ -110,7 +110,7 @@ def shape_of_computed(node: Apply) -> Variable | None:
     (x,) = node.inputs
     if type(node.op) is not Shape or x.type.ndim == 0 or _views_an_input(x):
         return None
-    return make_vector(*lengths_of(x), dtype="int64")
+    return make_vector(*symbolic_lengths(x), dtype="int64")
 
 
 @rewrite_rule(Subtensor, when=made_of(Shape, MakeVector))

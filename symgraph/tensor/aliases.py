@@ -10,7 +10,7 @@ from symgraph.tensor import math
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import as_tensor_variable, get_scalar_constant_value
 from symgraph.tensor.reduce import ArgReduce, Reduce
-from symgraph.tensor.shape import flatten, shape_i
+from symgraph.tensor.shape import flatten, lengths_of
 from symgraph.tensor.sort import argsort, take_along_axis
 from symgraph.tensor.specify import addbroadcast
 from symgraph.tensor.type import broadcast_static_shapes
@@ -205,7 +205,7 @@ def broadcast_shape(*arrays: Any, arrays_are_shapes: bool = False) -> tuple[Any,
         shapes = [[n if isinstance(n, Variable) else int(n) for n in shape] for shape in arrays]
     else:
         variables = [as_tensor_variable(a) for a in arrays]
-        shapes = [[shape_i(v, i) if n is None else n for i, n in enumerate(v.type.shape)] for v in variables]
+        shapes = [lengths_of(v) for v in variables]
     known = broadcast_static_shapes(
         [tuple(None if isinstance(n, Variable) else n for n in shape) for shape in shapes], "broadcast_shape")
     found: list[Any] = []

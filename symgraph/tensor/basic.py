@@ -84,18 +84,16 @@ def array_constant(data: np.ndarray[Any, Any], name: str | None = None) -> Tenso
 
 
 @lru_cache(maxsize=4096)
-def _number(kind: str, value: Any, sign: bool, dtype: str) -> TensorConstant:
+def _number(value: Any, sign: bool, dtype: np.dtype[Any]) -> TensorConstant:
     return array_constant(np.array(value, dtype))
 
 
 def number_constant(value: np.ndarray[Any, Any]) -> TensorConstant:
     """A 0-d constant; equal numbers share one."""
-    if value.dtype.kind == "c" or value != value:
+    dtype, number = value.dtype, value.item()
+    if dtype.kind == "c" or number != number:
         return array_constant(np.array(value))
-    number = value.item()
-    return _number(
-        value.dtype.kind, number, bool(np.signbit(value)) if value.dtype.kind == "f" else False, value.dtype.name
-    )
+    return _number(number, number == 0 and dtype.kind == "f" and bool(np.signbit(value)), dtype)
 
 
 def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None, dtype: Any = None) -> Any:
@@ -332,7 +330,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, opt: bool = False) -> 
 def _lengths_of(x: Any) -> list[Any]:
     from symgraph.tensor.shape import shape_i
 
-    return [shape_i(x, i) if n is None else number_constant(np.asarray(n, "int64")) for i, n in enumerate(x.type.shape)]
+    return [shape_i(x, axis) for axis in range(x.type.ndim)]
 
 
 def zeros_like(model: Any, dtype: Any = None, opt: bool = False) -> Any:
@@ -483,8 +481,9 @@ def identity_like(x: Any, dtype: Any = None) -> Any:
 
 def __getattr__(name: str) -> Any:
     """Theano keeps most functions of tensors in this module: whatever is public among them is found here too."""
-    import symgraph.tensor
+    if not name.startswith("__"):  # each import from here within a function asks for __path__
+        import symgraph.tensor
 
-    if name in getattr(symgraph.tensor, "__all__", ()):
-        return getattr(symgraph.tensor, name)
+        if name in getattr(symgraph.tensor, "__all__", ()):
+            return getattr(symgraph.tensor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

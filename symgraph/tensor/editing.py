@@ -14,7 +14,7 @@ from symgraph.tensor.dimshuffle import dimshuffle, moveaxis, normalize_axis, sha
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.extra_ops import flip, tri
 from symgraph.tensor.join import concatenate, stack
-from symgraph.tensor.shape import flatten, reshape, shape_i
+from symgraph.tensor.shape import flatten, length_of, reshape, shape_i
 from symgraph.tensor.sort import argsort
 from symgraph.tensor.subtensor import nonzero, set_subtensor
 
@@ -349,9 +349,8 @@ def diagflat(v: Any, k: int = 0) -> Any:
            [0, 0, 0]])
     """
     x = flatten(as_tensor_variable(v))
-    known = x.type.shape[0]
-    size = (shape_i(x, 0) if known is None else known) + abs(k)
-    steps = arange(shape_i(x, 0) if known is None else known)
+    count = length_of(x, 0)
+    size, steps = count + abs(k), arange(count)
     return set_subtensor(zeros((size, size), x.type.dtype)[steps + max(-k, 0), steps + max(k, 0)], x)
 
 

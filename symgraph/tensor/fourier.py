@@ -21,7 +21,7 @@ from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.extra_ops import roll
 from symgraph.tensor.math import conj
-from symgraph.tensor.shape import shape_i
+from symgraph.tensor.shape import length_of, shape_i
 from symgraph.tensor.type import tensor_type
 
 __all__ = [
@@ -170,8 +170,7 @@ def _along(kind: str, x: Any, n: Any, axis: int, norm: str | None) -> Any:
     if norm is not None and norm not in _NORMS:
         raise ValueError(f"{kind}: norm must be 'backward', 'ortho' or 'forward', not {norm!r}")
     if n is None:
-        known = variable.type.shape[place]
-        n = shape_i(variable, place) if known is None else known
+        n = length_of(variable, place)
         if kind == "irfft":
             n = 2 * (n - 1)
     return Fourier(kind, place, norm or "backward")(variable, n)
@@ -327,8 +326,7 @@ def _shifted(x: Any, axes: Any, sign: int) -> Any:
     chosen = range(ndim) if axes is None else (axes,) if isinstance(axes, (int, np.integer)) else axes
     for axis in chosen:
         place = normalize_axis(axis, ndim)
-        known = variable.type.shape[place]
-        length = shape_i(variable, place) if known is None else known
+        length = length_of(variable, place)
         variable = roll(variable, length // 2 if sign > 0 else -(length // 2), place)
     return variable
 

@@ -270,7 +270,7 @@ def parse_index(x: Any, key: Any) -> tuple[Spec, list[Variable]]:
         raise IndexError(f"too many indices: {used} for a tensor of {x.type.ndim} dimensions ({x.type})")
     for place, entry in enumerate(entries):
         if entry is Ellipsis:
-            entries[place:place + 1] = [slice(None)] * (x.type.ndim - used) or [entry]
+            entries[place:place + 1] = [slice(None)] * (x.type.ndim - used) or [Ellipsis]
             break
     spec: list[Entry] = []
     inputs: list[Variable] = []
@@ -299,7 +299,7 @@ def _check_constants(x: Any, spec: Sequence[Entry], inputs: Sequence[Variable]) 
         elif entry in (ARRAY, SCALAR):
             index, length = next(supply), x.type.shape[axis]
             if isinstance(index, Constant) and length is not None:
-                wrong = index.data[(index.data >= length) | (index.data < -length)]  # type: ignore[attr-defined]
+                wrong = index.data[(index.data >= length) | (index.data < -length)]
                 if wrong.size:
                     raise IndexError(f"index {int(wrong.flat[0])} is out of bounds for axis {axis} with size {length}")
         axis += _takes_axis(entry)

@@ -24,7 +24,7 @@ from symgraph.tensor.extra_ops import diagonal as _diagonal
 from symgraph.tensor.inverses import MatrixInverse
 from symgraph.tensor.nlinalg import det, eigvalsh, inv, matrix_power, norm, tensorinv, tensorsolve
 from symgraph.tensor.products import matmul, tensordot
-from symgraph.tensor.shape import shape_i
+from symgraph.tensor.shape import length_of
 from symgraph.tensor.sort import argsort, take_along_axis
 
 __all__ = [
@@ -337,7 +337,7 @@ def _one_each(x: Any) -> Any:
 def _cutoff(s: Any, a: Any, rtol: Any) -> Any:
     """Below which singular values count as 0."""
     if rtol is None:
-        rows, columns = (n if n is not None else shape_i(a, i - 2) for i, n in enumerate(a.type.shape[-2:]))
+        rows, columns = length_of(a, -2), length_of(a, -1)
         longer = max(rows, columns) if isinstance(rows, int) and isinstance(columns, int) else elemwise(
             scalar.maximum)(rows, columns)
         factor = longer * float(np.finfo(s.type.dtype).eps)

@@ -17,7 +17,7 @@ from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.products import matmul
-from symgraph.tensor.shape import shape_i
+from symgraph.tensor.shape import length_of, shape_i
 from symgraph.tensor.sort import argsort, take_along_axis
 from symgraph.tensor.subtensor import set_subtensor
 from symgraph.tensor.systems import SolveTriangular, scipy_linalg
@@ -32,8 +32,7 @@ def _lesser(m: Any, n: Any) -> Any:
 
 def _lengths(a: Any) -> tuple[Any, Any]:
     """Rows and columns, as integers where they are known."""
-    rows, columns = (n if n is not None else shape_i(a, i - 2) for i, n in enumerate(a.type.shape[-2:]))
-    return rows, columns
+    return length_of(a, -2), length_of(a, -1)
 
 
 @frozen

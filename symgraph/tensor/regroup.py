@@ -6,14 +6,9 @@ from typing import Any
 
 from symgraph.tensor.basic import as_lengths, as_tensor_variable
 from symgraph.tensor.dimshuffle import normalize_axis
-from symgraph.tensor.shape import reshape, shape_i
+from symgraph.tensor.shape import length_of, lengths_of, reshape
 
 __all__ = ["join_dims", "split_dims"]
-
-
-def _length(x: Any, axis: int) -> Any:
-    known = x.type.shape[axis]
-    return shape_i(x, axis) if known is None else known
 
 
 def join_dims(x: Any, start_axis: int = 0, n_axes: int | None = None) -> Any:
@@ -46,8 +41,8 @@ def join_dims(x: Any, start_axis: int = 0, n_axes: int | None = None) -> Any:
         raise ValueError(f"join_dims: {count} axes from axis {first} on, of {ndim} ({variable.type})")
     joined: Any = 1
     for axis in range(first, first + count):
-        joined = joined * _length(variable, axis)
-    lengths = [_length(variable, axis) for axis in range(ndim)]
+        joined = joined * length_of(variable, axis)
+    lengths = lengths_of(variable)
     return reshape(variable, [*lengths[:first], joined, *lengths[first + count:]])
 
 
@@ -75,7 +70,7 @@ def split_dims(x: Any, shape: Any, axis: int = 0) -> Any:
     variable = as_tensor_variable(x)
     place = normalize_axis(axis, variable.type.ndim)
     parts = list(shape) if isinstance(shape, (list, tuple)) else as_lengths(shape)
-    whole = _length(variable, place)
+    whole = length_of(variable, place)
     unknown = [i for i, n in enumerate(parts) if isinstance(n, int) and n == -1]
     if len(unknown) > 1:
         raise ValueError(f"split_dims: only one length may be -1, not {len(unknown)}")
@@ -89,5 +84,5 @@ def split_dims(x: Any, shape: Any, axis: int = 0) -> Any:
                              f"not {' x '.join(map(str, parts))}")
     if unknown:
         parts[unknown[0]] = whole // rest
-    lengths = [_length(variable, i) for i in range(variable.type.ndim)]
+    lengths = [length_of(variable, i) for i in range(variable.type.ndim)]
     return reshape(variable, [*lengths[:place], *parts, *lengths[place + 1:]])

@@ -18,8 +18,8 @@ from symgraph.tensor.specify import SpecifyShape, specify_shape
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "DimShuffle", "MakeVector", "Reshape", "Shape", "ShapeI", "SpecifyShape", "dimshuffle", "flatten", "make_vector",
-    "reshape", "shape", "shape_i", "size", "specify_shape", "vector_entries",
+    "DimShuffle", "MakeVector", "Reshape", "Shape", "ShapeI", "SpecifyShape", "dimshuffle", "flatten", "length_of",
+    "lengths_of", "make_vector", "reshape", "shape", "shape_i", "size", "specify_shape", "vector_entries",
 ]
 
 
@@ -127,6 +127,17 @@ def shape_i(x: Any, axis: int) -> Any:
     variable = as_tensor_variable(x)
     known = variable.type.shape[axis]
     return ShapeI(axis % variable.type.ndim)(variable) if known is None else number_constant(np.asarray(known, "int64"))
+
+
+def length_of(x: Any, axis: int) -> Any:
+    """The length of one axis of a tensor: a Python integer where the type knows it, else as `shape_i`."""
+    known = x.type.shape[axis]
+    return shape_i(x, axis) if known is None else known
+
+
+def lengths_of(x: Any) -> list[Any]:
+    """The lengths of all axes, each as `length_of`."""
+    return [length_of(x, axis) for axis in range(x.type.ndim)]
 
 
 def size(x: Any) -> Any:

@@ -16,7 +16,7 @@ from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.basic import alloc, as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, elemwise
-from symgraph.tensor.shape import shape_i
+from symgraph.tensor.shape import lengths_of, shape_i
 from symgraph.tensor.type import tensor_type
 
 __all__ = ["Stretch", "SumTo", "broadcast_arrays", "broadcast_to"]
@@ -57,7 +57,7 @@ class Stretch(TensorOp):
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         x, *lengths = inputs
-        back = SumTo()(output_gradients[0], *(shape_i(x, i) if n is None else n for i, n in enumerate(x.type.shape)))
+        back = SumTo()(output_gradients[0], *lengths_of(x))
         return [back, *(DisconnectedType()() for _ in lengths)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
@@ -90,7 +90,7 @@ class SumTo(TensorOp):
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
         x, *lengths = inputs
-        back = Stretch()(output_gradients[0], *(shape_i(x, i) if n is None else n for i, n in enumerate(x.type.shape)))
+        back = Stretch()(output_gradients[0], *lengths_of(x))
         return [back, *(DisconnectedType()() for _ in lengths)]
 
     def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:

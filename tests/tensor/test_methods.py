@@ -83,7 +83,7 @@ def test_parts_with_other_values() -> None:
     a, b = A.copy(), np.array([1.0, 2.0, 3.0])
     found = sg.function([x, y], made)(a, b)
     np.testing.assert_array_equal(found[0], [b, A[1]])
-    np.testing.assert_array_equal(found[1], A + [0.0, 2.0, 0.0])
+    np.testing.assert_array_equal(found[1], A + np.array([0.0, 2.0, 0.0]))
     np.testing.assert_array_equal(found[2], np.where(A < 0, 0.0, A))
     np.testing.assert_array_equal(found[3], [A[0] + 2 * b, A[1]])
     with pytest.raises(TypeError, match="set_subtensor"):

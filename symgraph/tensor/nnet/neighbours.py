@@ -11,7 +11,7 @@ from symgraph.tensor.basic import as_tensor_variable, zeros
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.nnet.windows import Windows
-from symgraph.tensor.shape import reshape, shape_i, vector_entries
+from symgraph.tensor.shape import length_of, reshape, shape_i, vector_entries
 from symgraph.tensor.specify import require_lengths
 from symgraph.tensor.subtensor import set_subtensor
 
@@ -92,8 +92,7 @@ def _count(x: Any, axes: int) -> Any:
     """How many elements the first axes hold."""
     count: Any = 1
     for axis in range(axes):
-        known = x.type.shape[axis]
-        count = count * (shape_i(x, axis) if known is None else known)
+        count = count * length_of(x, axis)
     return count
 
 

@@ -10,16 +10,11 @@ from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.nnet.conv_ops import BorderMode, output_shape, window_pads
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
 from symgraph.tensor.products import matmul
-from symgraph.tensor.shape import reshape, shape_i
+from symgraph.tensor.shape import length_of, reshape
 
 __all__ = ["Unshared"]
 
 Parameters = tuple[BorderMode, tuple[int, ...], tuple[int, ...], bool, int]
-
-
-def _length(x: Any, axis: int) -> Any:
-    known = x.type.shape[axis]
-    return shape_i(x, axis) if known is None else known
 
 
 def _product(lengths: Sequence[Any]) -> Any:
@@ -96,24 +91,24 @@ class Unshared:
     def _windows(self, x: Any) -> Any:
         """The windows as matrices: (places, groups, batch, channels per group * window)."""
         made = Windows(*self.parameters)(x)
-        mine, size = _length(x, 1) // self.groups, _product(self.window)
-        places = _product([_length(made, 2 + i) for i in range(self.rank)])
-        split = dimshuffle(reshape(made, (_length(x, 0), self.groups, mine, places, size)), (3, 1, 0, 2, 4))
-        return reshape(split, (places, self.groups, _length(x, 0), mine * size))
+        mine, size = length_of(x, 1) // self.groups, _product(self.window)
+        places = _product([length_of(made, 2 + i) for i in range(self.rank)])
+        split = dimshuffle(reshape(made, (length_of(x, 0), self.groups, mine, places, size)), (3, 1, 0, 2, 4))
+        return reshape(split, (places, self.groups, length_of(x, 0), mine * size))
 
     def _filters(self, w: Any) -> Any:
         """The filters as matrices: (places, groups, channels per group * window, outputs per group)."""
         if self.flip:
             w = w[(slice(None),) * (2 + self.rank) + (slice(None, None, -1),) * self.rank]
-        mine, size, each = _length(w, 1 + self.rank), _product(self.window), _length(w, 0) // self.groups
-        places = _product([_length(w, 1 + i) for i in range(self.rank)])
+        mine, size, each = length_of(w, 1 + self.rank), _product(self.window), length_of(w, 0) // self.groups
+        places = _product([length_of(w, 1 + i) for i in range(self.rank)])
         split = dimshuffle(reshape(w, (self.groups, each, places, mine, size)), (2, 0, 3, 4, 1))
         return reshape(split, (places, self.groups, mine * size, each))
 
     def _outputs(self, g: Any) -> Any:
         """Something like the result as matrices: (places, groups, batch, outputs per group)."""
-        places = _product([_length(g, 2 + i) for i in range(self.rank)])
-        split = reshape(g, (_length(g, 0), self.groups, _length(g, 1) // self.groups, places))
+        places = _product([length_of(g, 2 + i) for i in range(self.rank)])
+        split = reshape(g, (length_of(g, 0), self.groups, length_of(g, 1) // self.groups, places))
         return dimshuffle(split, (3, 1, 0, 2))
 
     def forward(self, x: Any, w: Any) -> Any:
@@ -121,7 +116,7 @@ class Unshared:
         x, w = self.images(x), self.filters(w)
         self._agree(x.type.shape, w)
         made = dimshuffle(matmul(self._windows(x), self._filters(w)), (2, 1, 3, 0))
-        return reshape(made, (_length(x, 0), _length(w, 0), *(_length(w, 1 + i) for i in range(self.rank))))
+        return reshape(made, (length_of(x, 0), length_of(w, 0), *(length_of(w, 1 + i) for i in range(self.rank))))
 
     def by_inputs(self, g: Any, w: Any, lengths: Sequence[Any]) -> Any:
         """The transpose of `forward` as a map of the images, which are of the given spatial lengths."""
@@ -129,8 +124,8 @@ class Unshared:
         known = [int(n) if isinstance(n, int) else None for n in lengths]
         self._agree([None, None, *known], w)
         parts = matmul(self._outputs(g), dimshuffle(self._filters(w), (0, 1, 3, 2)))
-        mine, places = _length(w, 1 + self.rank), [_length(w, 1 + i) for i in range(self.rank)]
-        size, batch = _product(self.window), _length(g, 0)
+        mine, places = length_of(w, 1 + self.rank), [length_of(w, 1 + i) for i in range(self.rank)]
+        size, batch = _product(self.window), length_of(g, 0)
         split = reshape(parts, (_product(places), self.groups, batch, mine, size))
         windows = reshape(dimshuffle(split, (2, 1, 3, 0, 4)), (batch, mine * self.groups, *places, *self.window))
         return OverlapAdd(*self.parameters)(windows, *lengths)
@@ -139,8 +134,8 @@ class Unshared:
         """The transpose of `forward` as a map of the filters."""
         x, g = self.images(x), self.outputs(g)
         parts = matmul(dimshuffle(self._windows(x), (0, 1, 3, 2)), self._outputs(g))
-        mine, places = _length(x, 1) // self.groups, [_length(g, 2 + i) for i in range(self.rank)]
-        each, size = _length(g, 1) // self.groups, _product(self.window)
+        mine, places = length_of(x, 1) // self.groups, [length_of(g, 2 + i) for i in range(self.rank)]
+        each, size = length_of(g, 1) // self.groups, _product(self.window)
         split = dimshuffle(reshape(parts, (_product(places), self.groups, mine, size, each)), (1, 4, 0, 2, 3))
-        w = reshape(split, (_length(g, 1), *places, mine, *self.window))
+        w = reshape(split, (length_of(g, 1), *places, mine, *self.window))
         return w[(slice(None),) * (2 + self.rank) + (slice(None, None, -1),) * self.rank] if self.flip else w

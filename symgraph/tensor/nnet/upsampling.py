@@ -11,7 +11,7 @@ from symgraph.config import config
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.join import concatenate
-from symgraph.tensor.shape import reshape, shape_i
+from symgraph.tensor.shape import lengths_of, reshape
 
 __all__ = ["bilinear_kernel_1D", "bilinear_kernel_2D", "bilinear_upsampling", "frac_bilinear_upsampling"]
 
@@ -170,7 +170,7 @@ def _lengthened(x: Any, axis: int, ratio: int, step: int) -> Any:
         back, on = (np.maximum(w, 0).astype(x.type.numpy_dtype) for w in (-way, way))
         between = dimshuffle(before, order) * back + dimshuffle(x, order) * (1 - back - on) \
             + dimshuffle(after, order) * on
-        lengths = [shape_i(x, i) if n is None else n for i, n in enumerate(x.type.shape)]
+        lengths = lengths_of(x)
         lengths[axis] = lengths[axis] * ratio
         x = reshape(between, lengths)
     return x if step == 1 else x[(*every, slice(None, None, step))]
