@@ -31,6 +31,7 @@ from symgraph.graph.gradient import (
 )
 from symgraph.graph.traversal import clone
 from symgraph.graph.type import Type
+from symgraph.opfromgraph import OpFromGraph, custom_gradient
 from symgraph.printing import Print, debugprint, pp, pprint
 from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
@@ -38,11 +39,11 @@ from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
 from symgraph.vectorize import vectorize_graph, vmap
 
 __all__ = [
-    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "Out", "Print", "Rop", "SharedVariable", "Type",
-    "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config", "debugprint",
-    "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale", "gradient", "hessian",
-    "hessian_vector_product", "jacobian", "pp", "pprint", "random", "shared", "subgraph_grad", "tensor",
-    "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
+    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "Out", "Print", "Rop",
+    "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
+    "custom_gradient", "debugprint", "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale",
+    "gradient", "hessian", "hessian_vector_product", "jacobian", "pp", "pprint", "random", "shared",
+    "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.numpy import blas, runtime
+from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of
 from backends.numpy.tiles import render_kernel, tiling_of
 from backends.source import SourceWriter, printable, tuple_text
@@ -69,7 +69,8 @@ class Renderer:
         results = [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]
         self.numbers = find_numbers(plan.steps, results) if monitor is None else set()
         self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
-        self.commits_products = monitor is None and any(step.commits for step in plan.steps)
+        self.late = monitor is None and any(
+            step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
         self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
         self.places: dict[Buffer, int] = {}
@@ -186,7 +187,7 @@ class Renderer:
         self.places = {b: i for i, b in enumerate(scratch)}
         self.lap(len(self.plan.steps))
         for step in self.plan.steps:
-            if step.commits and self.commits_products:
+            if step.commits and self.late:
                 self._product(step)
             elif step.kernel is None or self.monitor is not None:  # a monitor sees every step's whole results
                 self.step(step)
@@ -194,7 +195,7 @@ class Renderer:
                 render_kernel(self, step.kernel)
         self.writer.current = None
         results = [self._handed_out(o.variable, o.copy) for o in self.plan.outputs]
-        if self.commits_products or self.clock is not None:  # what is handed out of old values is copied before
+        if self.late or self.clock is not None:  # what is handed out of old values is copied before
             for i, result in enumerate(results):
                 if not result.isidentifier():
                     results[i] = self.writer.fresh("r")
@@ -255,6 +256,12 @@ class Renderer:
                 arrays = ", ".join(self.names[variable] for variable, _ in named.places)
                 self.writer.line(f"misnamed({self.writer.bind(shown, 'named')}, {arrays})")
 
+    def alternate(self, target: Any, variable: Variable) -> None:
+        """Where a shared variable's values live in two arrays in turn, keep the present one for the next but one."""
+        buffer = self.plan.blocks[variable].buffer
+        if buffer is not None and buffer.use is Use.UPDATE:
+            self.writer.line(f"{self.storages[target]}.spare = {self.storages[target]}.value")
+
     def _commit(self, values: list[str]) -> None:
         """Everything is computed: put the new values in place, all of them."""
         updates = self.plan.updates
@@ -269,25 +276,24 @@ class Renderer:
                 final.append(f"u{i}")
 
         storages = [self.storages[u.target] for u in updates]
-        for update, storage in zip(updates, storages, strict=True):
-            buffer = self.plan.blocks[update.variable].buffer
-            if buffer is not None and buffer.use is Use.UPDATE:
-                self.writer.line(f"{storage}.spare = {storage}.value")
-        if len(updates) == 1 and not self.commits_products:
+        for update in updates:
+            if self.monitor is not None or not any(update.variable in kernel.over for kernel in self.plan.kernels):
+                self.alternate(update.target, update.variable)
+        if len(updates) == 1 and not self.late:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
             return
         self.writer.namespace["committing"] = committing
-        for update in updates if self.commits_products else ():  # a view of ours must not count as somebody else's
+        for update in updates if self.late else ():  # a view of ours must not count as somebody else's
             block = self.plan.blocks.get(update.target)
             for view in block.members if block is not None else ():
                 if view is not update.target and view in self.names:
                     self.writer.line(f"{self.names[view]} = None")
         with self.writer.indented("with committing:"):
             names = ", ".join(str(u.target.name or "?") for u in updates)
-            together = "commit_products" if self.commits_products else "commit"
-            self.writer.namespace[together] = getattr(runtime, together)
+            together = "commit_late" if self.late else "commit"
+            self.writer.namespace[together] = commits.commit_late if self.late else runtime.commit
             self.writer.line(f"{together}({tuple_text(storages)}, {tuple_text(final)})", names)
-        if self.clock is not None and self.commits_products:
+        if self.clock is not None and self.late:
             made = [(s.index, self.names[s.node.outputs[0]]) for s in self.plan.steps if s.commits]
             self.writer.line(f"lap.products({tuple_text([f'({i}, {name})' for i, name in made])})")
 

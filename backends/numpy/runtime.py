@@ -5,18 +5,14 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
-from itertools import repeat
-from operator import call
 from typing import Any, NoReturn
 
 import numpy as np
 
-from backends.numpy.blas import Product
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "add_to_head", "columns", "commit", "commit_products", "empty_columns", "head", "mismatch", "misnamed",
+    "Scratch", "add_to_head", "columns", "commit", "empty_columns", "head", "mismatch", "misnamed",
     "own", "room", "select", "sigmoid", "spare_array",
 ]
 
@@ -166,7 +162,7 @@ def own(array: Any, *others: Any) -> Any:
     return np.array(array)
 
 
-_set_value = vars(Storage)["value"].__set__
+set_value = vars(Storage)["value"].__set__
 
 
 def commit(storages: Sequence[Storage], values: Sequence[Any]) -> None:
@@ -175,47 +171,7 @@ def commit(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     No Python runs between the first and the last, so neither an interrupt from the keyboard nor another thread can come
     in between.
     """
-    deque(map(_set_value, storages, values), maxlen=0)
-
-
-def commit_products(storages: Sequence[Storage], values: Sequence[Any]) -> None:
-    """Replace the values of shared variables, some of which are yet to be computed over the present ones.
-
-    A product is computed into a copy if somebody else holds the present value. First everything is made ready that can
-    fail; then no Python runs any more until all products and all values are in place.
-    """
-    products = [(storage, value) for storage, value in zip(storages, values, strict=True) if type(value) is Product]
-    try:
-        targets = []
-        for storage, value in products:
-            storage.value = None  # nobody can come to see the array from here on
-            targets.append(value.c if _references(value.c) <= _ALONE_IN_PRODUCT else np.array(value.c))
-        calls = [value.into(target) for (_, value), target in zip(products, targets, strict=True)]
-        supply = iter(targets)
-        final = [next(supply) if type(value) is Product else value for value in values]
-        calls += map(partial, repeat(_set_value), storages, final)
-        deque(map(call, calls), maxlen=0)
-    except BaseException:
-        for storage, value in products:
-            if storage.value is None:
-                storage.value = value.c
-        raise
-
-
-def _count_in_product() -> int:
-    """What `_references` says of an array that a product and one local name hold, as in a generated function."""
-
-    def inner(products: list[Any]) -> int:
-        for _, value in products:
-            found = _references(value.c)
-        return found
-
-    array = np.empty((1, 1))
-    held = Product(None, array, 1.0, None, None, 1.0)
-    return inner([(None, held)])
-
-
-_ALONE_IN_PRODUCT = _count_in_product()
+    deque(map(set_value, storages, values), maxlen=0)
 
 
 def mismatch(op: str, a: tuple[int, ...], b: tuple[int, ...], axes: list[tuple[int, int]],

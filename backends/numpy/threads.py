@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgraph.config import config
@@ -16,9 +16,9 @@ from symgraph.config import config
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["Tiles", "chunks_of", "count_threads", "run_chunks", "run_tiles"]
+__all__ = ["Tiles", "chunks_of", "count_threads", "finish", "rows_of_tile", "run_chunks", "run_tiles"]
 
-_TILE = 1 << 15      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
+_TILE = 1 << 16      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
 _LEAST_OF_CHUNK = 16  # rows; each chunk has its own part of a reduction over the rows, which takes memory
 
@@ -86,13 +86,30 @@ def _run(kernel: Callable[..., None], rows: int, chunks: int, step: int, values:
             raise error
 
 
+def finish(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: Sequence[Any]) -> None:
+    """Run a kernel to its end, whatever comes from the keyboard; an interrupt is raised afterwards.
+
+    Python delivers interrupts to the main thread only, so the work is done by another.
+    """
+    worker = _start(_run, kernel, rows, chunks, step, tuple(values))
+    interrupt: BaseException | None = None
+    while not worker.done():
+        try:
+            worker.exception()
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+    worker.result()
+
+
 def _start(function: Callable[..., None], *values: Any) -> Future[None]:
     """Run a function on another thread, under the caller's `numpy.errstate`."""
     global _pool, _size
-    if _pool is None or _size < count_threads() - 1:
+    if _pool is None or _size < count_threads():
         from concurrent.futures import ThreadPoolExecutor  # with logging, a tenth of the time a first compile takes
 
-        _size = count_threads() - 1
+        _size = count_threads()
         _pool = ThreadPoolExecutor(_size, thread_name_prefix="symgraph")
     return _pool.submit(contextvars.copy_context().run, function, *values)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backends.numpy.commits import tiles_over
 from backends.numpy.lowering import lowering_of
 from backends.numpy.runtime import empty_columns
 from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
@@ -56,7 +57,9 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
         for step in kernel.steps:
             r.step(step)
-    r.writer.current = None
+        r.writer.current = None
+        for variable, target in kernel.over.items():
+            r.alternate(target, variable)
     with r.writer.indented("else:"):
         _Tiled(r, kernel, arrays).render(size, rows)
     while len(r.measured) > measured:  # what was measured in one branch is not known behind both
@@ -64,7 +67,7 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
     passing = {r.names[v] for v in kernel.made} - lasting
     for buffer in buffers:
-        if buffer is not None and r.arrays.get(buffer, "") in passing:
+        if buffer is not None and r.arrays.get(buffer) in passing:
             del r.arrays[buffer]
 
 
@@ -99,14 +102,16 @@ class _Tiled:
         r, kernel = self.r, self.kernel
         lasting = [v for v, s in kernel.made.items() if r.plan.blocks[v].root is v and self._lasts(v)]
         for variable in lasting:
-            if variable not in kernel.over_rows:
+            if variable not in kernel.over_rows and variable not in kernel.over:
                 self._whole(variable)
         self._function(lasting)
         r.writer.namespace.update(run_tiles=run_tiles, run_chunks=run_chunks, chunks_of=chunks_of)
         for variable in kernel.over_rows:
             self._parts(variable, size, rows)
         values = ", ".join(self.parameters.values())
-        if self.in_tiles:
+        if kernel.over:
+            self._put_off(size, rows)
+        elif self.in_tiles:
             r.writer.line(f"run_tiles({self.name}, {rows}, {size}, {values})")
         else:
             r.writer.line(f"run_chunks({self.name}, {rows}, {values})")
@@ -118,6 +123,18 @@ class _Tiled:
             r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
         if r.clock is not None:
             r.writer.line(f"lap.join({kernel.first}, {kernel.last})")
+
+    def _put_off(self, size: str, rows: str) -> None:
+        """Leave the loop to the commit, which finds out what it may write on."""
+        r, over = self.r, {self.r.names[v]: self.r.names[target] for v, target in self.kernel.over.items()}
+        r.writer.namespace["tiles_over"] = tiles_over
+        places = [place for place, name in enumerate(self.parameters) if name in over]
+        values = [over.get(name, value) for name, value in self.parameters.items()]
+        step = f"rows_of_tile({rows}, {size})" if self.in_tiles else rows
+        r.writer.namespace["rows_of_tile"] = rows_of_tile
+        cut = f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
+        names = tuple_text([name for name in self.parameters if name in over])
+        r.writer.line(f"{names} = tiles_over({self.name}, {rows}, {cut}, {step}, [{', '.join(values)}], {places})")
 
     def _views_needed(self) -> list[Any]:
         """The views made inside that are read behind the kernel, and those they are made from."""
@@ -216,7 +233,8 @@ class _Tiled:
         """Scratch of the size of a tile for each memory that does not outlast the kernel, and how it is made."""
         r, found = self.r, []
         for variable, step in self.kernel.made.items():
-            if r.plan.blocks[variable].root is not variable or variable in self.kernel.over_rows:
+            kernel = self.kernel
+            if r.plan.blocks[variable].root is not variable or variable in kernel.over_rows or variable in kernel.over:
                 continue
             cell = self._cell(step)
             if cell in self.cells or cell in self.local or (isinstance(cell, Variable) and cell in self.kernel.inputs):
@@ -252,7 +270,9 @@ class _Tiled:
                 r.lap(step.index)
                 continue
             out = None
-            if r.plan.blocks[variable].root is variable:
+            if variable in kernel.over:
+                out = target
+            elif r.plan.blocks[variable].root is variable:
                 cell = self._cell(step)
                 name = self.cells.get(cell) or self.local.get(cell)
                 if name is None and isinstance(cell, Variable) and cell in kernel.inputs:

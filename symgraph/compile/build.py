@@ -11,6 +11,8 @@ from typing import Any
 
 from symgraph.backend import Pack, Program, get_backend
 from symgraph.compile.errors import line_of, missing_input_error
+from symgraph.compile.firings import Firings
+from symgraph.compile.inner import finish
 from symgraph.compile.io import Form, In
 from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
@@ -19,7 +21,6 @@ from symgraph.errors import UnusedInputError
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.origin import internal_folders
-from symgraph.graph.rewrite import Fired
 from symgraph.plan import Plan, make_plan
 from symgraph.plan.dims import check_names
 from symgraph.rewrites.pipeline import phases
@@ -33,7 +34,7 @@ class Built:
     """A recipe carried out: each stage, for those who want to look."""
 
     fgraph: FunctionGraph
-    fired: list[Fired]
+    fired: Firings
     plan: Plan
     program: Program
     seconds: dict[str, float] = field(default_factory=dict)
@@ -67,9 +68,10 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
     shared = _check_inputs(fgraph, recipe)
     check_names([*inputs, *shared], fgraph.toposort())
     laps.lap("graph")
-    fired: list[Fired] = []
+    fired = Firings()
     for phase in phases(recipe.mode):
         fired += phase.apply(fgraph, config.rewrite_budget)
+    finish(fgraph, recipe.mode)
     laps.lap("rewrites")
     count = len(expressions)
     used = {v for node in fgraph.toposort() for v in node.inputs} | set(fgraph.outputs)

@@ -29,8 +29,8 @@ from symgraph.tensor.type import TensorType
 if TYPE_CHECKING:
     import networkx as nx
 
+    from symgraph.compile.firings import Firings
     from symgraph.compile.memory import LengthsProgram, Memory
-    from symgraph.graph.rewrite import Fired
     from symgraph.plan import Plan
 
 __all__ = ["Function", "function"]
@@ -210,12 +210,12 @@ class Function:
 
     @property
     def plan(self) -> Plan:
-        """The plan: steps, buffers, views."""
+        """The plan: steps, buffers, views. Printed, a line for each step, with results named as in the source."""
         return self._built.plan
 
     @property
-    def fired(self) -> list[Fired]:
-        """Which rewrite rules fired, on what, for which line."""
+    def fired(self) -> Firings:
+        """Which rewrite rules fired, on what, for which line: a list that prints as a table."""
         return self._built.fired
 
     def memory(self, *args: Any, **kwargs: Any) -> Memory:

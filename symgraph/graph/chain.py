@@ -67,6 +67,8 @@ class Chain:
             if null is None:
                 with deriving(_origin_of(variable), "sum of gradients"):
                     null = variable.type.add_terms(terms)
+                    guard = _common_guard(terms)
+                    null = null if guard is None else guard.confine(null, variable)
             self.terms[variable] = terms = [null]
         return terms[0]
 
@@ -93,6 +95,7 @@ class Chain:
         if not places:
             return
         given: list[Variable] = [DisconnectedType()() if g is None else g for g in flowing]
+        guard = _common_guard([g for g in given if not isinstance(g.type, DisconnectedType)])
         with deriving(node.origin, f"gradient of {node.op}"):
             back = node.op.pull(node.inputs, node.outputs, given)
             if len(back) != len(node.inputs):
@@ -100,6 +103,7 @@ class Chain:
             for i in places:
                 gradient = _checked(node, i, back[i])
                 if gradient is not None and not isinstance(gradient.type, DisconnectedType):
+                    gradient = gradient if guard is None else guard.confine(gradient, node.inputs[i])
                     self.terms.setdefault(node.inputs[i], []).append(gradient)
 
     def _pass_nulls(self, node: Apply, places: list[int], pattern: Sequence[Sequence[bool]] | None,
@@ -114,6 +118,18 @@ class Chain:
             else:
                 self.terms.setdefault(node.inputs[i], []).append(null)
         return rest, [None if j in nulls else g for j, g in enumerate(flowing)]
+
+
+def _common_guard(gradients: Iterable[Variable]) -> Any | None:
+    """The conditions but for which all of these gradients are zero: an operation that makes such gradients leaves them
+    as an attribute ``guard``. By linearity, what is pulled back from them is zero as well and need not be computed."""
+    common: Any = None
+    for gradient in gradients:
+        guard = getattr(gradient, "guard", None)
+        common = guard if common is None or guard is None else guard.common(common)
+        if common is None:
+            return None
+    return common
 
 
 def _origin_of(variable: Variable) -> Any:

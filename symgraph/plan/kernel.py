@@ -10,7 +10,7 @@ part of its result. These facts are an operation's `Role`; nothing else about it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -104,11 +104,15 @@ class Kernel:
         In order, one directly after the other in the plan.
     roles : dict of Step to Role
         What each does with rows.
+    over : dict of Variable to Variable
+        For a kernel at the end of a plan that makes next values of shared variables only: the variable that each may
+        be computed over, row by row.
     """
 
     index: int
     steps: list[Step]
     roles: dict[Step, Role]
+    over: dict[Variable, Variable] = field(default_factory=dict)
 
     @property
     def first(self) -> int:

@@ -212,6 +212,8 @@ class Plan:
         self._check_results(known, holder, lost)
         for kernel in self.kernels:
             self._check_kernel(kernel)
+            if kernel.over:
+                self._check_over(kernel)
 
     @staticmethod
     def _is_whole(block: Block, holder: dict[Buffer, Block], lost: set[Block]) -> bool:
@@ -287,6 +289,31 @@ class Plan:
                 if not inside and (whole or block.root is not variable) and block.dies <= kernel.last:
                     raise InconsistentPlanError(f"{kernel} may overwrite {variable} while other rows still need it")
 
+    def _check_over(self, kernel: Kernel) -> None:
+        """A kernel that may wait for the commit keeps what it reads, writes each row after it was read, and nothing
+        else that waits reads what it writes on."""
+        for variable in kernel.inputs:
+            if self.blocks[variable].dies < len(self.steps) and self.blocks[variable].home is Home.OWN:
+                raise InconsistentPlanError(f"{kernel} may run at the end, but {variable} is given up before")
+        for variable, target in kernel.over.items():
+            made = kernel.made[variable].index
+            block = self.blocks[target]
+            readers = [step for step in self.steps if (step.commits or (step.kernel is not None and step.kernel.over))
+                       and any(self.blocks[v] is block for v in step.node.inputs)]
+            if any(step.kernel is not kernel or step.index > made for step in readers):
+                raise InconsistentPlanError(f"{kernel} computes {variable} over {target}, still needed")
+            if not self.same_shape(variable, target):
+                raise InconsistentPlanError(f"{kernel} computes {variable} over {target}, of another shape")
+            if not any(u.target is target and u.variable is variable and not u.copy for u in self.updates):
+                raise InconsistentPlanError(f"{kernel} writes on {target}, which {variable} does not update")
+
+    def same_shape(self, a: Variable, b: Variable) -> bool:
+        """Whether two variables have one shape, by what is known and by what the steps make sure of."""
+        sure = {frozenset(self.lengths.of(v)[axis] for v, axis in (guard.left, guard.right))
+                for step in self.steps for guard in step.guards}
+        pairs = list(zip(self.lengths.of(a), self.lengths.of(b), strict=True))
+        return all(m == n or frozenset((m, n)) in sure for m, n in pairs)
+
     def _check_results(self, known: set[Any], holder: dict[Buffer, Block], lost: set[Block]) -> None:
         owners: dict[int, str] = {}
         results: Sequence[Output | Update] = [*self.outputs, *self.updates]
@@ -307,14 +334,6 @@ class Plan:
             owners[id(block)] = str(result.variable)
 
     def __str__(self) -> str:
-        lines = []
-        for step in self.steps:
-            into = step.into
-            place = ""
-            if into is not None:
-                place = f" into buffer {into.index}" if isinstance(into, Buffer) else f" over {into}"
-            lines.append(f"{step.index:3}  {', '.join(str(o.type) for o in step.node.outputs):24} {step.node}{place}"
-                         f"    {step.node.origin}")
-        for update in self.updates:
-            lines.append(f"     {update.target} <- {update.variable}")
-        return "\n".join(lines)
+        from symgraph.plan.text import describe
+
+        return describe(self)

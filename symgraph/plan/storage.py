@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.plan.commits import Commits
 from symgraph.plan.dims import named_axes
 from symgraph.plan.fusion import Unit, fuse
 from symgraph.plan.kernel import Kernel
@@ -53,13 +53,7 @@ class _Planner:
         self.steps: list[Step] = []
         self.kernels: list[Kernel] = []
         self.made_at: dict[Variable, int] = {}
-        last = self._computed_over(nodes)
-        results = [*self.outputs, *(variable for _, variable in self.updates)]
-        for unit in fuse([node for node in nodes if node not in last], results):
-            self._add_steps(unit)
-        for node, target in last.items():
-            self.made_at[node.outputs[0]] = len(self.steps)
-            self.steps.append(Step(len(self.steps), node, into=target, commits=True))
+        self._add_all_steps(nodes)
         self.mutable = set(mutable)
         self.blocks: dict[Variable, Block] = {}
         self.buffers: list[Buffer] = []
@@ -74,39 +68,39 @@ class _Planner:
         outputs, updates = self._hand_out(borrowed)
         self._place_all()
         self._claim(outputs, updates)
-        return Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
-                    self.lengths, [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1],
-                    self.kernels)
+        named = [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1]
+        plan = Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
+                    self.lengths, named, self.kernels)
+        for kernel in self.kernels:  # an update may change the shape
+            if not all(plan.same_shape(variable, target) for variable, target in kernel.over.items()):
+                kernel.over.clear()
+        return plan
 
-    def _add_steps(self, unit: Unit) -> None:
+    def _add_all_steps(self, nodes: Sequence[Apply]) -> None:
+        """Put the applications in order: loops side by side, and what is computed over shared values at the end."""
+        commits = Commits(nodes, self.outputs, self.updates)
+        results = [*self.outputs, *(variable for _, variable in self.updates)]
+        units = fuse([node for node in nodes if node not in commits.products], results)
+        last = commits.loops(units)
+        for unit in units:
+            if unit not in last:
+                self._add_steps(unit)
+        for unit, over in last.items():
+            self._add_steps(unit, over)
+        for node, target in commits.products.items():
+            self.made_at[node.outputs[0]] = len(self.steps)
+            self.steps.append(Step(len(self.steps), node, into=target, commits=True))
+
+    def _add_steps(self, unit: Unit, over: dict[Variable, Variable] | None = None) -> None:
         steps = [Step(len(self.steps) + i, node) for i, node in enumerate(unit.nodes)]
         self.steps += steps
         self.made_at.update((output, step.index) for step in steps for output in step.node.outputs)
         if unit.roles:
-            kernel = Kernel(len(self.kernels), steps, dict(zip(steps, unit.roles, strict=True)))
+            kernel = Kernel(len(self.kernels), steps, dict(zip(steps, unit.roles, strict=True)), over or {})
             if kernel.is_worth_it:
                 self.kernels.append(kernel)
                 for step in steps:
                     step.kernel = kernel
-
-    def _computed_over(self, nodes: Sequence[Apply]) -> dict[Apply, Variable]:
-        """The applications that may compute a shared variable's next value over the present one, and the variable.
-
-        They are put off to the very end: so nobody else may read what they make, nor may one of them read what another
-        writes on.
-        """
-        read = Counter(v for node in nodes for v in dict.fromkeys(node.inputs))
-        read.update(self.outputs)
-        read.update(variable for _, variable in self.updates)
-        found = {}
-        for target, variable in self.updates:
-            node = variable.owner
-            if node is not None and isinstance(node.op, Gemm) and node.inputs[0] is target and read[variable] == 1:
-                operands = [_root(v) for v in node.inputs[1:]]
-                if node.inputs[2].type.ndim == node.inputs[3].type.ndim == 2 and target not in operands:
-                    found[node] = target
-        roots = {_root(v) for node in found for v in node.inputs[1:]}
-        return {node: target for node, target in found.items() if target not in roots}
 
     # ---- blocks and their lives -----------------------------------------------------------------------------
 
@@ -139,6 +133,8 @@ class _Planner:
         kernel = step.kernel
         if kernel is None or variable in kernel.made:
             return step.index
+        if kernel.over:  # it may wait for the commit
+            return len(self.steps)
         own = self.blocks[variable].root is variable and all(
             i in kernel.role(step).by_rows for i, v in enumerate(step.node.inputs) if v is variable)
         return step.index if own else kernel.last + 1
@@ -334,13 +330,3 @@ class _Planner:
             whole = block.root is update.variable or len(block.members) == 1
             buffer.use = Use.UPDATE if fits and whole and buffer.update is None else Use.FRESH
             buffer.update = position if buffer.use is Use.UPDATE else None
-
-
-def _root(variable: Variable) -> Variable:
-    """What a view is a view of."""
-    while variable.owner is not None and variable.owner.op.view_map:
-        sources = variable.owner.op.view_map.get(variable.owner.outputs.index(variable))
-        if not sources:
-            break
-        variable = variable.owner.inputs[sources[0]]
-    return variable

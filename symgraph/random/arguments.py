@@ -53,7 +53,7 @@ def checked(value: Any, holds: Callable[[Any], Any], message: str) -> Any:
     """
     variable = as_tensor_variable(value)
     if variable.type.numpy_dtype.kind == "c":
-        raise TypeError(f"{message}; it is real, not {variable.type}")
+        raise TypeError(f"the parameters of random numbers are real, not {variable.type}")
     if isinstance(variable, Constant):
         if not np.all(holds(variable.data)):
             raise ValueError(f"{message}, not {np.array2string(variable.data, threshold=6)}")
@@ -72,8 +72,13 @@ def holding(value: Any, condition: Callable[..., Any], message: str, *others: An
 
 
 def real(value: Any, dtype: str) -> Any:
-    """A parameter as a tensor of a dtype."""
-    return cast(as_tensor_variable(value), dtype)
+    """A parameter as a tensor of a dtype; constants stay constants, so that they are checked at once."""
+    variable = as_tensor_variable(value)
+    if variable.type.numpy_dtype.kind == "c":
+        raise TypeError(f"the parameters of random numbers are real, not {variable.type}")
+    if isinstance(variable, Constant) and variable.type.dtype != dtype:
+        return as_tensor_variable(variable.data.astype(dtype))
+    return cast(variable, dtype)
 
 
 def shape_of(who: str, size: Any, ndim: int | None, *parameters: Any) -> list[Any]:

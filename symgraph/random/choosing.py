@@ -6,6 +6,7 @@ the root of their dtype's precision. Derivatives by them are zero.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from symgraph.graph.basic import Constant
 from symgraph.random.arguments import checked, fitted, holding, number_dtype, real, shape_of
 from symgraph.random.discrete import integers
 from symgraph.random.draw import Advance, Categorical, Multinomial, draw
-from symgraph.tensor.basic import alloc, arange, as_tensor_variable
+from symgraph.tensor.basic import alloc, arange, as_tensor_variable, static_length
 from symgraph.tensor.dimshuffle import shape_padright
 from symgraph.tensor.elemwise import cast
 from symgraph.tensor.math import eq, switch
@@ -37,6 +38,13 @@ def _weights(who: str, p: Any) -> Any:
     slack = float(np.sqrt(np.finfo(kind if kind.kind == "f" else np.dtype("float64")).eps))
     variable = real(checked(variable, lambda v: v >= 0, f"{who}: probabilities must not be negative"), "float64")
     return checked(variable, lambda v: abs(v.sum(axis=-1) - 1) <= slack, f"{who}: probabilities must sum to 1")
+
+
+def _possible(weights: Any) -> Any:
+    """How many categories have a weight."""
+    if isinstance(weights, Constant):
+        return np.count_nonzero(weights.data, axis=-1)
+    return tensor_sum(weights > 0, axis=-1)
 
 
 def _orders(state: Any, lengths: list[Any], weights: Any = None) -> Drawn:
@@ -79,7 +87,7 @@ def permutation(state: Any, size: Any = None, n: Any = 1, ndim: int | None = Non
         return after, x[order]
     if not x.type.is_discrete:
         raise TypeError(f"permutation: n must be an integer, not {x.type}")
-    x = cast(checked(x, lambda v: v >= 0, "permutation: n must not be negative"), "int64")
+    x = real(checked(x, lambda v: v >= 0, "permutation: n must not be negative"), "int64")
     after, order = _orders(state, [*shape_of("permutation", size, ndim), x])
     return after, cast(order, number_dtype("permutation", dtype))
 
@@ -141,7 +149,7 @@ def _count(pool: Any, weights: Any) -> Any:
     if pool.type.ndim:
         count = shape_i(pool, 0)
     elif pool.type.is_discrete:
-        count = cast(checked(pool, lambda v: v > 0, "choice: a must be positive"), "int64")
+        count = real(checked(pool, lambda v: v > 0, "choice: a must be positive"), "int64")
     else:
         raise TypeError(f"choice: a must be an integer or a tensor to choose from, not {pool.type}")
     if weights is None:
@@ -155,8 +163,9 @@ def _places(state: Any, lengths: list[Any], count: Any, weights: Any, replace: b
     if replace:
         after, u = draw(state, "uniform", "float64", lengths)
         return after, Categorical()(u, weights[:count])
-    total: Any = prod(as_tensor_variable(lengths)) if lengths else 1
-    enough = count if weights is None else tensor_sum(weights > 0)
+    known = [static_length(n) for n in lengths]
+    total: Any = math.prod(known) if None not in known else prod(as_tensor_variable(lengths))
+    enough = count if weights is None else _possible(weights)
     total = holding(total, lambda t, m: t <= m, "choice: cannot draw more without replacement than there are", enough)
     after, order = _orders(state, [count], weights)
     return after, reshape(order[:total], lengths, ndim=len(lengths))
@@ -219,8 +228,8 @@ def multinomial_wo_replacement(state: Any, size: Any = None, n: Any = 1, pvals: 
     if size is not None:
         raise ValueError("multinomial_wo_replacement: the rows of pvals say the size: leave it out")
     weights = _weights("multinomial_wo_replacement", pvals)
-    n = cast(checked(n, lambda v: v >= 0, "multinomial_wo_replacement: n must not be negative"), "int64")
+    n = real(checked(n, lambda v: v >= 0, "multinomial_wo_replacement: n must not be negative"), "int64")
     message = "multinomial_wo_replacement: fewer categories are possible than are drawn"
-    n = holding(n, lambda m, possible: m <= possible, message, tensor_sum(weights > 0, axis=-1))
+    n = holding(n, lambda m, possible: m <= possible, message, _possible(weights))
     after, order = _orders(state, [shape_i(weights, i) for i in range(weights.type.ndim)], weights)
     return after, cast(order[..., :n], number_dtype("multinomial_wo_replacement", dtype))

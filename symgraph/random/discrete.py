@@ -103,7 +103,7 @@ def _bounded(who: str, state: Any, size: Any, low: Any, high: Any, inclusive: in
     low, high = _whole(who, "low", low), _whole(who, "high", high)
     if "uint64" in (low.type.dtype, high.type.dtype):
         raise TypeError(f"{who}: bounds are integers that int64 holds, not uint64; cast them")
-    low, high = cast(low, "int64"), cast(high, "int64")
+    low, high = real(low, "int64"), real(high, "int64")
     sign = "below" if inclusive else "greater than"
     high = holding(high, (lambda h, lo: h >= lo) if inclusive else (lambda h, lo: h > lo),
                    f"{who}: high must {'not be ' + sign if inclusive else 'be ' + sign} low", low)

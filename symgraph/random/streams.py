@@ -9,7 +9,7 @@ import numpy as np
 
 from symgraph.random import choosing, continuous, discrete
 from symgraph.random.draw import STATE, as_state
-from symgraph.random.philox import Array, make_state, words
+from symgraph.random.philox import Array, Seed, make_state, words
 from symgraph.shared import SharedVariable, shared
 
 __all__ = ["MRG_RandomStreams", "RandomStreams"]
@@ -64,10 +64,10 @@ class RandomStreams:
     True
     """
 
-    def __init__(self, seed: int | Sequence[int] | None = None, no_warn: bool = False) -> None:
+    def __init__(self, seed: Seed = None, no_warn: bool = False) -> None:
         make_state(seed)  # refuse what is no seed
         self.state_updates: list[tuple[Any, Any]] = []
-        self.default_instance_seed = _entropy() if seed is None else seed
+        self.default_instance_seed: Seed = _entropy() if seed is None else seed
         self._numbers: list[int] = []
         self._next = 0
         self._seeds_given = 0
@@ -78,7 +78,7 @@ class RandomStreams:
         """The states of all tensors drawn, and what they become: for ``updates=``, where default updates are off."""
         return list(self.state_updates)
 
-    def seed(self, seed: int | Sequence[int] | None = None) -> None:
+    def seed(self, seed: Seed = None) -> None:
         """Put every state back to its start, with another seed or (None) with the first one."""
         if seed is not None:
             make_state(seed)
@@ -264,7 +264,7 @@ class MRG_RandomStreams(RandomStreams):
            [2, 1]])
     """
 
-    def __init__(self, seed: int | Sequence[int] = 12345, use_cuda: bool | None = None) -> None:
+    def __init__(self, seed: Seed = 12345, use_cuda: bool | None = None) -> None:
         super().__init__(seed)
 
     @property
@@ -272,7 +272,7 @@ class MRG_RandomStreams(RandomStreams):
         """The state that the next tensor starts from."""
         return make_state(self.default_instance_seed, self._next)
 
-    def set_rstate(self, seed: int | Sequence[int]) -> None:
+    def set_rstate(self, seed: Seed) -> None:
         """The seed of tensors drawn from now on, which are counted anew."""
         make_state(seed)
         self.default_instance_seed, self._next = seed, 0

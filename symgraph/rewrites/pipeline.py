@@ -9,6 +9,7 @@ from typing import Protocol
 from symgraph.graph.rewrite import Rule, RuleSet
 from symgraph.rewrites.algebra import ALGEBRA, POWERS, UNSAFE
 from symgraph.rewrites.blas import BLAS
+from symgraph.rewrites.branches import BRANCHES
 from symgraph.rewrites.canonicalize import CANONICALIZE
 from symgraph.rewrites.constants import CONSTANTS
 from symgraph.rewrites.reductions import REDUCTIONS
@@ -24,6 +25,7 @@ GROUPS: dict[str, Sequence[Rule]] = {
     "constants": CONSTANTS,
     "shape": SHAPE,
     "subtensor": SUBTENSOR,
+    "branches": BRANCHES,
     "canonicalize": (*CANONICALIZE, *ALGEBRA, *REDUCTIONS),
     "unsafe": UNSAFE,
     "stabilize": STABILIZE,
@@ -34,7 +36,8 @@ GROUPS: dict[str, Sequence[Rule]] = {
 
 #: Each phase: its name, the groups applied together to a fixed point, and the least level of optimisation that has it.
 PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("simplify", ("constants", "shape", "subtensor", "canonicalize", "unsafe", "stabilize"), "FAST_COMPILE"),
+    ("simplify", ("constants", "branches", "shape", "subtensor", "canonicalize", "unsafe", "stabilize"),
+     "FAST_COMPILE"),
     ("specialize", ("specialize", "constants", "shape", "subtensor", "canonicalize", "unsafe"), "FAST_RUN"),
     ("expand", ("expand", "constants", "shape"), "FAST_RUN"),
     ("blas", ("blas", "constants"), "FAST_RUN"),

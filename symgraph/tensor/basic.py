@@ -15,7 +15,7 @@ from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType
 from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.foreign import lent_array
-from symgraph.tensor.type import TensorType, tensor_type
+from symgraph.tensor.type import TensorType, dtype_name, tensor_type
 from symgraph.tensor.variable import TensorConstant
 
 __all__ = [
@@ -80,7 +80,7 @@ def _clip_repr(x: Any) -> str:
 def array_constant(data: np.ndarray[Any, Any], name: str | None = None) -> TensorConstant:
     """A constant over an array nobody else may change."""
     data.setflags(write=False)
-    return TensorConstant(tensor_type(data.dtype.name, data.shape), data, name)
+    return TensorConstant(tensor_type(dtype_name(data.dtype), data.shape), data, name)
 
 
 @lru_cache(maxsize=4096)
@@ -309,7 +309,7 @@ empty = zeros
 
 
 def _dtype_name(dtype: Any, default: str | None = None) -> str:
-    return np.dtype(default or config.floatX if dtype is None or dtype == "floatX" else dtype).name
+    return dtype_name(np.dtype(default or config.floatX if dtype is None or dtype == "floatX" else dtype))
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, opt: bool = False) -> Any:

@@ -20,7 +20,7 @@ from symgraph.graph.op import Op
 from symgraph.graph.origin import current_origin
 from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
-from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
+from symgraph.tensor.type import TensorType, broadcast_static_shapes, dtype_name, tensor_type
 
 __all__ = [
     "Elemwise", "TensorOp", "cast", "confine", "conjugated", "elemwise", "float_policy", "is_complex", "meeting_axes",
@@ -185,7 +185,7 @@ class Elemwise(TensorOp):
             if not isinstance(kind, TensorType):
                 raise TypeError(f"{self} takes tensors, not {kind}")
         dtype = self.scalar.resolve(tuple([t.numpy_dtype for t in types]))[-1]  # type: ignore[attr-defined]
-        return (tensor_type(dtype.name, broadcast_static_shapes([t.shape for t in types], str(self))),)  # type: ignore[attr-defined]
+        return (tensor_type(dtype_name(dtype), broadcast_static_shapes([t.shape for t in types], str(self))),)  # type: ignore[attr-defined]
 
     @property
     def commutative(self) -> bool:
@@ -463,7 +463,7 @@ def cast(x: Any, dtype: Any) -> Any:
     from symgraph.tensor.basic import as_tensor_variable
 
     variable: Any = as_tensor_variable(x)
-    name = config.floatX if dtype == "floatX" else np.dtype(dtype).name
+    name = config.floatX if dtype == "floatX" else dtype_name(np.dtype(dtype))
     if variable.type.dtype == name:
         return variable
     target = TensorType(name)

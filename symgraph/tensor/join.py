@@ -12,7 +12,7 @@ from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.elemwise import TensorOp, cast, float_policy
-from symgraph.tensor.type import TensorType, tensor_type
+from symgraph.tensor.type import TensorType, dtype_name, tensor_type
 
 __all__ = ["Join", "Split", "concatenate", "join", "split", "stack"]
 
@@ -133,11 +133,11 @@ def _common(tensors: Sequence[Any], who: str) -> list[Any]:
     variables = [as_tensor_variable(t) for t in tensors]
     if not variables:
         raise ValueError(f"{who} needs at least one tensor")
-    dtype = np.result_type(*(v.type.numpy_dtype for v in variables)).name
+    dtype = dtype_name(np.result_type(*(v.type.numpy_dtype for v in variables)))
     capped = float_policy(who, variables, tensor_type(dtype, ()))
     if capped is not None:
         variables = [cast(v, capped) if v.type.is_discrete else v for v in variables]
-        dtype = np.result_type(*(v.type.numpy_dtype for v in variables)).name
+        dtype = dtype_name(np.result_type(*(v.type.numpy_dtype for v in variables)))
     return [cast(v, dtype) for v in variables]
 
 

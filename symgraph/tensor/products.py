@@ -14,7 +14,7 @@ from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.dimshuffle import dimshuffle, swapaxes
 from symgraph.tensor.elemwise import TensorOp, cast, confine, conjugated, float_policy, meeting_axes, unbroadcast
 from symgraph.tensor.shape import reshape, shape_i
-from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
+from symgraph.tensor.type import TensorType, broadcast_static_shapes, dtype_name, tensor_type
 
 __all__ = ["BatchedMatMul", "Dot", "batched_dot", "dot", "inner", "matmul", "outer", "tensordot"]
 
@@ -61,7 +61,7 @@ class Dot(TensorOp):
             raise TypeError(f"Dot takes vectors and matrices, not {a} and {b}")
         _inner_lengths(a, b, 0, "dot")
         dtype = np.result_type(a.numpy_dtype, b.numpy_dtype)
-        return (tensor_type(dtype.name, a.shape[:-1] + b.shape[1:]),)
+        return (tensor_type(dtype_name(dtype), a.shape[:-1] + b.shape[1:]),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         output_storage[0][0] = np.asarray(np.dot(*inputs))
@@ -109,7 +109,7 @@ class BatchedMatMul(TensorOp):
         _inner_lengths(a, b, -2, "matmul")
         batch = broadcast_static_shapes([a.shape[:-2], b.shape[:-2]], "matmul") if a.ndim > 2 or b.ndim > 2 else ()
         dtype = np.result_type(a.numpy_dtype, b.numpy_dtype)
-        return (tensor_type(dtype.name, (*batch, a.shape[-2], b.shape[-1])),)
+        return (tensor_type(dtype_name(dtype), (*batch, a.shape[-2], b.shape[-1])),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         output_storage[0][0] = np.matmul(*inputs)
@@ -154,7 +154,7 @@ def _unbroadcast_batch(term: Any, x: Any) -> Any:
 def _operands(a: Any, b: Any) -> tuple[Any, Any]:
     """Both as tensors of one floating dtype policy: an integer beside a float takes the float's dtype."""
     a, b = as_tensor_variable(a), as_tensor_variable(b)
-    wide = np.result_type(a.type.numpy_dtype, b.type.numpy_dtype).name
+    wide = dtype_name(np.result_type(a.type.numpy_dtype, b.type.numpy_dtype))
     dtype = float_policy("dot", (a, b), tensor_type(wide, ()))
     return (a, b) if dtype is None else tuple(cast(v, dtype) if v.type.is_discrete else v for v in (a, b))
 

@@ -15,7 +15,7 @@ from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, number_constant
 from symgraph.tensor.elemwise import TensorOp, cast, conjugated, elemwise
-from symgraph.tensor.type import TensorType, tensor_type
+from symgraph.tensor.type import TensorType, dtype_name, tensor_type
 
 __all__ = [
     "ArgReduce", "Reduce", "all", "any", "argmax", "argmin", "max", "max_and_argmax", "mean", "min", "norm",
@@ -157,7 +157,7 @@ class Reduce(TensorOp):
             raise ValueError(f"{self.kind} of an empty axis has no value: the shape is {x.shape}")
         if self.axes and self.axes[-1] >= x.ndim:
             raise np.exceptions.AxisError(self.axes[-1], x.ndim, self.kind)
-        return (tensor_type(self.dtype or self.reduction.dtype(x.numpy_dtype).name, self._reduced(x.shape)),)
+        return (tensor_type(self.dtype or dtype_name(self.reduction.dtype(x.numpy_dtype)), self._reduced(x.shape)),)
 
     def _reduced(self, lengths: Sequence[Any]) -> tuple[Any, ...]:
         if self.keepdims:
@@ -249,8 +249,9 @@ class ArgReduce(TensorOp):
 def _reduce(kind: str, x: Any, axis: Any, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
     variable = as_tensor_variable(x)
     axes = normalize_axes(axis, variable.type.ndim, kind)
-    names = [None if d is None else config.floatX if d == "floatX" else np.dtype(d).name for d in (dtype, acc_dtype)]
-    if names[0] == REDUCTIONS[kind].dtype(variable.type.numpy_dtype).name:
+    names = [None if d is None else config.floatX if d == "floatX" else dtype_name(np.dtype(d))
+             for d in (dtype, acc_dtype)]
+    if names[0] is not None and names[0] == dtype_name(REDUCTIONS[kind].dtype(variable.type.numpy_dtype)):
         names[0] = None
     return Reduce(kind, axes, names[0], names[1], keepdims)(variable)
 

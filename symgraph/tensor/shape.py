@@ -15,7 +15,7 @@ from symgraph.tensor.basic import as_lengths, as_tensor_variable, number_constan
 from symgraph.tensor.dimshuffle import DimShuffle, dimshuffle
 from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.specify import SpecifyShape, specify_shape
-from symgraph.tensor.type import TensorType, tensor_type
+from symgraph.tensor.type import TensorType, dtype_name, tensor_type
 
 __all__ = [
     "DimShuffle", "MakeVector", "Reshape", "Shape", "ShapeI", "SpecifyShape", "dimshuffle", "flatten", "length_of",
@@ -113,7 +113,7 @@ class MakeVector(TensorOp):
 def make_vector(*elements: Any, dtype: str | None = None) -> Any:
     """A vector of the given scalars, of their common dtype unless one is given."""
     variables = [as_tensor_variable(e) for e in elements]
-    name = dtype or np.result_type(*(v.type.numpy_dtype for v in variables)).name
+    name = dtype or dtype_name(np.result_type(*(v.type.numpy_dtype for v in variables)))
     return MakeVector(name)(*[cast(v, name) for v in variables])
 
 

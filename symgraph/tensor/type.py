@@ -15,7 +15,7 @@ from symgraph.tensor.foreign import lent_array
 if TYPE_CHECKING:
     from symgraph.tensor.variable import TensorVariable
 
-__all__ = ["DISCRETE_KINDS", "TensorType", "broadcast_static_shapes", "tensor_type"]
+__all__ = ["DISCRETE_KINDS", "TensorType", "broadcast_static_shapes", "dtype_name", "tensor_type"]
 
 Shape = tuple[int | None, ...]
 
@@ -25,6 +25,7 @@ DISCRETE_KINDS = "biu"
 _DTYPES = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32",
            "float64", "complex64", "complex128"}
 _interned: dict[tuple[str, Shape], TensorType] = {}
+_names: dict[np.dtype[Any], str] = {}
 
 
 class TensorType(Type):
@@ -76,9 +77,10 @@ class TensorType(Type):
             kind = np.dtype(dtype)
         except TypeError as error:
             raise TypeError(f"{dtype!r} is not a dtype: {error}") from None
-        if kind.name not in _DTYPES:
-            raise TypeError(f"tensors hold numbers or booleans, not {kind.name}")
-        return tensor_type(kind.name, lengths)
+        name = dtype_name(kind)
+        if name not in _DTYPES:
+            raise TypeError(f"tensors hold numbers or booleans, not {name}")
+        return tensor_type(name, lengths)
 
     def __init__(self, dtype: Any, shape: Iterable[int | bool | None] | None = None, name: str | None = None, *,
                  broadcastable: Iterable[bool] | None = None) -> None:
@@ -322,6 +324,16 @@ def _length(length: Any) -> int | None:
         raise TypeError(f"a type's shape holds no names, such as {length!r}: they are given where a variable is made, "
                         "T.tensor(dtype, shape=('B', None))")
     raise TypeError(f"a shape holds non-negative integers and None, not {length!r}")
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """``dtype.name``, which NumPy puts together anew each time, in some ten microseconds."""
+    name = _names.get(dtype)
+    if name is None:
+        name = dtype.name
+        if name in _DTYPES:  # there are as many others as there are lengths of strings
+            _names[dtype] = name
+    return name
 
 
 def tensor_type(dtype: str, shape: Shape) -> TensorType:

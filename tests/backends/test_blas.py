@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy import blas
-from backends.numpy.runtime import commit_products
+from backends.numpy import blas, commits
+from backends.numpy.commits import commit_late
 from symgraph.shared import Storage
 from symgraph.tensor.blas import Gemm
 from tests.plan.test_fuzz import RELAXED
@@ -142,7 +142,7 @@ def test_an_error_before_the_commit_gives_the_value_back() -> None:
     assert isinstance(made, blas.Product)
     made.b = None  # no matrix
     with pytest.raises(AttributeError):
-        commit_products((w, b), (made, np.ones(2)))
+        commit_late((w, b), (made, np.ones(2)))
     np.testing.assert_array_equal(w.value, np.ones((2, 2)))
     np.testing.assert_array_equal(b.value, np.zeros(2))
 
@@ -202,3 +202,13 @@ def test_sums_of_squares_are_inner_products() -> None:
     assert [len(kernel.steps) for kernel in g.plan.kernels] == [2]  # the differences stay in the cache
     large = np.random.default_rng(0).normal(size=(2, 3000, 200))
     np.testing.assert_allclose(g(*large), ((large[0] - large[1]) ** 2).sum())
+
+
+def test_what_counts_as_held_by_nobody_else() -> None:
+    """One local name, what is put off, and for a loop the list of what it takes: no more, or readers would see it."""
+    assert commits._ALONE[commits.Over] == commits._ALONE[blas.Product] + 1
+    array = np.ones((2, 2))
+    made = blas.Product(None, array, 1.0, None, None, 1.0)
+    assert commits._target(made) is array
+    other = array
+    assert commits._target(made) is not other

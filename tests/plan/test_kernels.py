@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy import threads, tiles
+from backends.numpy import commits, threads, tiles
 from symgraph.graph.basic import Apply
 from symgraph.plan.fusion import fuse
 from symgraph.plan.kernel import role_of
@@ -177,3 +177,105 @@ def test_large_arrays_go_through_tiles() -> None:
     sums, softplus = f(value)
     np.testing.assert_allclose(sums, np.exp(value).sum(axis=0), rtol=1e-12)
     np.testing.assert_allclose(softplus, np.logaddexp(0, value), rtol=1e-13)
+
+
+# ---- values computed over shared values -------------------------------------------------------------------------
+
+
+def rmsprop(w: Any, memory: Any, x: Any, **options: Any) -> Any:
+    """A step of RMSProp on the sum of squares of x - w; the gradient comes from elsewhere, as a product does."""
+    gradient = T.dot(T.eye(w.get_value().shape[0]), w - x)
+    new = 0.9 * memory + 0.1 * gradient**2
+    return sg.function([x], [], updates=[(memory, new), (w, w - 0.1 * gradient / T.sqrt(new + 1e-3))], **options)
+
+
+def by_hand(w: Any, memory: Any, x: Any) -> None:
+    gradient = w - x
+    memory[...] = 0.9 * memory + 0.1 * gradient**2
+    w -= 0.1 * gradient / np.sqrt(memory + 1e-3)
+
+
+@pytest.mark.usefixtures("always_in_tiles")
+class TestOver:
+    def test_updates_are_computed_over_the_values(self) -> None:
+        x = T.dmatrix("x")
+        w, memory = sg.shared(np.ones((30, 4)), "w"), sg.shared(np.zeros((30, 4)), "memory")
+        f = rmsprop(w, memory, x)
+        (over,) = [k.over for k in f.plan.kernels if k.over]
+        assert set(over.values()) == {w, memory}
+        right, squares, value = np.ones((30, 4)), np.zeros((30, 4)), np.random.default_rng(0).normal(size=(30, 4))
+        where = [v.get_value(borrow=True).ctypes.data for v in (w, memory)]
+        for _ in range(3):
+            f(value)
+            by_hand(right, squares, value)
+            np.testing.assert_allclose(w.get_value(), right)
+            np.testing.assert_allclose(memory.get_value(), squares)
+        assert [v.get_value(borrow=True).ctypes.data for v in (w, memory)] == where
+
+    def test_values_somebody_holds_stay(self) -> None:
+        x = T.dmatrix("x")
+        w, memory = sg.shared(np.ones((30, 4)), "w"), sg.shared(np.zeros((30, 4)), "memory")
+        f = rmsprop(w, memory, x)
+        held = w.get_value(borrow=True)
+        view = memory.get_value(borrow=True)[3:]
+        right, squares, value = np.ones((30, 4)), np.zeros((30, 4)), np.full((30, 4), 2.0)
+        f(value)
+        by_hand(right, squares, value)
+        np.testing.assert_array_equal(held, np.ones((30, 4)))
+        np.testing.assert_array_equal(view, np.zeros((27, 4)))
+        np.testing.assert_allclose(w.get_value(), right)
+        np.testing.assert_allclose(memory.get_value(), squares)
+
+    def test_an_old_value_that_is_returned_or_read_elsewhere(self) -> None:
+        x = T.dmatrix("x")
+        w, other = sg.shared(np.ones((30, 4)), "w"), sg.shared(np.zeros((30, 4)), "other")
+        f = sg.function([x], [w, w.T, T.cumsum(w, axis=0)], updates=[(w, 0.5 * w + T.exp(x)), (other, w)])
+        assert any(k.over for k in f.plan.kernels)
+        for k in range(3):
+            before = w.get_value()
+            found = f(np.full((30, 4), float(k)))
+            np.testing.assert_array_equal(found[0], before)
+            np.testing.assert_array_equal(found[1], before.T)
+            np.testing.assert_allclose(found[2], np.cumsum(before, axis=0))
+            np.testing.assert_array_equal(other.get_value(), before)
+            np.testing.assert_allclose(w.get_value(), 0.5 * before + np.exp(k))
+
+    def test_values_that_read_each_other(self) -> None:
+        u, v = sg.shared(np.full((30, 4), 2.0), "u"), sg.shared(np.full((30, 4), 3.0), "v")
+        f = sg.function([], [], updates=[(u, T.tanh(u) + v), (v, T.exp(v) * u)])
+        f()
+        np.testing.assert_allclose(u.get_value(), np.tanh(2.0) + 3)
+        np.testing.assert_allclose(v.get_value(), np.exp(3.0) * 2)
+
+    def test_errors_asked_for_leave_the_values(self) -> None:
+        w, n = sg.shared(np.full((30, 4), 1e300), "w"), sg.shared(np.zeros(30), "n")
+        f = sg.function([], [], updates=[(w, (w * w) * 2), (n, n + 1)])
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            f()
+        np.testing.assert_array_equal(w.get_value(), np.full((30, 4), 1e300))
+        np.testing.assert_array_equal(n.get_value(), np.zeros(30))
+        with pytest.warns(RuntimeWarning, match="overflow encountered in an update"):
+            f()
+        assert np.isinf(w.get_value()).all()
+        np.testing.assert_array_equal(n.get_value(), np.ones(30))
+        with np.errstate(all="ignore"):
+            f()
+
+    def test_an_interrupt_finds_all_or_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        x = T.dmatrix("x")
+        w, memory = sg.shared(np.ones((30, 4)), "w"), sg.shared(np.zeros((30, 4)), "memory")
+        f = rmsprop(w, memory, x)
+        value = np.full((30, 4), 2.0)
+        run = commits.finish
+
+        def interrupted(*arguments: Any) -> None:
+            run(*arguments)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(commits, "finish", interrupted)
+        right, squares = np.ones((30, 4)), np.zeros((30, 4))
+        with pytest.raises(KeyboardInterrupt):
+            f(value)
+        by_hand(right, squares, value)
+        np.testing.assert_allclose(w.get_value(), right)
+        np.testing.assert_allclose(memory.get_value(), squares)

@@ -1,0 +1,168 @@
+"""The end of a call: next values of shared variables computed over the present ones, all of them or none.
+
+Everything that can fail has been done. What is left are products (`Product`) and loops over tiles (`Over`), each of
+which writes on the array of a shared value if nobody else holds that, else on another array.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import repeat
+from operator import call
+from typing import Any
+
+import numpy as np
+
+from backends.numpy.blas import Product
+from backends.numpy.runtime import set_value
+from backends.numpy.threads import finish
+from symgraph.shared import Storage
+
+__all__ = ["Over", "commit_late", "tiles_over"]
+
+_KINDS = {"divide by zero": "divide", "overflow": "over", "underflow": "under", "invalid value": "invalid"}
+
+
+class Job:
+    """A loop over tiles that writes on shared values.
+
+    Attributes
+    ----------
+    values : list
+        What the kernel takes; None in the places of the arrays it writes on, until the commit fills them in.
+    """
+
+    __slots__ = ("chunks", "kernel", "noted", "rows", "settings", "step", "values")
+
+    def __init__(self, kernel: Callable[..., None], rows: int, chunks: int, step: int, values: list[Any],
+                 settings: dict[str, str]) -> None:
+        self.kernel, self.rows, self.chunks, self.step, self.values = kernel, rows, chunks, step, values
+        self.settings, self.noted = settings, dict[str, None]()
+
+    def run(self) -> None:
+        """Run to the end. Floating-point conditions are noted rather than told: nothing may stop the loop."""
+
+        def note(kind: str, flag: int) -> None:
+            self.noted[kind] = None
+
+        with np.errstate(all="call", call=note):
+            finish(self.kernel, self.rows, self.chunks, self.step, self.values)
+
+    def tell(self) -> None:
+        """Warn of what was noted, as the caller's `numpy.errstate` asks for."""
+        for kind in self.noted:
+            if self.settings[_KINDS[kind]] == "warn":
+                warnings.warn(f"{kind} encountered in an update", RuntimeWarning, stacklevel=5)
+
+
+class Over:
+    """The next value of a shared variable, to be made by a job over the present one, `c`."""
+
+    __slots__ = ("c", "job", "place")
+
+    def __init__(self, job: Job, place: int, c: Any) -> None:
+        self.job, self.place, self.c = job, place, c
+
+
+def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: list[Any],
+               places: Sequence[int]) -> tuple[Any, ...]:
+    """Put a loop off to the commit.
+
+    Where `numpy.errstate` asks for errors to be raised, the loop is run at once, into new arrays: after an error the
+    shared values must be what they were.
+
+    Parameters
+    ----------
+    kernel, rows, chunks, step
+        As `backends.numpy.threads.finish` takes them.
+    values : list
+        What the kernel takes; in some places the shared values that it may write on.
+    places : sequence of int
+    """
+    settings = np.geterr()
+    present = [values[place] for place in places]
+    if "raise" in settings.values() or not all(array.flags.carray and array.flags.owndata for array in present):
+        for place, array in zip(places, present, strict=True):
+            values[place] = np.empty(array.shape, array.dtype)
+        finish(kernel, rows, chunks, step, values)
+        return tuple([values[place] for place in places])
+    job = Job(kernel, rows, chunks, step, values, settings)  # type: ignore[arg-type]
+    for place in places:
+        values[place] = None
+    return tuple(map(Over, repeat(job), places, present))
+
+
+def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
+    """Replace the values of shared variables, some of which are yet to be computed over the present ones.
+
+    First everything is made ready that can fail. Then no Python runs any more that an interrupt could stop, until all
+    is computed and all values are in place.
+    """
+    late = [(storage, value) for storage, value in zip(storages, values, strict=True) if type(value) in _LATE]
+    try:
+        targets = []
+        for storage, value in late:
+            storage.value = None  # nobody can come to see the array from here on
+            targets.append(_target(value))
+        calls = [value.into(target) for (_, value), target in zip(late, targets, strict=True) if type(value) is Product]
+        supply = iter(targets)
+        final = [next(supply) if type(value) in _LATE else value for value in values]
+        calls += map(partial, repeat(set_value), storages, final)
+        jobs = {value.job: None for (_, value) in late if type(value) is Over}
+        for (_, value), target in zip(late, targets, strict=True):
+            if type(value) is Over:
+                value.job.values[value.place] = target
+        _run_all(jobs, calls)
+    except BaseException:
+        for storage, value in late:
+            if storage.value is None:
+                storage.value = value.c
+        raise
+    for job in jobs:
+        job.tell()
+
+
+_LATE = (Product, Over)
+
+
+def _target(value: Any) -> Any:
+    """The array to compute a value into: the present one if only the function holds it."""
+    alone = sys.getrefcount(value.c) <= _ALONE[type(value)]
+    if alone:
+        return value.c
+    return np.array(value.c) if type(value) is Product else np.empty_like(value.c)
+
+
+def _run_all(jobs: Any, calls: Sequence[Callable[[], None]]) -> None:
+    """Run jobs and then calls to the end. An interrupt is raised when all is done."""
+    interrupt: BaseException | None = None
+    for job in jobs:
+        try:
+            job.run()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    deque(map(call, calls), maxlen=0)
+    if interrupt is not None:
+        raise interrupt
+
+
+def _count_alone() -> dict[type, int]:
+    """How many references `_target` sees to an array that only a function and what it puts off hold."""
+    counts: dict[type, int] = {}
+    for kind in _LATE:
+        array = np.empty((1, 1))
+        made: Any = Product(None, array, 1.0, None, None, 1.0) if kind is Product else Over(
+            Job(print, 1, 1, 1, [array], {}), 0, array)
+        counts[kind] = _references_in_target(made)
+    return counts
+
+
+def _references_in_target(value: Any) -> int:
+    return sys.getrefcount(value.c)
+
+
+_ALONE = _count_alone()
