@@ -173,6 +173,29 @@ def test_long_labels_are_cut() -> None:
     assert max(len(box.label) for box in picture_of(T.exp(x), longest=30).boxes) == 30
 
 
+def test_profiled_functions_are_coloured_by_time() -> None:
+    x = T.dmatrix("x")
+    f = sg.function([x], T.sum(T.dot(x, x)), profile=True)
+    assert not any(box.heat for box in picture_of(f).boxes)
+    f(np.ones((300, 300)))
+    (dot,) = (box for box in picture_of(f).boxes if box.op == "Dot")
+    share = next(line.share for line in f.profile.steps() if str(line.step.node.op) == "dot")
+    assert f"{share:.1%} of the time" in dot.details[-1]
+    assert dot.heat == sum(share >= least for least in (0.02, 0.1, 0.25, 0.5))
+    assert dot.heat == 0 or f"apply heat{dot.heat}" in d3viz(f)  # type: ignore[operator]
+
+
+def test_colours_by_class() -> None:
+    x = T.dmatrix("x")
+    text: Any = pydotprint(T.exp(x) @ x, colorCodes={"Dot": 'r"ed'}, compact=True, high_contrast=False)
+    assert sum('fillcolor="r\\"ed"' in line for line in text.splitlines()) == 1
+    strings_of_dot(text)
+
+
+def test_boxes_can_be_numbered() -> None:
+    assert '[label="0: x",' in pydotprint(T.exp(T.dvector("x")), with_ids=True)  # type: ignore[operator]
+
+
 # ---- layout -------------------------------------------------------------------------------------------------------
 
 

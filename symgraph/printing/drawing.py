@@ -6,9 +6,9 @@ Names are the user's and may be anything: whatever stands in a drawing is escape
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
@@ -20,6 +20,7 @@ from symgraph.tensor.dims import shown_type
 __all__ = ["Box", "Picture", "clean", "dot_text", "picture_of", "pydotprint", "save"]
 
 MOST = 1000  # boxes
+_HEATS = (0.02, 0.1, 0.25, 0.5)  # shares of the time
 _FORMATS = ("png", "svg", "pdf", "ps", "jpg", "gif")
 _PATIENCE = 300.0  # seconds that Graphviz may take
 
@@ -33,12 +34,18 @@ class Box:
     label : str
     kind : {'apply', 'input', 'shared', 'constant', 'output', 'more'}
     details : tuple of str
-        What else there is to say: types, the user's line.
+        What else there is to say: types, the user's line, the time it takes in a profiled function.
+    op : str
+        The class of an application's operation.
+    heat : int
+        From 0 to 4, how much of a profiled function's time it takes.
     """
 
     label: str
     kind: str
     details: tuple[str, ...] = ()
+    op: str = ""
+    heat: int = 0
 
 
 @dataclass
@@ -81,10 +88,13 @@ def picture_of(obj: Any, most: int = MOST, longest: int = 70) -> Picture:
     shown, count = _nearest(outputs, most)
     picture.left_out = count - len(shown)
     numbers: dict[Any, int] = {}
+    profile = getattr(obj, "profile", None)
+    times = {line.step.node: line for line in profile.steps() if line.count} if profile is not None else {}
 
     def add(thing: Any, box: Box) -> int:
         numbers[thing] = len(picture.boxes)
-        picture.boxes.append(Box(_clip(clean(box.label), longest), box.kind, tuple(map(clean, box.details))))
+        picture.boxes.append(replace(box, label=_clip(clean(box.label), longest),
+                                     details=tuple(filter(None, map(clean, box.details)))))
         return numbers[thing]
 
     def source(variable: Variable) -> int:
@@ -100,7 +110,7 @@ def picture_of(obj: Any, most: int = MOST, longest: int = 70) -> Picture:
         if missing:
             more = add((node, "more"), Box("…", "more", (f"{missing} inputs that are not shown",)))
             picture.edges.append((more, len(picture.boxes), ""))
-        number = add(node, _application(node))
+        number = add(node, _application(node, times.get(node)))
         picture.edges += [(start, number, shown_type(v)) for start, v in starts]
     for place, (variable, name) in enumerate(zip(outputs, _output_names(obj, outputs), strict=True)):
         start = source(variable)
@@ -121,10 +131,16 @@ def _nearest(outputs: Iterable[Variable], most: int) -> tuple[set[Apply], int]:
     return set(line[:most]), len(line)
 
 
-def _application(node: Apply) -> Box:
+def _application(node: Apply, time: Any) -> Box:
+    """The box of an application, and of what a profile says of it."""
     types = ", ".join(shown_type(v) for v in node.outputs)
     names = ", ".join(str(v.name) for v in node.outputs if v.name)
-    return Box(f"{node.op}" + (f"  {names}" if names else ""), "apply", (types, str(node.origin)))
+    spent, heat = "", 0
+    if time is not None:
+        spent = f"{time.share:.1%} of the time, {time.seconds / time.count * 1e6:.3g} µs a call"
+        heat = sum(time.share >= least for least in _HEATS)
+    label = f"{node.op}" + (f"  {names}" if names else "")
+    return Box(label, "apply", (types, str(node.origin), spent), type(node.op).__name__, heat)
 
 
 def _leaf(variable: Variable) -> Box:
@@ -154,10 +170,11 @@ def clean(text: str) -> str:
 # ---- Graphviz -----------------------------------------------------------------------------------------------------
 
 _STYLES = {
-    "apply": 'shape=box, style="rounded,filled", fillcolor="#eef2f7"', "input": 'style=filled, fillcolor="#d9ead3"',
+    "apply": 'shape=box, style="rounded,filled"', "input": 'style=filled, fillcolor="#d9ead3"',
     "shared": 'style=filled, fillcolor="#fff2cc"', "constant": "shape=plaintext", "more": "shape=plaintext",
     "output": 'style=filled, fillcolor="#cfe2f3"',
 }
+_WARMTH = ("#eef2f7", "#fdebd0", "#fad7a0", "#f5b041", "#ec7063")
 
 
 def _quoted(text: str) -> str:
@@ -166,14 +183,17 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def dot_text(picture: Picture, with_ids: bool = False) -> str:
-    """A picture in Graphviz's language."""
+def dot_text(picture: Picture, with_ids: bool = False, colours: Mapping[str, str] | None = None) -> str:
+    """A picture in Graphviz's language; colours are by the class of an application's operation."""
     lines = ["digraph {", f"  label={_quoted(_title(picture))};", "  node [fontname=Helvetica, fontsize=11];",
              "  edge [fontname=Helvetica, fontsize=9, arrowsize=0.7];"]
     for number, box in enumerate(picture.boxes):
         label = f"{number}: {box.label}" if with_ids else box.label
-        hint = " · ".join(filter(None, box.details))
-        lines.append(f"  n{number} [label={_quoted(label)}, tooltip={_quoted(hint)}, {_STYLES[box.kind]}];")
+        style = _STYLES[box.kind]
+        if box.kind == "apply":
+            style += f", fillcolor={_quoted((colours or {}).get(box.op, _WARMTH[box.heat]))}"
+        hint = " · ".join(box.details)
+        lines.append(f"  n{number} [label={_quoted(label)}, tooltip={_quoted(hint)}, {style}];")
     for start, end, what in picture.edges:
         lines.append(f"  n{start} -> n{end} [label={_quoted(what)}];")
     return "\n".join([*lines, "}", ""])
@@ -184,8 +204,10 @@ def _title(picture: Picture) -> str:
     return picture.title + more
 
 
-def pydotprint(fct: Any, outfile: str | os.PathLike[str] | None = None, format: str | None = None,
-               max_label_size: int = 70, with_ids: bool = False, print_output_file: bool = True,
+def pydotprint(fct: Any, outfile: str | os.PathLike[str] | None = None, compact: bool = True,
+               format: str | None = None, with_ids: bool = False, high_contrast: bool = True,
+               cond_highlight: Any = None, colorCodes: Mapping[str, str] | None = None, max_label_size: int = 70,
+               scan_graphs: bool = False, var_with_name_simple: bool = False, print_output_file: bool = True,
                return_image: bool = False, most: int = MOST) -> str | bytes | None:
     """Draw an expression or a compiled function with Graphviz.
 
@@ -195,16 +217,21 @@ def pydotprint(fct: Any, outfile: str | os.PathLike[str] | None = None, format: 
     Parameters
     ----------
     fct : Variable, Apply, sequence of Variable, FunctionGraph or Function
-        Of a function, the rewritten graph is drawn, with its updates.
+        Of a function, the rewritten graph is drawn, with its updates; of one with a profile, the dearest operations are
+        the warmest in colour.
     outfile : path, optional
         Where to draw; by its ending ``.dot``, ``.gv``, ``.png``, ``.svg``, ``.pdf``, ``.ps``, ``.jpg`` or ``.gif``.
         What is there is replaced when the drawing is finished; a call that fails leaves it.
     format : str, optional
         One of these, whatever the ending.
-    max_label_size : int
-        The most characters of a label.
     with_ids : bool
         Number the boxes.
+    colorCodes : dict of str to str, optional
+        Colours of operations, by the name of their class: ``{"Dot": "red"}``.
+    max_label_size : int
+        The most characters of a label.
+    compact, high_contrast, cond_highlight, scan_graphs, var_with_name_simple
+        Accepted for programs that pass them: boxes are operations, inputs and outputs, and there is one style.
     print_output_file : bool
         Say where the drawing is.
     return_image : bool
@@ -231,7 +258,7 @@ def pydotprint(fct: Any, outfile: str | os.PathLike[str] | None = None, format: 
     >>> print(pydotprint(T.exp(x)).splitlines()[4])
       n0 [label="x", tooltip="float64[?] · ...", style=filled, fillcolor="#d9ead3"];
     """
-    text = dot_text(picture_of(fct, most, max_label_size), with_ids)
+    text = dot_text(picture_of(fct, most, max_label_size), with_ids, colorCodes)
     if outfile is None and not return_image:
         if format not in (None, "dot", "gv"):
             raise ValueError(f"pydotprint: give a file for the {format}, or return_image=True")

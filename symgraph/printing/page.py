@@ -25,6 +25,8 @@ svg { width: 100vw; height: 100vh; display: block; cursor: grab; }
 .box rect { stroke: #99a; stroke-width: 1; fill: #eef2f7; }
 .box text { font-size: 11px; text-anchor: middle; dominant-baseline: central; pointer-events: none; }
 .input rect { fill: #d9ead3; } .shared rect { fill: #fff2cc; } .output rect { fill: #cfe2f3; }
+.heat1 rect { fill: #fdebd0; } .heat2 rect { fill: #fad7a0; } .heat3 rect { fill: #f5b041; }
+.heat4 rect { fill: #ec7063; }
 .constant rect, .more rect { fill: #fff; stroke: #ddd; }
 .edge { fill: none; stroke: #99a; stroke-width: 1.2; }
 .near rect { stroke: #c00; stroke-width: 2; } .edge.near { stroke: #c00; stroke-width: 2; } .found rect { fill: #f9b; }
@@ -90,7 +92,8 @@ def d3viz(fct: Any, outfile: str | os.PathLike[str] | None = None, max_label_siz
     Parameters
     ----------
     fct : Variable, Apply, sequence of Variable, FunctionGraph or Function
-        Of a function, the rewritten graph is drawn, with its updates.
+        Of a function, the rewritten graph is drawn, with its updates; of one with a profile, the dearest operations are
+        the warmest in colour.
     outfile : path, optional
         Where to write the page; without it, the page's text is returned. What is there is replaced when the page is
         finished; a call that fails leaves it.
@@ -162,9 +165,10 @@ def _shown(text: str) -> str:
 
 
 def _box_text(number: int, box: Box, width: float, x: float, y: float) -> str:
-    hint = " · ".join(filter(None, (box.label, *box.details)))
+    hint = " · ".join((box.label, *box.details))
+    kind = f"{box.kind} heat{box.heat}" if box.heat else box.kind
     corner = 4 if box.kind == "apply" else _HEIGHT / 2
-    return (f'<g class="box {box.kind}" data-number="{number}"><title>{_shown(hint)}</title>'
+    return (f'<g class="box {kind}" data-number="{number}"><title>{_shown(hint)}</title>'
             f'<rect x="{x - width / 2:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{width:.1f}" height="{_HEIGHT:.0f}" '
             f'rx="{corner:g}"/><text x="{x:.1f}" y="{y:.1f}">{_shown(box.label)}</text></g>')
 
