@@ -23,7 +23,7 @@ from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.reduce import ArgReduce, Reduce
 from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
-from symgraph.tensor.subtensor import ARRAY, NEWAXIS, NOTHING, SCALAR, IncSubtensor, SliceSpec, Subtensor
+from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
@@ -183,6 +183,8 @@ def _axes(axes: tuple[int, ...]) -> str:
 def _arg_reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     op = node.op
     assert isinstance(op, ArgReduce)
+    if op.kind.startswith("nan"):
+        return f"np.{op.kind}({args[0]}, axis={op.axis})"
     return f"{args[0]}.{op.kind}(axis={op.axis})"
 
 
@@ -298,25 +300,7 @@ def _join(r: Renderer, node: Apply, args: list[str], target: str, out: str | Non
 
 def _index(op: Any, args: list[str]) -> str:
     """The index as Python text, from its spec and the names of its symbolic parts."""
-    supply = iter(args)
-
-    def bound(part: Any) -> str:
-        return "" if part is None else next(supply) if part == SCALAR else str(part)
-
-    parts = []
-    for entry in op.spec:
-        if isinstance(entry, SliceSpec):
-            start, stop, step = map(bound, entry.parts)
-            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
-        elif entry == NEWAXIS:
-            parts.append("None")
-        elif entry == NOTHING:
-            parts.append("...")
-        elif entry == ARRAY:
-            parts.append(next(supply))
-        else:
-            parts.append(next(supply) if entry == SCALAR else str(entry))
-    return ", ".join(parts) or "..."
+    return op.show(args) or "..."
 
 
 def _count_of(r: Renderer, node: Apply, place: int) -> str | None:

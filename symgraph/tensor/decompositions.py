@@ -147,14 +147,14 @@ def row_of(vector: Any) -> Any:
     return dimshuffle(vector, [*axes[:-1], "x", axes[-1]])
 
 
-def _column(vector: Any) -> Any:
+def column_of(vector: Any) -> Any:
     return dimshuffle(vector, [*range(vector.type.ndim), "x"])
 
 
 def inverse_gaps(values: Any) -> Any:
     """``F[i, j] = 1 / (values[j] - values[i])``, and 0 on the diagonal."""
     one = identity_of(values, -1)
-    return (1 - one) / (row_of(values) - _column(values) + one)
+    return (1 - one) / (row_of(values) - column_of(values) + one)
 
 
 def _least(a: Any) -> Any:
@@ -261,10 +261,10 @@ def _pull_svd(a: Any, factors: Sequence[Any], gradients: Sequence[Any], square: 
     if connected(g_vh):
         g_v = adjoint(g_vh)
         turned = matmul(vh, g_v)
-        middle.append(_column(s) * (gaps * (turned - adjoint(turned))))
+        middle.append(column_of(s) * (gaps * (turned - adjoint(turned))))
         middle += _phases(-turned, s)
         if wide:
-            outside.append(matmul(u, _column(1 / s) * adjoint(g_v - matmul(v, turned))))
+            outside.append(matmul(u, column_of(1 / s) * adjoint(g_v - matmul(v, turned))))
     if not middle:
         return DisconnectedType()()
     total = middle[0]

@@ -88,8 +88,8 @@ class Eigvals(MatrixOp):
 
 
 @frozen
-class Eigh(MatrixOp):
-    """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigh`.
+class _OfTriangle(MatrixOp):
+    """The base of what is done to symmetric (Hermitian) matrices, of which one triangle is read.
 
     Parameters
     ----------
@@ -102,6 +102,11 @@ class Eigh(MatrixOp):
     def __post_init__(self) -> None:
         if self.UPLO not in ("L", "U"):
             raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
+
+
+@frozen
+class Eigh(_OfTriangle):
+    """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigh`."""
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         kind = check_matrix(types[0], "eigh", square=True)
@@ -130,20 +135,8 @@ class Eigh(MatrixOp):
 
 
 @frozen
-class Eigvalsh(MatrixOp):
-    """Eigenvalues of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigvalsh`.
-
-    Parameters
-    ----------
-    UPLO : {'L', 'U'}
-        The triangle that is read.
-    """
-
-    UPLO: str = "L"
-
-    def __post_init__(self) -> None:
-        if self.UPLO not in ("L", "U"):
-            raise ValueError(f"UPLO must be 'L' or 'U', not {self.UPLO!r}")
+class Eigvalsh(_OfTriangle):
+    """Eigenvalues of symmetric (Hermitian) matrices; see `symgraph.tensor.nlinalg.eigvalsh`."""
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         kind = check_matrix(types[0], "eigvalsh", square=True)

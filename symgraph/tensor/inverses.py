@@ -25,7 +25,7 @@ from symgraph.tensor.decompositions import (
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import conjugated, is_complex
 from symgraph.tensor.products import dot, matmul
-from symgraph.tensor.systems import one_by_one
+from symgraph.tensor.systems import or_nan
 from symgraph.tensor.type import tensor_type
 
 __all__ = ["Cofactors", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]
@@ -47,19 +47,7 @@ class MatrixInverse(MatrixOp):
         return (check_matrix(types[0], "inv", square=True),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        (a,) = inputs
-        try:
-            output_storage[0][0] = np.linalg.inv(a)
-        except LinAlgError:
-            if self.on_error == "raise" or a.shape[-1] != a.shape[-2]:
-                raise
-            output_storage[0][0] = one_by_one(self._or_nan, a.shape, a)
-
-    def _or_nan(self, matrix: Any) -> Any:
-        try:
-            return np.linalg.inv(matrix)
-        except LinAlgError:
-            return np.full_like(matrix, np.nan)
+        output_storage[0][0] = or_nan(np.linalg.inv, inputs[0], self.on_error)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [input_shapes[0]]

@@ -16,8 +16,8 @@ from symgraph import scalar
 from symgraph.tensor import editing, nlinalg, products, slinalg
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import as_tensor_variable, number_constant
-from symgraph.tensor.decompositions import adjoint, as_floating, check_matrix, row_of, transposed
-from symgraph.tensor.dimshuffle import dimshuffle, moveaxis, normalize_axis
+from symgraph.tensor.decompositions import adjoint, as_floating, check_matrix, column_of, row_of, transposed
+from symgraph.tensor.dimshuffle import moveaxis, normalize_axis
 from symgraph.tensor.eigen import Eigvals
 from symgraph.tensor.elemwise import cast, conjugated, elemwise
 from symgraph.tensor.extra_ops import diagonal as _diagonal
@@ -324,14 +324,8 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     if a.type.ndim < 2:
         return cast(reductions.any(elemwise(scalar.neq)(a, 0)), "int64")
     s = svd(a, compute_uv=False, hermitian=hermitian)
-    bound = _cutoff(s, a, rtol) if tol is None else _one_each(tol)
+    bound = _cutoff(s, a, rtol) if tol is None else column_of(as_tensor_variable(tol))
     return reductions.sum(_greater(s, bound), -1)
-
-
-def _one_each(x: Any) -> Any:
-    """A number for each matrix, to be compared with vectors."""
-    variable = as_tensor_variable(x)
-    return dimshuffle(variable, [*range(variable.type.ndim), "x"])
 
 
 def _cutoff(s: Any, a: Any, rtol: Any) -> Any:
@@ -342,7 +336,7 @@ def _cutoff(s: Any, a: Any, rtol: Any) -> Any:
             scalar.maximum)(rows, columns)
         factor = longer * float(np.finfo(s.type.dtype).eps)
     else:
-        factor = _one_each(rtol)
+        factor = column_of(as_tensor_variable(rtol))
     return cast(reductions.max(s, -1, keepdims=True) * factor, s.type.dtype)
 
 

@@ -12,8 +12,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import arange, eye, zeros_like
-from symgraph.tensor.decompositions import MatrixOp, adjoint, as_floating, check_matrix
-from symgraph.tensor.dimshuffle import dimshuffle
+from symgraph.tensor.decompositions import MatrixOp, adjoint, as_floating, check_matrix, column_of
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise
 from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.products import matmul
@@ -83,7 +82,7 @@ class LUFactor(MatrixOp):
         found = set_subtensor(found[..., head, tail], SolveTriangular(True, 2, True)(unit, g_right))
         found = set_subtensor(found[..., tail, head], _right_divided(g_below, up))
         back = argsort(PivotsToRows()(pivots, shape_i(a, -2)), -1)
-        return [take_along_axis(found, _column(back), -2)]
+        return [take_along_axis(found, column_of(back), -2)]
 
 
 def _right_divided(x: Any, up: Any) -> Any:
@@ -94,10 +93,6 @@ def _right_divided(x: Any, up: Any) -> Any:
 def _divided(unit: Any, x: Any, up: Any) -> Any:
     """``inv(unit).H @ x @ inv(triu(up)).H``."""
     return SolveTriangular(True, 2, True)(unit, _right_divided(x, up))
-
-
-def _column(x: Any) -> Any:
-    return dimshuffle(x, [*range(x.type.ndim), "x"])
 
 
 @frozen
@@ -193,7 +188,7 @@ def _rows_of(b: Any, rows: Any) -> Any:
         return b[rows]
     if rows.type.ndim == 1:
         return b[..., rows, slice(None)]
-    return take_along_axis(b, _column(rows), -2)
+    return take_along_axis(b, column_of(rows), -2)
 
 
 def lu(a: Any, permute_l: bool = False, p_indices: bool = False) -> tuple[Any, ...]:
@@ -234,8 +229,8 @@ def lu(a: Any, permute_l: bool = False, p_indices: bool = False) -> tuple[Any, .
     up = triu(packed[..., :least, :])
     places = argsort(PivotsToRows()(pivots, shape_i(packed, -2)), -1)
     if permute_l:
-        return take_along_axis(low, _column(places), -2), up
+        return take_along_axis(low, column_of(places), -2), up
     if p_indices:
         return cast(places, "int32"), low, up
     real = np.empty(0, packed.type.numpy_dtype).real.dtype
-    return cast(elemwise(scalar.eq)(_column(places), arange(rows)), real), low, up
+    return cast(elemwise(scalar.eq)(column_of(places), arange(rows)), real), low, up

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from symgraph import scalar
-from symgraph.graph.basic import Apply, Variable
-from symgraph.graph.frozen import frozen
-from symgraph.graph.type import Type
 from symgraph.tensor import reduce as reductions
 from symgraph.tensor.basic import as_tensor_variable, number_constant
 from symgraph.tensor.cumulative import cumprod, cumsum
-from symgraph.tensor.elemwise import TensorOp, cast, elemwise
+from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.shape import flatten
-from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum",
@@ -166,47 +161,12 @@ def nanmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _extreme("max", a, axis, keepdims)
 
 
-@frozen(repr=False)
-class NanArgReduce(TensorOp):
-    """The index, along one axis, of the first largest or smallest element that is a number.
-
-    Parameters
-    ----------
-    kind : str
-        ``nanargmax`` or ``nanargmin``.
-    axis : int
-    """
-
-    kind: str
-    axis: int
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        (x,) = types
-        assert isinstance(x, TensorType)
-        if x.shape[self.axis] == 0:
-            raise ValueError(f"{self.kind} of an empty axis has no value: the shape is {x.shape}")
-        return (tensor_type("int64", x.shape[: self.axis] + x.shape[self.axis + 1:]),)
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = np.asarray(getattr(np, self.kind)(inputs[0], axis=self.axis), "int64")
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [tuple(n for axis, n in enumerate(input_shapes[0]) if axis != self.axis)]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        return [inputs[0].type.zeros_like(inputs[0])]
-
-    def __repr__(self) -> str:
-        return f"{self.kind}{{axis={self.axis}}}"
-
-
 def _arg(kind: str, a: Any, axis: int | None, keepdims: bool) -> Any:
     x = as_tensor_variable(a)
     if x.type.is_discrete or x.type.ndim == 0:
         return getattr(reductions, kind.removeprefix("nan"))(x, axis, keepdims)
     (place,) = (0,) if axis is None else reductions.normalize_axes(axis, x.type.ndim, kind)
-    index = NanArgReduce(kind, place)(flatten(x) if axis is None else x)
+    index = reductions.ArgReduce(kind, place)(flatten(x) if axis is None else x)
     if not keepdims:
         return index
     rest = list(range(index.type.ndim))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.linalg import LinAlgError
 
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.frozen import frozen
@@ -36,7 +35,7 @@ from symgraph.tensor.matrix_functions import Expm, Logm, Sqrtm, expm, logm, sqrt
 from symgraph.tensor.nlinalg import lstsq
 from symgraph.tensor.products import matmul
 from symgraph.tensor.shape import reshape, shape_i
-from symgraph.tensor.systems import Solve, SolveTriangular, System, one_by_one
+from symgraph.tensor.systems import Solve, SolveTriangular, System, or_nan
 
 __all__ = [
     "Cholesky", "Expm", "Kron", "Logm", "Lstsq", "Solve", "SolveTriangular", "Sqrtm", "block_diag", "cho_solve",
@@ -72,19 +71,10 @@ class Cholesky(MatrixOp):
         return (check_matrix(types[0], "cholesky", square=True),)
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        (a,) = inputs
-        try:
-            output_storage[0][0] = np.linalg.cholesky(a, upper=not self.lower)
-        except LinAlgError:
-            if self.on_error == "raise" or a.shape[-1] != a.shape[-2]:
-                raise
-            output_storage[0][0] = one_by_one(self._or_nan, a.shape, a)
-
-    def _or_nan(self, matrix: Array) -> Array:
-        try:
+        def factor(matrix: Array) -> Array:
             return np.linalg.cholesky(matrix, upper=not self.lower)
-        except LinAlgError:
-            return np.full_like(matrix, np.nan)
+
+        output_storage[0][0] = or_nan(factor, inputs[0], self.on_error)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         return [input_shapes[0]]

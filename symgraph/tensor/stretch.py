@@ -23,7 +23,27 @@ __all__ = ["Stretch", "SumTo", "broadcast_arrays", "broadcast_to"]
 
 
 @frozen(repr=False)
-class Stretch(TensorOp):
+class _ToShape(TensorOp):
+    """What `Stretch` and `SumTo` share: inputs are a tensor and the lengths of the result."""
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        return [[i == 0] for i in range(len(node.inputs))]
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [tuple(node.inputs[1:])]
+
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        x, *lengths = inputs
+        back = SumTo() if isinstance(self, Stretch) else Stretch()
+        return [back(output_gradients[0], *lengths_of(x)), *(DisconnectedType()() for _ in lengths)]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [None if eval_points[0] is None else self(eval_points[0], *inputs[1:])]
+
+
+@frozen(repr=False)
+class Stretch(_ToShape):
     """A tensor stretched along axes whose length is 1 at run time. Inputs are it and the lengths wanted."""
 
     def make_node(self, x: Any, *lengths: Any) -> Apply:
@@ -48,27 +68,12 @@ class Stretch(TensorOp):
             raise ValueError(f"an array of shape {x.shape} cannot be stretched to {shape}: only axes of length 1 "
                              "can") from None
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[i == 0] for i in range(len(node.inputs))]
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [tuple(node.inputs[1:])]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        x, *lengths = inputs
-        back = SumTo()(output_gradients[0], *lengths_of(x))
-        return [back, *(DisconnectedType()() for _ in lengths)]
-
-    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
-        return [None if eval_points[0] is None else self(eval_points[0], *inputs[1:])]
-
     def __repr__(self) -> str:
         return "stretch"
 
 
 @frozen(repr=False)
-class SumTo(TensorOp):
+class SumTo(_ToShape):
     """A tensor summed over the axes along which one of the lengths given would be stretched to its shape."""
 
     def make_node(self, x: Any, *lengths: Any) -> Apply:
@@ -80,21 +85,6 @@ class SumTo(TensorOp):
         extra = x.ndim - len(shape)
         axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 != x.shape[i + extra])
         output_storage[0][0] = np.array(np.sum(x, axes, dtype=x.dtype)).reshape(shape)
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[i == 0] for i in range(len(node.inputs))]
-
-    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
-        return [tuple(node.inputs[1:])]
-
-    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
-             output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        x, *lengths = inputs
-        back = Stretch()(output_gradients[0], *lengths_of(x))
-        return [back, *(DisconnectedType()() for _ in lengths)]
-
-    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
-        return [None if eval_points[0] is None else self(eval_points[0], *inputs[1:])]
 
     def __repr__(self) -> str:
         return "sum_to"

@@ -18,7 +18,7 @@ from symgraph.tensor.extra_ops import tril, triu
 from symgraph.tensor.products import matmul
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, tensor_type
 
-__all__ = ["Solve", "SolveTriangular", "System", "one_by_one", "scipy_linalg"]
+__all__ = ["Solve", "SolveTriangular", "System", "one_by_one", "or_nan", "scipy_linalg"]
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +40,23 @@ def one_by_one(fn: Callable[..., Array], shape: tuple[int, ...], *stacks: Array)
     for place in np.ndindex(*batch):
         result[place] = fn(*(stack[place] for stack in stretched))
     return result
+
+
+def or_nan(fn: Callable[[Array], Array], a: Array, on_error: str) -> Array:
+    """A function of square matrices; where it raises LinAlgError for one of them, and `on_error` is 'nan', NaN."""
+    try:
+        return fn(a)
+    except LinAlgError:
+        if on_error == "raise" or a.shape[-1] != a.shape[-2]:
+            raise
+
+    def one(matrix: Array) -> Array:
+        try:
+            return fn(matrix)
+        except LinAlgError:
+            return np.full_like(matrix, np.nan)
+
+    return one_by_one(one, a.shape, a)
 
 
 class System(MatrixOp):

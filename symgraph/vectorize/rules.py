@@ -16,7 +16,6 @@ from symgraph.tensor.factors import _AlongAxis
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.inverses import Cofactors, Det, MatrixInverse, MatrixPinv, SLogDet
 from symgraph.tensor.join import Join, Split
-from symgraph.tensor.nanfunctions import NanArgReduce
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs
 from symgraph.tensor.nnet.softmax import _OverAxes
 from symgraph.tensor.products import BatchedMatMul, Dot
@@ -47,7 +46,7 @@ def _gate(batch: Batch) -> Outputs:
     return all_of(batch.op(batch.inputs[0]))
 
 
-@batching(Reduce, ArgReduce, NanArgReduce, Sort, ArgSort, ArgPartition, ArgTopK, Accumulate, Fourier, Fit, Split,
+@batching(Reduce, ArgReduce, Sort, ArgSort, ArgPartition, ArgTopK, Accumulate, Fourier, Fit, Split,
           _OverAxes, _AlongAxis, Join)
 def _along_axis(batch: Batch) -> Outputs:
     """The same along the next axis."""

@@ -16,6 +16,7 @@ import numpy as np
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.tensor import TensorType
+from tests.rewrites.programs import Value
 
 Array = np.ndarray[Any, Any]
 Choose = Callable[[int], int]  # a number below its argument
@@ -161,23 +162,6 @@ class Recipe:
 
 
 # ---- growing ----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Value:
-    """A node with its symbol and NumPy's array."""
-
-    symbol: Any
-    array: Array
-
-    @property
-    def kind(self) -> str:
-        return str(self.array.dtype.kind)
-
-    @property
-    def static(self) -> tuple[int | None, ...]:
-        shape: tuple[int | None, ...] = self.symbol.type.shape
-        return shape
 
 
 def fit(a: Value, b: Value) -> bool:
