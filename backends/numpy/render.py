@@ -62,6 +62,7 @@ class Renderer:
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
         self.plain: set[str] = set()           # variables whose arrays are known to be in C order
         self.measured: dict[tuple[Variable, int], str] = {}
+        self.anew: set[Step] = set()           # steps that make an array although there is one to compute into
         self.made_at = {v: step.index for step in plan.steps for v in step.node.outputs}
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
         for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
@@ -328,6 +329,8 @@ class Renderer:
         if expression is not None:
             self.line(f"{target} = {expression}", node)
         taken = out is not None and (expression is None or f"out={out})" in expression)
+        if out is not None and not taken:
+            self.anew.add(step)
         if isinstance(node.op, Dot) or (taken and out is not None and (out in self.plain or out.startswith("room("))):
             self.plain.add(target)
         for output, name in zip(node.outputs, targets, strict=True):
@@ -494,7 +497,7 @@ class NumpyBackend:
             return _step_at(error, renderer)
 
         return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear,
-                       tiling_of if monitor is None else untiled)
+                       tiling_of if monitor is None else untiled, renderer.anew)
 
 
 def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:

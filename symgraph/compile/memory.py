@@ -300,7 +300,11 @@ class _Count:
         for place in step.copies:
             shape = self._shape(step.node.inputs[place])
             self._reach(self.fresh + self._bytes(step.node.inputs[place], shape), step)
-        if isinstance(step.into, Buffer):
+        if step in self.program.anew:
+            self._add("fresh", step.node.outputs[0], step)
+            if isinstance(step.into, Buffer):
+                self.buffers.add(step.into)  # which from here on is the new array
+        elif isinstance(step.into, Buffer):
             self._into(step.into, step.node.outputs[0], step)
         elif step.into is None:
             for output in step.node.outputs:
