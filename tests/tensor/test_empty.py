@@ -20,10 +20,10 @@ def numpys(function: Any, *arguments: Any, **options: Any) -> Any:
         return function(*arguments, **options)
 
 
-@pytest.mark.parametrize("name, more", [("median", ()), ("nanmedian", ()), ("nanquantile", (0.3,)),
+@pytest.mark.parametrize(("name", "more"), [("median", ()), ("nanmedian", ()), ("nanquantile", (0.3,)),
                                         ("nanpercentile", (30,))])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-@pytest.mark.parametrize("shape, axis", [
+@pytest.mark.parametrize(("shape", "axis"), [
     ((0,), 0), ((0,), None), ((0, 3), 0), ((0, 3), 1), ((2, 0), -1), ((0, 0), None), ((3, 0, 2), (1, 2)), ((2, 3), 0)])
 def test_order_statistics(name: str, more: Any, dtype: str, shape: Any, axis: Any) -> None:
     values = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
