@@ -79,7 +79,7 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     if _type(node).ndim == 0 and (node.outputs[0] in r.numbers or _type(node).dtype in ("float32", "float64")):
         written = (INTEGERS if node.outputs[0] in r.numbers else SCALARS).get(function.name)
         if written is not None:
-            return written.format(*args)
+            return written.format(*(args if node.outputs[0] in r.numbers else map(r.scalar, node.inputs)))
     special = ELEMWISE.get(function.name.partition("{")[0])
     if special is not None:
         return special(r, node, args, target, out)

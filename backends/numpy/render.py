@@ -86,6 +86,14 @@ class Renderer:
         """How a dtype is written."""
         return "np.bool" if name == "bool" else f"np.{name}"
 
+    def scalar(self, variable: Variable) -> str:
+        """How a 0-d input of scalar arithmetic is written: ufuncs take 0-d arrays faster, operators scalars."""
+        name = self.names[variable]
+        if isinstance(variable, Constant):
+            self.writer.namespace[f"{name}n"] = variable.data[()]
+            return f"{name}n"
+        return name
+
     def is_plain(self, out: str) -> bool:
         """Whether an array to compute into is known to be in C order. Scratch is; results are in any order."""
         return out in self.plain or out.startswith(("room(", "spare_array("))
@@ -119,8 +127,7 @@ class Renderer:
             self.names[variable] = f"x{i}"
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
-            data = variable.data
-            self.writer.namespace[f"c{i}"] = data[()] if isinstance(data, np.ndarray) and data.ndim == 0 else data
+            self.writer.namespace[f"c{i}"] = variable.data
         for variable in [*plan.shared, *(u.target for u in plan.updates)]:
             if variable not in self.storages:
                 self.storages[variable] = f"S{len(self.storages)}"
