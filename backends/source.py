@@ -34,7 +34,8 @@ class SourceWriter:
         self.steps: dict[int, Step] = {}  # line number, from 1
         self.namespace: dict[str, Any] = dict(namespace or {})
         self._depth = 0
-        self._aside: list[tuple[list[str], dict[int, Step]]] = []
+        self._aside: list[tuple[str, list[str], dict[int, Step]]] = []
+        self._behind: dict[str, tuple[int, list[str]]] = {}  # functions written aside: how many lines are above, theirs
         self._used: dict[str, int] = {}
         self.current: Step | None = None
 
@@ -69,19 +70,23 @@ class SourceWriter:
         self._depth -= 1
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What is written inside becomes a function of its own, which stands behind the one being written."""
+    def aside(self, name: str) -> Iterator[None]:
+        """What is written inside becomes a function of its own, of this name, behind the one being written.
+
+        It is compiled when it is first called.
+        """
         kept = self.lines, self.steps, self._depth
         self.lines, self.steps, self._depth = ["", ""], {}, 0
         try:
             yield
         finally:
-            self._aside.append((self.lines, self.steps))
+            self._aside.append((name, self.lines, self.steps))
             self.lines, self.steps, self._depth = kept
 
     def add_asides(self) -> None:
-        """Put the functions written aside here."""
-        for lines, steps in self._aside:
+        """Put the functions written aside here, at the end."""
+        for name, lines, steps in self._aside:
+            self._behind[name] = len(self.lines), lines
             self.steps.update((len(self.lines) + number, step) for number, step in steps.items())
             self.lines += lines
         self._aside.clear()
@@ -100,13 +105,29 @@ class SourceWriter:
         text = self.text()
         while _collected:
             linecache.cache.pop(_collected.popleft(), None)
-        exec(compile(text, filename, "exec"), self.namespace)
+        above = min((first for first, _ in self._behind.values()), default=len(self.lines))
+        exec(compile("\n".join(self.lines[:above]) + "\n", filename, "exec"), self.namespace)
+        for name, (first, lines) in self._behind.items():
+            self.namespace[name] = _Later(name, first, lines, filename, self.namespace)
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         for value in list(self.namespace.values()):
             if isinstance(value, FunctionType) and value.__code__.co_filename == filename:
                 weakref.finalize(value, _forget, filename)
                 break
         return self.namespace
+
+
+class _Later:
+    """A function that is compiled when it is first called: most kernels never meet arrays large enough for tiles."""
+
+    def __init__(self, name: str, above: int, lines: list[str], filename: str, namespace: dict[str, Any]) -> None:
+        self.name, self.above, self.lines, self.filename, self.namespace = name, above, lines, filename, namespace
+
+    def __call__(self, *args: Any) -> Any:
+        if self.namespace[self.name] is self:
+            text = "\n" * self.above + "\n".join(self.lines) + "\n"  # its lines keep their numbers
+            exec(compile(text, self.filename, "exec"), self.namespace)
+        return self.namespace[self.name](*args)
 
 
 def _forget(filename: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,8 @@ class Program:
     tiling : callable
         From a kernel and the rows and elements of its widest array to how the kernel is run then; None when its steps
         are done one after the other, on whole arrays.
+    anew : collection of Step
+        Steps that make an array of their own although the plan has one for them to compute into.
     """
 
     run: Callable[..., Any]
@@ -67,6 +69,7 @@ class Program:
     step_at: Callable[[BaseException], tuple[Step, list[Any]] | None]
     free: Callable[[], None]
     tiling: Callable[[Kernel, int, int], Tiling | None] = untiled
+    anew: Collection[Step] = ()
 
 
 class Backend(Protocol):

@@ -144,6 +144,11 @@ class OpFromGraph(Op):
                 ShapeI(axis)(output) if n is None else n for axis, n in enumerate(output.type.shape)))
         return shapes
 
+    @property
+    def has_overrides(self) -> bool:
+        """Whether derivatives are given in the place of the graph's."""
+        return self._lop.given or self._grad.given or self._rop.given
+
     # ---- derivatives --------------------------------------------------------------------------------------------
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -185,13 +190,23 @@ class OpFromGraph(Op):
         stand_ins = [z.type() for z in graph.outputs]
         ready = {z: s for z, s in zip(graph.outputs, stand_ins, strict=True) if z.owner is not None}
         bodies = clone_replace([pulled[i] for i in places], ready)
-        backward = OpFromGraph([*graph.inputs, *stand_ins, *seeds.values()], bodies, inline=self.is_inline,
-                               name=f"gradient of {self.name or 'graph'}")
-        found = backward(*inputs, *outputs, *(output_gradients[j] for j in live), return_list=True) if places else []
+        found = self._derived("gradient", bodies, {
+            **dict(zip(graph.inputs, inputs, strict=True)), **dict(zip(stand_ins, outputs, strict=True)),
+            **{seeds[j]: output_gradients[j] for j in live}})
         result = list(pulled)
         for i, g in zip(places, found, strict=True):
             result[i] = g
         return result
+
+    def _derived(self, what: str, bodies: Sequence[Variable], values: dict[Variable, Any]) -> list[Variable]:
+        """An operation of what the graph's derivatives read, applied to values for that."""
+        if not bodies:
+            return []
+        read = set(graph_inputs(bodies, values))
+        used = [v for v in values if v in read]
+        op = OpFromGraph(used, bodies, inline=self.is_inline, name=f"{what} of {self.name or 'graph'}")
+        found: list[Variable] = op(*(values[v] for v in used), return_list=True)
+        return found
 
     def R_op(self, inputs: Sequence[Variable], eval_points: Sequence[Variable | None]) -> Sequence[Variable | None]:
         given, points = list(inputs[: self.n_inputs]), list(eval_points[: self.n_inputs])
@@ -206,9 +221,8 @@ class OpFromGraph(Op):
         pushed = Rop(list(graph.outputs), [graph.inputs[i] for i in moved], list(seeds.values()),
                      disconnected_outputs="ignore", return_disconnected="none")
         places = [j for j, t in enumerate(pushed) if t is not None]
-        forward = OpFromGraph([*graph.inputs, *seeds.values()], [pushed[j] for j in places], inline=self.is_inline,
-                              name=f"derivative of {self.name or 'graph'}")
-        found = forward(*inputs, *(eval_points[i] for i in moved), return_list=True) if places else []
+        found = self._derived("derivative", [pushed[j] for j in places], {
+            **dict(zip(graph.inputs, inputs, strict=True)), **{seeds[i]: eval_points[i] for i in moved}})
         default: list[Variable | None] = [None] * len(pushed)
         for j, t in zip(places, found, strict=True):
             default[j] = t

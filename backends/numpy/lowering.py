@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas, runtime
+from backends.numpy import blas, random, runtime
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
+from symgraph.random.draw import Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import Elemwise
@@ -78,7 +79,7 @@ def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     if _type(node).ndim == 0 and (node.outputs[0] in r.numbers or _type(node).dtype in ("float32", "float64")):
         written = (INTEGERS if node.outputs[0] in r.numbers else SCALARS).get(function.name)
         if written is not None:
-            return written.format(*args)
+            return written.format(*(args if node.outputs[0] in r.numbers else map(r.scalar, node.inputs)))
     special = ELEMWISE.get(function.name.partition("{")[0])
     if special is not None:
         return special(r, node, args, target, out)
@@ -287,6 +288,13 @@ def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
 @lower(Eye)
 def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     return f"np.eye({', '.join(args)}, dtype={r.dtype(_type(node).dtype)})"
+
+
+@lower(Draw)
+def _draw(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    r.writer.namespace["draw"] = random.draw
+    into = _out(out if out is not None and r.is_plain(out) else None)
+    return f"draw({r.writer.bind(node.op, 'op')}, {', '.join(args)}{into})"
 
 
 @lower(Join)

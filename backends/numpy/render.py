@@ -62,6 +62,7 @@ class Renderer:
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
         self.plain: set[str] = set()           # variables whose arrays are known to be in C order
         self.measured: dict[tuple[Variable, int], str] = {}
+        self.anew: set[Step] = set()           # steps that make an array although there is one to compute into
         self.made_at = {v: step.index for step in plan.steps for v in step.node.outputs}
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
         for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
@@ -84,6 +85,14 @@ class Renderer:
     def dtype(self, name: str) -> str:
         """How a dtype is written."""
         return "np.bool" if name == "bool" else f"np.{name}"
+
+    def scalar(self, variable: Variable) -> str:
+        """How a 0-d input of scalar arithmetic is written: ufuncs take 0-d arrays faster, operators scalars."""
+        name = self.names[variable]
+        if isinstance(variable, Constant):
+            self.writer.namespace[f"{name}n"] = variable.data[()]
+            return f"{name}n"
+        return name
 
     def is_plain(self, out: str) -> bool:
         """Whether an array to compute into is known to be in C order. Scratch is; results are in any order."""
@@ -118,8 +127,7 @@ class Renderer:
             self.names[variable] = f"x{i}"
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
-            data = variable.data
-            self.writer.namespace[f"c{i}"] = data[()] if isinstance(data, np.ndarray) and data.ndim == 0 else data
+            self.writer.namespace[f"c{i}"] = variable.data
         for variable in [*plan.shared, *(u.target for u in plan.updates)]:
             if variable not in self.storages:
                 self.storages[variable] = f"S{len(self.storages)}"
@@ -276,8 +284,9 @@ class Renderer:
                 final.append(f"u{i}")
 
         storages = [self.storages[u.target] for u in updates]
+        late = {variable for kernel in self.plan.kernels for variable in kernel.over}
         for update in updates:
-            if self.monitor is not None or not any(update.variable in kernel.over for kernel in self.plan.kernels):
+            if self.monitor is not None or update.variable not in late:
                 self.alternate(update.target, update.variable)
         if len(updates) == 1 and not self.late:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))
@@ -328,6 +337,8 @@ class Renderer:
         if expression is not None:
             self.line(f"{target} = {expression}", node)
         taken = out is not None and (expression is None or f"out={out})" in expression)
+        if out is not None and not taken:
+            self.anew.add(step)
         if isinstance(node.op, Dot) or (taken and out is not None and (out in self.plain or out.startswith("room("))):
             self.plain.add(target)
         for output, name in zip(node.outputs, targets, strict=True):
@@ -494,7 +505,7 @@ class NumpyBackend:
             return _step_at(error, renderer)
 
         return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear,
-                       tiling_of if monitor is None else untiled)
+                       tiling_of if monitor is None else untiled, renderer.anew)
 
 
 def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:

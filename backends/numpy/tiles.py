@@ -213,7 +213,7 @@ class _Tiled:
         if r.clock is not None:
             self.parameters["call"] = "lap"
         scratch = self._inner_arrays()
-        with r.writer.aside():
+        with r.writer.aside(self.name):
             names = ", ".join(["tiles", "step", *self.parameters])
             with r.writer.indented(f"def {self.name}({names}):", f"the rows of {kernel}"):
                 for name, array in scratch:

@@ -300,7 +300,11 @@ class _Count:
         for place in step.copies:
             shape = self._shape(step.node.inputs[place])
             self._reach(self.fresh + self._bytes(step.node.inputs[place], shape), step)
-        if isinstance(step.into, Buffer):
+        if step in self.program.anew:
+            self._add("fresh", step.node.outputs[0], step)
+            if isinstance(step.into, Buffer):
+                self.buffers.add(step.into)  # which from here on is the new array
+        elif isinstance(step.into, Buffer):
             self._into(step.into, step.node.outputs[0], step)
         elif step.into is None:
             for output in step.node.outputs:
@@ -312,10 +316,13 @@ class _Count:
         return self.program.tiling(kernel, shape[0], math.prod(shape))
 
     def _tiled(self, kernel: Kernel, tiling: Tiling) -> None:
-        """A loop over tiles: what outlasts it is whole, the rest as large as a tile, for each thread."""
-        rows = min(tiling.rows, self._shape(kernel.widest)[0])
+        """A loop over tiles: what outlasts it is whole, the rest as large as a tile, for each thread.
+
+        What it computes over shared values, when the call commits, takes no memory.
+        """
         cells: set[Buffer | Variable] = set()
-        own = [(v, step) for v, step in kernel.made.items() if self.plan.blocks[v].root is v]
+        own = [(v, step) for v, step in kernel.made.items()
+               if self.plan.blocks[v].root is v and v not in kernel.over]
         for variable, step in own:
             if variable in kernel.over_rows:
                 shape = (tiling.parts, *self._shape(variable))
@@ -335,9 +342,9 @@ class _Count:
             outside = isinstance(cell, Variable) and cell not in kernel.made
             if cell not in cells and not outside and variable not in kernel.over_rows:
                 cells.add(cell)
-                inside += self._bytes(variable, (rows, *self._shape(variable)[1:])) * tiling.threads
+                inside += self._bytes(variable, (tiling.rows, *self._shape(variable)[1:])) * tiling.threads
         if inside:
-            self.held.append(Held(inside, "tiles", kernel.widest, (rows, *self._shape(kernel.widest)[1:]),
+            self.held.append(Held(inside, "tiles", kernel.widest, (tiling.rows, *self._shape(kernel.widest)[1:]),
                                   kernel.steps[0]))
         self._reach(self.fresh + inside, kernel.steps[-1])
 

@@ -82,6 +82,8 @@ class Draw(TensorOp):
     kind: str
     dtype: str
 
+    accepts_out = True
+
     @property
     def arity(self) -> int:
         """How many parameters there are."""
@@ -101,28 +103,35 @@ class Draw(TensorOp):
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
         state, *rest = inputs
-        shape = _shape(rest[self.arity:])
-        out = np.empty(shape, self.dtype)
-        flat = out.reshape(-1)
-        if self.arity:
-            self._sample(state, flat, [np.broadcast_to(p, shape).reshape(-1) for p in rest[:self.arity]])
-        else:
-            self._standard(state, flat)
+        out = np.empty(self.shape(rest), self.dtype)
+        self.fill(state, out.reshape(-1), 0, out.size, self.spread(rest, out.shape))
         output_storage[0][0] = out
 
-    def _standard(self, state: Array, flat: Array) -> None:
+    def shape(self, inputs: Sequence[Any]) -> tuple[int, ...]:
+        """The shape of the result, from the inputs after the state."""
+        return _shape(inputs[self.arity:])
+
+    def spread(self, inputs: Sequence[Any], shape: tuple[int, ...]) -> list[Array]:
+        """The parameters of each element in turn, from the inputs after the state."""
+        return [np.broadcast_to(p, shape).reshape(-1) for p in inputs[:self.arity]]
+
+    def fill(self, state: Array, flat: Array, start: int, stop: int, parameters: Sequence[Array]) -> None:
+        """Compute some of the elements, from the beginning of a block on."""
+        if not self.arity:
+            self._fill_standard(state, flat, start, stop)
+            return
+        sample, dtype = _SAMPLERS[self.kind][0], "int64" if self.kind == "integers" else "float64"
+        for first in range(start, stop, _ELEMENTS_AT_ONCE):
+            part = slice(first, min(first + _ELEMENTS_AT_ONCE, stop))
+            flat[part] = sample(state, first, *[p[part].astype(dtype, copy=False) for p in parameters])
+
+    def _fill_standard(self, state: Array, flat: Array, start: int, stop: int) -> None:
         make, share = STANDARD[self.kind], per_word(self.dtype)
         step = _WORDS_AT_ONCE * share
-        for start in range(0, flat.size, step):
-            part = flat[start:start + step]
+        for first in range(start, stop, step):
+            part = flat[first:min(first + step, stop)]
             count = -(-part.size // (4 * share)) * 4
-            part[...] = make(words(state, start // (4 * share), count), self.dtype)[:part.size]
-
-    def _sample(self, state: Array, flat: Array, parameters: list[Array]) -> None:
-        sample, dtype = _SAMPLERS[self.kind][0], "int64" if self.kind == "integers" else "float64"
-        for start in range(0, flat.size, _ELEMENTS_AT_ONCE):
-            part = slice(start, start + _ELEMENTS_AT_ONCE)
-            flat[part] = sample(state, start, *[p[part].astype(dtype, copy=False) for p in parameters])
+            part[...] = make(words(state, first // (4 * share), count), self.dtype)[:part.size]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[1 <= i <= self.arity] for i in range(len(node.inputs))]

@@ -235,13 +235,20 @@ def _extreme(function: scalar.ScalarFunction, args: tuple[Any, ...], who: str) -
 
 
 def isposinf(x: Any) -> Any:
-    """Where an element is positive infinity."""
-    return math.eq(x, float("inf"))
+    """Where an element is positive infinity; TypeError for complex numbers."""
+    return math.eq(_ordered(x, "isposinf"), float("inf"))
 
 
 def isneginf(x: Any) -> Any:
-    """Where an element is negative infinity."""
-    return math.eq(x, float("-inf"))
+    """Where an element is negative infinity; TypeError for complex numbers."""
+    return math.eq(_ordered(x, "isneginf"), float("-inf"))
+
+
+def _ordered(x: Any, who: str) -> Any:
+    variable = as_tensor_variable(x)
+    if variable.type.numpy_dtype.kind == "c":
+        raise TypeError(f"{who} takes real numbers, which have a sign, not {variable.type}")
+    return variable
 
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:

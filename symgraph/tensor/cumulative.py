@@ -12,7 +12,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import arange, as_tensor_variable, zeros_like
-from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
+from symgraph.tensor.dimshuffle import dimshuffle, is_axis_of_scalar, normalize_axis
 from symgraph.tensor.elemwise import TensorOp, conjugated, elemwise
 from symgraph.tensor.factors import ProductShares
 from symgraph.tensor.reduce import REDUCTIONS
@@ -91,7 +91,7 @@ class Accumulate(TensorOp):
 
 def _accumulate(kind: str, x: Any, axis: int | None) -> Any:
     variable = as_tensor_variable(x)
-    if axis is None:
+    if axis is None or (kind in ("sum", "prod") and is_axis_of_scalar(axis, variable.type.ndim)):
         variable, axis = flatten(variable), 0
     return Accumulate(kind, normalize_axis(axis, variable.type.ndim, f"cum{kind}"))(variable)
 

@@ -15,8 +15,9 @@ from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = [
-    "DimShuffle", "atleast_1d", "atleast_2d", "atleast_3d", "dimshuffle", "expand_dims", "moveaxis", "normalize_axis",
-    "shape_padaxis", "shape_padleft", "shape_padright", "squeeze", "swapaxes", "transpose",
+    "DimShuffle", "atleast_1d", "atleast_2d", "atleast_3d", "dimshuffle", "expand_dims", "is_axis_of_scalar",
+    "moveaxis", "normalize_axis", "shape_padaxis", "shape_padleft", "shape_padright", "squeeze", "swapaxes",
+    "transpose",
 ]
 
 
@@ -135,6 +136,11 @@ def normalize_axis(axis: Any, ndim: int, who: str | None = None) -> int:
     return int(axis) % ndim
 
 
+def is_axis_of_scalar(axis: Any, ndim: int) -> bool:
+    """Whether a tensor has 0 dimensions, and the axis is the first or last: many of NumPy's functions take it."""
+    return ndim == 0 and isinstance(axis, (int, np.integer)) and not isinstance(axis, bool) and axis in (0, -1)
+
+
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """Permute the axes of `x`; reverse them when `axes` is None."""
     variable = as_tensor_variable(x)
@@ -211,7 +217,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     if axis is None:
         axes: tuple[int, ...] = tuple(i for i, n in enumerate(variable.type.shape) if n == 1)
     else:
-        axes = normalize_axes(axis, variable.type.ndim, "squeeze")
+        axes = normalize_axes(axis, variable.type.ndim, "squeeze", scalars=True)
     return dimshuffle(variable, [i for i in range(variable.type.ndim) if i not in axes])
 
 

@@ -21,7 +21,14 @@ from symgraph.tensor.choosing import (
 from symgraph.tensor.counting import RepeatPlaces, bincount, searchsorted, unique
 from symgraph.tensor.counting import Unique as Unique
 from symgraph.tensor.cumulative import cumprod, cumsum, diff
-from symgraph.tensor.dimshuffle import dimshuffle, expand_dims, normalize_axis, shape_padleft, squeeze
+from symgraph.tensor.dimshuffle import (
+    dimshuffle,
+    expand_dims,
+    is_axis_of_scalar,
+    normalize_axis,
+    shape_padleft,
+    squeeze,
+)
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.grids import geomspace, linspace, logspace, meshgrid, mgrid, ogrid
 from symgraph.tensor.join import concatenate
@@ -69,7 +76,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     array([1, 1, 1])
     """
     variable = as_tensor_variable(x)
-    if axis is None:
+    if axis is None or is_axis_of_scalar(axis, variable.type.ndim):
         variable, axis = flatten(variable), 0
     axis = normalize_axis(axis, variable.type.ndim)
     lengths = _lengths(variable)

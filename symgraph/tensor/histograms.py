@@ -48,7 +48,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     bins : int, scalar integer variable, or vector
         How many bins of equal width, or their edges.
     range : (low, high), optional
-        The outer edges; the smallest and the largest element by default, which must be there then.
+        The outer edges; the smallest and the largest element by default, 0 and 1 where there is none.
     weights : optional
         Not needed; accepted as NumPy accepts it.
 
@@ -76,7 +76,7 @@ def _edges(x: Any, bins: Any, range: Any, who: str) -> Any:
     if isinstance(bins, (int, np.integer)) and bins < 1:
         raise ValueError(f"{who}: there must be at least one bin, not {bins}")
     if range is None:
-        low, high = reductions.min(x), reductions.max(x)
+        low, high = _extent(x)
     else:
         low, high = range
         if not isinstance(low, Variable) and not isinstance(high, Variable):
@@ -88,6 +88,18 @@ def _edges(x: Any, bins: Any, range: Any, who: str) -> Any:
     low, high = (cast(cast(v, dtype), "float64") for v in (low, high))  # as NumPy, lest an element change its bin
     alone = _eq(low, high)
     return linspace(_switch(alone, low - 0.5, low), _switch(alone, high + 0.5, high), _plus_one(bins), dtype=dtype)
+
+
+def _extent(x: Any) -> tuple[Any, Any]:
+    """The smallest and the largest element; 0 and 1 where there is none, as in NumPy."""
+    if all(x.type.shape):
+        return reductions.min(x), reductions.max(x)
+    if 0 in x.type.shape:
+        return 0.0, 1.0
+    x = cast(flatten(x), config.floatX) if x.type.is_discrete else flatten(x)
+    top = reductions.Reduce("top", (0,))
+    empty = _eq(shape_i(x, 0), 0)
+    return _switch(empty, 0, -top(-x)), _switch(empty, 1, top(x))
 
 
 def _plus_one(bins: Any) -> Any:
@@ -276,6 +288,8 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
 
     Raises
     ------
+    TypeError
+        For complex numbers.
     ValueError
         When the edges are no vector or in no order; at run time where that is only known then.
 
@@ -288,6 +302,8 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     if edges.type.ndim != 1:
         raise ValueError(f"digitize: bins are a vector of edges, not {edges.type}")
     value = as_tensor_variable(x)
+    if "c" in (edges.type.numpy_dtype.kind, value.type.numpy_dtype.kind):
+        raise TypeError(f"digitize takes real numbers, which have an order, not {value.type} and {edges.type}")
     if isinstance(edges, Constant):
         if np.all(edges.data[:-1] <= edges.data[1:]):
             return searchsorted(edges, value, "left" if right else "right")

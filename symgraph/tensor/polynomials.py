@@ -231,5 +231,5 @@ def poly(seq_of_zeros: Any) -> Any:
                                      if found.type.is_discrete else found.type.numpy_dtype))
     product: Variable = one
     for i in range(found.type.shape[0]):
-        product = convolve(product, concatenate([one, cast(-found[i:i + 1], one.type.dtype)]))
+        product = convolve(product, concatenate([one, -cast(found[i:i + 1], one.type.dtype)]))
     return product

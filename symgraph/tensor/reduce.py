@@ -14,6 +14,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.type import Type
 from symgraph.tensor.basic import as_tensor_variable, number_constant
+from symgraph.tensor.dimshuffle import is_axis_of_scalar
 from symgraph.tensor.elemwise import TensorOp, cast, conjugated, elemwise
 from symgraph.tensor.type import TensorType, dtype_name, tensor_type
 
@@ -93,8 +94,10 @@ def _stretch(g: Any, x: Any) -> Any:
     return full_like(x, g, dtype=g.type.dtype)
 
 
-def normalize_axes(axis: Any, ndim: int, who: str) -> tuple[int, ...]:
+def normalize_axes(axis: Any, ndim: int, who: str, scalars: bool = False) -> tuple[int, ...]:
     """An axis argument (int, sequence or None for all) as sorted non-negative integers.
+
+    Where `scalars` says so, tensors of 0 dimensions have an axis 0 or -1: none is left then.
 
     Raises
     ------
@@ -105,6 +108,8 @@ def normalize_axes(axis: Any, ndim: int, who: str) -> tuple[int, ...]:
         return tuple(range(ndim))
     if isinstance(axis, (Variable, np.ndarray)):
         axis = np.asarray(getattr(axis, "data", axis)).tolist()
+    if scalars and is_axis_of_scalar(axis, ndim):
+        return ()
     axes = [axis] if isinstance(axis, (int, np.integer)) else list(axis)
     found = []
     for one in axes:
@@ -248,7 +253,7 @@ class ArgReduce(TensorOp):
 
 def _reduce(kind: str, x: Any, axis: Any, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None) -> Any:
     variable = as_tensor_variable(x)
-    axes = normalize_axes(axis, variable.type.ndim, kind)
+    axes = normalize_axes(axis, variable.type.ndim, kind, scalars=True)
     names = [None if d is None else config.floatX if d == "floatX" else dtype_name(np.dtype(d))
              for d in (dtype, acc_dtype)]
     if names[0] is not None and names[0] == dtype_name(REDUCTIONS[kind].dtype(variable.type.numpy_dtype)):
@@ -319,7 +324,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _arg(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
     variable = as_tensor_variable(x)
-    if axis is None:
+    if axis is None or is_axis_of_scalar(axis, variable.type.ndim):
         if variable.type.ndim == 0:
             return number_constant(np.zeros((), "int64"))
         index = ArgReduce(kind, 0)(variable.flatten())

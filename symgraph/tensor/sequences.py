@@ -126,6 +126,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
     Raises
     ------
+    TypeError
+        When `x` or `xp` is complex; `fp` may be.
     ValueError
         When `xp` and `fp` are no vectors of one length, or the period is 0; at run time where that is only known then.
 
@@ -143,6 +145,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
                          f"{values.type}")
     values = require_lengths(values, [shape_i(points, 0)] if len(known) < 2 else [None])
     where = _floating(as_tensor_variable(x))
+    if "c" in (where.type.numpy_dtype.kind, points.type.numpy_dtype.kind):
+        raise TypeError(f"interp: x and xp are real numbers, which have an order, not {where.type} and {points.type}")
     if period is not None:
         if period == 0:
             raise ValueError("interp: the period must not be 0")
@@ -171,7 +175,7 @@ def unwrap(p: Any, discont: float | None = None, axis: int = -1, period: float =
     Parameters
     ----------
     p : tensor-like
-        Real. Integers stay integers when the period is one.
+        Real. Integers stay integers when the period is one; unsigned ones become int64, for differences have signs.
     discont : float, optional
         Differences of neighbours smaller than this are left; no less than half the period, which is the default.
     axis : int
@@ -190,7 +194,7 @@ def unwrap(p: Any, discont: float | None = None, axis: int = -1, period: float =
     x = as_tensor_variable(p)
     axis = normalize_axis(axis, x.type.ndim)
     whole = x.type.is_discrete and isinstance(period, (int, np.integer))
-    x = x if whole else _floating(x)
+    x = _floating(x) if not whole else cast(x, "int64") if x.type.numpy_dtype.kind in "bu" else x
     step = diff(x, axis=axis)
     half: Any = period // 2 if whole else period / 2
     odd = whole and period % 2

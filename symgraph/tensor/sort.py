@@ -10,8 +10,8 @@ import numpy as np
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
-from symgraph.tensor.basic import arange, as_tensor_variable, static_length, zeros_like
-from symgraph.tensor.dimshuffle import dimshuffle, normalize_axis
+from symgraph.tensor.basic import arange, as_tensor_variable, number_constant, static_length, zeros_like
+from symgraph.tensor.dimshuffle import dimshuffle, is_axis_of_scalar, normalize_axis
 from symgraph.tensor.elemwise import TensorOp, cast
 from symgraph.tensor.shape import flatten, shape_i
 from symgraph.tensor.subtensor import IncSubtensor
@@ -200,7 +200,7 @@ class ArgPartition(TensorOp):
 
 def _arranged(a: Any, axis: Any, kind: Any, order: Any, who: str) -> tuple[Any, int]:
     """The tensor and the axis to sort along; a tensor flattened when that is None."""
-    variable, axis = _along_axis(a, axis)
+    variable, axis = _along_axis(a, axis, who)
     if kind is not None and kind not in _KINDS:
         raise ValueError(f"{who}: kind must be one of {', '.join(_KINDS)}, not {kind!r}")
     if order is not None:
@@ -208,15 +208,15 @@ def _arranged(a: Any, axis: Any, kind: Any, order: Any, who: str) -> tuple[Any, 
     return variable, axis
 
 
-def _along_axis(a: Any, axis: Any) -> tuple[Any, int]:
+def _along_axis(a: Any, axis: Any, who: str = "sort") -> tuple[Any, int]:
     variable = as_tensor_variable(a)
-    if axis is None:
+    if axis is None or (who.startswith("arg") and is_axis_of_scalar(axis, variable.type.ndim)):
         return flatten(variable), 0
     if isinstance(axis, Variable):
         axis = static_length(axis)
         if axis is None:
             raise TypeError("an axis is an integer known while the expression is built")
-    return variable, normalize_axis(axis, variable.type.ndim, "sort")
+    return variable, normalize_axis(axis, variable.type.ndim, who)
 
 
 def sort(a: Any, axis: int | None = -1, kind: str | None = None, order: Any = None) -> Any:
@@ -339,7 +339,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
     """The places of the elements along an axis, int64, in the order of `partition`; arguments as for it."""
-    variable, axis = _along_axis(a, axis)
+    variable, axis = _along_axis(a, axis, "argpartition")
     places = tuple(kth) if isinstance(kth, (list, tuple, np.ndarray)) else (kth,)
     if not all(isinstance(k, (int, np.integer)) for k in places):
         raise TypeError(f"partition: kth is an integer, or a sequence of integers, not {kth!r}")
@@ -400,6 +400,8 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
     variables = [as_tensor_variable(key) for key in keys]
     if not variables:
         raise TypeError("lexsort needs at least one key")
+    if is_axis_of_scalar(axis, variables[0].type.ndim):
+        return number_constant(np.zeros((), "int64"))
     order = argsort(variables[0], axis, kind="stable")
     for key in variables[1:]:
         order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis, kind="stable"), axis)

@@ -11,7 +11,7 @@ from symgraph import scalar
 from symgraph.config import config
 from symgraph.graph.basic import Constant
 from symgraph.tensor import reduce as reductions
-from symgraph.tensor.basic import as_tensor_variable, number_constant
+from symgraph.tensor.basic import alloc, as_tensor_variable, number_constant
 from symgraph.tensor.checks import require
 from symgraph.tensor.dimshuffle import atleast_2d, dimshuffle, moveaxis, squeeze
 from symgraph.tensor.elemwise import cast, elemwise
@@ -30,22 +30,39 @@ _floor, _ceil, _eq = elemwise(scalar.floor), elemwise(scalar.ceil), elemwise(sca
 
 
 def _sorted_lines(a: Any, axis: Any, who: str) -> tuple[Any, tuple[int, ...], int]:
-    """The elements over axes, sorted, in one last axis; the axes; and the rank before."""
+    """The elements over axes, sorted, in one last axis; the axes; and the rank before.
+
+    As in NumPy, lines of no elements hold a NaN, but for `quantile` and `percentile`, which refuse them.
+    """
     x = as_tensor_variable(a)
     x = cast(x, config.floatX) if x.type.is_discrete else x
     if x.type.numpy_dtype.kind == "c":
         raise TypeError(f"{who} takes real numbers, which have an order, not {x.type}")
     ndim = x.type.ndim
     axes = reductions.normalize_axes(axis, ndim, who)
-    if any(x.type.shape[i] == 0 for i in axes):
-        raise ValueError(f"{who} of an empty axis has no value: the shape is {x.type.shape}")
+    refused = who in ("quantile", "percentile")
+    if refused and any(x.type.shape[i] == 0 for i in axes) and 0 not in (x.type.shape[i] for i in range(ndim)
+                                                                          if i not in axes):
+        raise IndexError(f"{who} of an empty axis has no value: the shape is {x.type.shape}")
     kept = [i for i in range(ndim) if i not in axes]
     lines = dimshuffle(x, [*kept, *axes])
     if len(axes) != 1:
-        known = [x.type.shape[i] for i in axes]
-        last = -1 if None in known else int(np.prod(known))
+        last: Any = 1
+        for i in axes:
+            last = last * (shape_i(x, i) if x.type.shape[i] is None else x.type.shape[i])
         lines = reshape(lines, [*(shape_i(x, i) for i in kept), last])
-    return sort(lines, -1), axes, ndim
+    return sort(lines if refused else _not_empty(lines), -1), axes, ndim
+
+
+def _not_empty(lines: Any) -> Any:
+    """The lines, a NaN in each where they have no elements."""
+    count = _length(lines)
+    if isinstance(count, int) and count:
+        return lines
+    kept = [shape_i(lines, i) for i in range(lines.type.ndim - 1)]
+    missing = 1 if isinstance(count, int) else cast(_eq(count, 0), "int64")
+    nan = alloc(number_constant(np.asarray(np.nan, lines.type.dtype)), *kept, missing)
+    return nan if isinstance(count, int) else concatenate([lines, nan], -1)
 
 
 def _kept(result: Any, axes: tuple[int, ...], ndim: int, keepdims: bool, before: int = 0) -> Any:
@@ -96,7 +113,7 @@ def median(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     TypeError
         For complex numbers.
     ValueError
-        For an axis out of range, or empty; IndexError at run time, where that is only known then.
+        For an axis out of range. Of an empty one, the median is NaN.
 
     Examples
     --------
@@ -227,9 +244,11 @@ def quantile(a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     ------
     TypeError
         For complex numbers.
+    IndexError
+        For an empty axis; at run time where that is only known then.
     ValueError
-        For another method, an axis out of range or empty, or a share that is not between 0 and 1; at run time where
-        that is only known then.
+        For another method, an axis out of range, or a share that is not between 0 and 1; at run time where that is
+        only known then.
 
     Examples
     --------

@@ -16,6 +16,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.type import DisconnectedType, Type
 from symgraph.tensor.basic import ARange, _only_python_floats, as_tensor_variable, number_constant, zeros, zeros_like
+from symgraph.tensor.dimshuffle import is_axis_of_scalar
 from symgraph.tensor.elemwise import TensorOp, cast, elemwise, unbroadcast
 from symgraph.tensor.index import (
     ARRAY,
@@ -335,7 +336,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     variable, where = as_tensor_variable(a), as_tensor_variable(indices)
     if where.type.numpy_dtype.kind not in "biu":
         raise TypeError(f"take: indices are integers, not {where.type}")
-    if axis is None:
+    if axis is None or is_axis_of_scalar(axis, variable.type.ndim):
         variable, axis = variable.flatten(), 0
     axis = axis % variable.type.ndim if -variable.type.ndim <= axis < variable.type.ndim else _bad_axis(axis, variable)
     length = variable.shape[axis]

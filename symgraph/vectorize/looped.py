@@ -18,7 +18,7 @@ from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.type import TensorType, tensor_type
 from symgraph.vectorize.batch import Batch, Outputs, all_of, batching, repeated, vectorize_all
 
-__all__ = ["Looped"]
+__all__ = ["Looped", "stacked_pull"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,27 +65,41 @@ class Looped(TensorOp):
 
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        """The operation's own backward pass, stacked in its turn."""
-        one_inputs = [v.type() for v in self.node.inputs]
-        one_outputs = self.node.clone_with_new_inputs(one_inputs).outputs
-        seeds = {z: z.type.gradient_type()() for z, g in zip(one_outputs, output_gradients, strict=True)
-                 if not isinstance(g.type, DisconnectedType)}
-        pulled = grad(None, one_inputs, disconnected_inputs="ignore", known_grads=seeds,
-                      return_disconnected="disconnected", null_gradients="return")
-        live = [i for i, g in enumerate(pulled) if not isinstance(g.type, (DisconnectedType, NullType))]
-        replaced = {one: (x, s) for one, x, s in zip(one_inputs, inputs, self.stacked, strict=True)}
-        replaced |= {z: (whole, True) for z, whole in zip(one_outputs, outputs, strict=True)}
-        replaced |= {seeds[z]: (g, True) for z, g in zip(one_outputs, output_gradients, strict=True) if z in seeds}
-        result: list[Any] = list(pulled)
-        for i, (g, stacked) in zip(live, vectorize_all([pulled[i] for i in live], replaced), strict=True):
-            if self.stacked[i]:
-                result[i] = g if stacked else repeated(g, outputs[0].shape[0])
-            else:
-                result[i] = g.sum(axis=0) if stacked else g * outputs[0].shape[0]
-        return result
+        return stacked_pull(self.node, self.stacked, inputs, outputs, output_gradients)
 
     def __repr__(self) -> str:
         return f"{self.node.op}, one after another"
+
+
+def stacked_pull(node: Apply, stacked: Sequence[bool], inputs: Sequence[Any], outputs: Sequence[Any],
+                 output_gradients: Sequence[Any]) -> list[Any]:
+    """The backward pass of a node applied to stacked inputs: its own for one value, vectorised.
+
+    Parameters
+    ----------
+    node : Apply
+        The application to one value.
+    stacked : sequence of bool
+        Which of the inputs are stacked; all outputs are.
+    inputs, outputs, output_gradients : sequence of Variable
+    """
+    one_inputs = [v.type() for v in node.inputs]
+    one_outputs = node.clone_with_new_inputs(one_inputs).outputs
+    seeds = {z: z.type.gradient_type()() for z, g in zip(one_outputs, output_gradients, strict=True)
+             if not isinstance(g.type, DisconnectedType)}
+    result: list[Any] = grad(None, one_inputs, disconnected_inputs="ignore", known_grads=seeds,
+                             return_disconnected="disconnected", null_gradients="return")
+    live = [i for i, g in enumerate(result) if not isinstance(g.type, (DisconnectedType, NullType))]
+    replaced = {one: (x, s) for one, x, s in zip(one_inputs, inputs, stacked, strict=True)}
+    replaced |= {z: (whole, True) for z, whole in zip(one_outputs, outputs, strict=True)}
+    replaced |= {seeds[z]: (g, True) for z, g in zip(one_outputs, output_gradients, strict=True) if z in seeds}
+    size = outputs[0].shape[0]
+    for i, (g, many) in zip(live, vectorize_all([result[i] for i in live], replaced), strict=True):
+        if stacked[i]:
+            result[i] = g if many else repeated(g, size)
+        else:
+            result[i] = g.sum(axis=0) if many else g * size
+    return result
 
 
 @batching(Op)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from symgraph import scalar
 from symgraph.graph.gates import GradientGate
+from symgraph.ifelse import IfElse
+from symgraph.opfromgraph import OpFromGraph
 from symgraph.tensor.basic import Alloc
 from symgraph.tensor.checks import Assert
 from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.decompositions import SVD
 from symgraph.tensor.dimshuffle import DimShuffle, dimshuffle
 from symgraph.tensor.eigen import Eigh, Eigvalsh
-from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.elemwise import Elemwise, elemwise
 from symgraph.tensor.factors import _AlongAxis
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.inverses import Cofactors, Det, MatrixInverse, MatrixPinv, SLogDet
@@ -27,7 +30,9 @@ from symgraph.tensor.sort import ArgPartition, ArgSort, ArgTopK, Sort
 from symgraph.tensor.specify import RequireLengths, SpecifyShape
 from symgraph.tensor.stretch import Stretch
 from symgraph.tensor.systems import Solve, SolveTriangular
-from symgraph.vectorize.batch import Batch, Outputs, all_of, as_known, batching
+from symgraph.tensor.type import TensorType
+from symgraph.vectorize.batch import Batch, Outputs, all_of, as_known, batching, repeated, vectorize_all
+from symgraph.vectorize.looped import stacked_pull
 
 __all__: list[str] = []
 
@@ -201,3 +206,37 @@ def _pooling(batch: Batch) -> Outputs:
     if any(batch.stacked[i] for i in numbers):
         return None
     return all_of(batch.op(*[v if i in numbers else batch.all_stacked(i) for i, v in enumerate(batch.inputs)]))
+
+
+# ---- graphs and choices ---------------------------------------------------------------------------------------------
+
+
+@batching(IfElse)
+def _choice(batch: Batch) -> Outputs:
+    """One choice for all values, or elementwise where each has its own condition."""
+    op, condition = batch.op, batch.inputs[0]
+    values = [batch.all_stacked(i) for i in range(1, len(batch.inputs))]
+    if not batch.stacked[0]:
+        return all_of(op(condition, *values, return_list=True))
+    if not all(isinstance(v.type, TensorType) for v in batch.node.outputs):
+        return None
+    return all_of([elemwise(scalar.switch)(dimshuffle(condition, [0, *["x"] * (a.type.ndim - 1)]), a, b)
+                   for a, b in zip(*op.branches([condition, *values]), strict=True)])
+
+
+@batching(OpFromGraph)
+def _graph(batch: Batch) -> Outputs:
+    """The graph inside, vectorised; derivatives that were given for one value are given for many."""
+    node, stacked = batch.node, list(batch.stacked)
+    inside = [x.type() for x in batch.inputs]
+    found = vectorize_all(node.op.graph.outputs, {
+        slot: (x, s) for slot, x, s in zip(node.op.graph.inputs, inside, stacked, strict=True)})
+    size = next(shape_i(x, 0) for x, s in zip(inside, stacked, strict=True) if s)
+    results = [x if many else repeated(x, size) for x, many in found]
+
+    def pull(inputs: Any, outputs: Any, gradients: Any) -> Any:
+        return stacked_pull(node, stacked, inputs, outputs, gradients)
+
+    op = OpFromGraph(inside, results, inline=node.op.is_inline, name=node.op.name,
+                     lop_overrides=pull if node.op.has_overrides else None)
+    return all_of(op(*batch.inputs, return_list=True))

@@ -14,6 +14,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from backends.numpy.lowering import ELEMWISE, LOWERINGS, lowering_of
 from symgraph.graph import toposort
+from symgraph.random.draw import Draw
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
 from symgraph.tensor import TensorType
 from symgraph.tensor.blas import Gemm, Inner
@@ -118,6 +119,7 @@ PLACES: list[Callable[[Any], Any]] = [
 ]
 
 #: (row, expression, values): at least one for each row of the table, and one for each branch of a row.
+SEED = np.array([1, 2, 3], "uint64")
 SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     *[("Reduce", lambda x, kind=kind, axis=axis, keep=keep: getattr(T, kind)(x, axis=axis, keepdims=keep), (CUBE,))
       for kind in ("sum", "prod", "max", "min") for axis in (None, 0, -1, (0, 2)) for keep in (False, True)],
@@ -167,6 +169,12 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("ARange", lambda x: T.arange(0.5, x, 0.25, dtype="float32"), (np.float64(2.0),)),
     ("Eye", lambda x: T.eye(x.shape[0], x.shape[1], 1), (M,)),
     ("Eye", lambda x: T.eye(x.shape[0], dtype="int8"), (M,)),
+    *[("Draw", lambda state, kind=kind, dtype=dtype: Draw(kind, dtype)(state, 3, 5), (SEED,))
+      for kind, dtype in (("uniform", "float32"), ("normal", "float64"), ("bits", "uint64"))],
+    ("Draw", lambda state: Draw("normal", "float32")(state), (SEED,)),
+    ("Draw", lambda state: Draw("uniform", "float64")(state, 7, 5001), (SEED,)),
+    ("Draw", lambda state, x: Draw("gamma", "float64")(state, x, 3, 4), (SEED, np.float64(0.5))),
+    ("Draw", lambda state, x: Draw("poisson", "int64")(state, x, 9000), (SEED, np.float64(20.0))),
     ("Join", lambda x, y: T.concatenate([x, y, x], axis=0), (M, N)),
     ("Join", lambda x, y: T.concatenate([x, y], axis=1), (M, WHOLE)),
     ("Subtensor", lambda x: x[1:, ::-2], (M,)),

@@ -6,6 +6,7 @@ import ast
 import gc
 import linecache
 import traceback
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -175,3 +176,22 @@ def test_constants_are_bound_and_not_printed() -> None:
     code = code_of(f.source)
     assert "0.1" not in code
     assert "1e-17" not in code
+
+
+def test_what_is_written_aside_keeps_its_place_and_is_compiled_at_its_first_call() -> None:
+    writer = SourceWriter()
+    with writer.indented("def f(x):"):
+        writer.line("return k0(x) + 1")
+        with writer.aside("k0"), writer.indented("def k0(x):"):
+            writer.line("return 1 / x")
+    writer.add_asides()
+    namespace = writer.compile("example")
+    stub = namespace["k0"]
+    assert not isinstance(stub, FunctionType)
+    assert namespace["f"](2.0) == 1.5
+    assert isinstance(namespace["k0"], FunctionType)
+    assert stub(4.0) == 0.25  # a thread may still hold what was there before
+    with pytest.raises(ZeroDivisionError) as failed:
+        namespace["f"](0)
+    line = failed.tb.tb_next.tb_next.tb_lineno  # type: ignore[union-attr]
+    assert writer.text().splitlines()[line - 1].strip() == "return 1 / x"

@@ -272,7 +272,7 @@ class KeyGrowth:
             return self.places(n), 1
         if which == 6:
             mask = np.array([growth.choose(2) == 0 for _ in range(n)], bool)
-            return (mask, 1) if mask.sum() in (1, self.width) else (slice(None), 1)
+            return (mask, 1) if mask.sum() in (1, self.width) and self.fits(np.flatnonzero(mask)) else (slice(None), 1)
         if which == 7 and n:
             try:
                 return self.node(lambda v: v.kind in "iu" and v.array.ndim > 0 and 0 < v.array.size < 12 and bool(
@@ -288,11 +288,15 @@ class KeyGrowth:
         shape = growth.one_of(((self.width,), (self.width,), (1,), (2, self.width)))
         array = np.array([growth.choose(2 * n) - n for _ in range(int(np.prod(shape)))]).reshape(shape)
         dtype = growth.one_of(("int64", "int64", "int8", "uint8"))
+        return (array % n if dtype == "uint8" else array).astype(dtype) if self.fits(array) else slice(None)
+
+    def fits(self, array: Array) -> bool:
+        """Whether known places may stand beside the arrays of the key so far; if so, they are one of them."""
         value = Value(T.constant(array), array)
         if not all(fit(value, other) for other in self.arrays):
-            return slice(None)
+            return False
         self.arrays.append(value)
-        return (array % n if dtype == "uint8" else array).astype(dtype)
+        return True
 
     def bound(self, n: int) -> Any:
         growth = self.growth

@@ -96,6 +96,19 @@ def test_a_known_mask_of_one_element_is_stretched() -> None:
     np.testing.assert_array_equal(out, a[known, np.array([1, 0])])
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_an_index_of_unknown_length_is_not_stretched_beside_a_mask(mode: str) -> None:
+    """As documented, and unlike NumPy; the type says how to have it."""
+    x, places, mask = T.dmatrix("x"), T.lvector("places"), np.array([True, False, True])
+    a, zero = np.arange(9.0).reshape(3, 3), np.zeros(1, "int64")
+    with pytest.raises(IndexError, match="Only an axis known to be 1 is stretched"):
+        compute([x, places], T.inc_subtensor(x[places, mask], 1), [a, zero], mode)
+    one = T.specify_shape(places, (1,))
+    wanted = a.copy()
+    wanted[zero, mask] += 1
+    np.testing.assert_array_equal(compute([x, places], T.inc_subtensor(x[one, mask], 1), [a, zero], mode), wanted)
+
+
 def test_a_product_of_two_dtypes_is_no_call_of_blas() -> None:
     c, a, b = T.dmatrix("c"), T.bmatrix("a"), T.dmatrix("b")
     values = [np.ones((2, 2)), np.eye(2, dtype="int8"), np.full((2, 2), 0.5)]

@@ -87,7 +87,7 @@ def leaky_relu(x: Any, alpha: Any = 0.01) -> Any:
 def ultra_fast_sigmoid(x: Any) -> Any:
     """The sigmoid of Theano's name: a hyperbola near 0, then a straight line, then a constant; off by 0.03 at most.
 
-    Its derivative is that of these pieces.
+    Its derivative is that of these pieces. Of NaN it is NaN.
 
     Examples
     --------
@@ -98,4 +98,5 @@ def ultra_fast_sigmoid(x: Any) -> Any:
     size = elemwise(scalar.abs)(half)
     line = 0.935409070603099 + 0.0458812946797165 * (size - 1.7)
     curve = _switch(size < 1.7, 1.5 * size / (1 + size), _switch(size < 3, line, 0.99505475368673))
-    return 0.5 * (1 + _switch(half < 0, -curve, curve))
+    value = 0.5 * (1 + _switch(half < 0, -curve, curve))
+    return _switch(elemwise(scalar.isnan)(half), half, value)

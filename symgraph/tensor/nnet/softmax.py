@@ -208,6 +208,6 @@ softmax_op, logsoftmax_op = Softmax(), LogSoftmax()
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over axes, computed without leaving the range of floats."""
     variable = _floating(x)
-    axes = normalize_axes(axis, variable.type.ndim, "logsumexp")
+    axes = normalize_axes(axis, variable.type.ndim, "logsumexp", scalars=True)
     kept = LogSumExp(axes)(variable)
     return kept if keepdims else kept.dimshuffle([i for i in range(kept.type.ndim) if i not in axes])
