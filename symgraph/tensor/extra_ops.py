@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from symgraph import scalar
-from symgraph.graph.basic import Variable
 from symgraph.tensor.basic import alloc, arange, as_lengths, as_tensor_variable, static_length
 from symgraph.tensor.choosing import (
     choose,
@@ -35,7 +34,7 @@ from symgraph.tensor.join import concatenate
 from symgraph.tensor.nnet.basic import to_one_hot
 from symgraph.tensor.padding import pad
 from symgraph.tensor.reduce import normalize_axes
-from symgraph.tensor.shape import flatten, reshape, shape_i
+from symgraph.tensor.shape import flatten, length_of, lengths_of, reshape, shape_i
 
 __all__ = [
     "bincount", "choose", "compress", "cumprod", "cumsum", "diagonal", "diff", "fill_diagonal", "fill_diagonal_offset",
@@ -79,7 +78,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None or is_axis_of_scalar(axis, variable.type.ndim):
         variable, axis = flatten(variable), 0
     axis = normalize_axis(axis, variable.type.ndim)
-    lengths = _lengths(variable)
+    lengths = lengths_of(variable)
     counts = as_tensor_variable(repeats)
     if counts.type.ndim != 0 and counts.type.shape != (1,):
         return variable[(slice(None),) * axis + (RepeatPlaces()(counts, lengths[axis]),)]
@@ -112,7 +111,7 @@ def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:
         raise ValueError(f"tile: ndim={ndim}, but {len(times)} repeats of {variable.type.ndim} dimensions give {rank}")
     variable = shape_padleft(variable, rank - variable.type.ndim)
     times = [1] * (rank - len(times)) + times
-    lengths = _lengths(variable)
+    lengths = lengths_of(variable)
     spread = dimshuffle(variable, [entry for axis in range(rank) for entry in ("x", axis)])
     shape = [n for pair in zip(times, lengths, strict=True) for n in pair]
     return reshape(alloc(spread, *shape) if rank else variable, [t * n for t, n in zip(times, lengths, strict=True)])
@@ -137,9 +136,9 @@ def roll(x: Any, shift: Any, axis: int | None = None) -> Any:
     """
     variable = as_tensor_variable(x)
     if axis is None:
-        return reshape(roll(flatten(variable), shift, 0), _lengths(variable))
+        return reshape(roll(flatten(variable), shift, 0), lengths_of(variable))
     axis = normalize_axis(axis, variable.type.ndim)
-    length = _known(shape_i(variable, axis))
+    length = length_of(variable, axis)
     if isinstance(length, int) and isinstance(shift, int):
         place: Any = shift % max(length, 1)
     else:
@@ -198,10 +197,6 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of the diagonal, as `numpy.trace`."""
     return diagonal(a, offset, axis1, axis2).sum(axis=-1)
-
-
-def _lengths(x: Variable) -> list[Any]:
-    return [_known(shape_i(x, axis)) for axis in range(x.type.ndim)]
 
 
 def _known(length: Any) -> Any:

@@ -19,7 +19,7 @@ from symgraph.tensor.cumulative import diff
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.grids import linspace
-from symgraph.tensor.shape import flatten, reshape, shape_i
+from symgraph.tensor.shape import flatten, length_of, reshape, shape_i
 from symgraph.tensor.specify import require_lengths, specify_shape
 
 __all__ = ["digitize", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd"]
@@ -108,7 +108,7 @@ def _plus_one(bins: Any) -> Any:
 
 def _places(x: Any, edges: Any) -> Any:
     """The bin of each element, from 0; the number of bins for those in none. The last bin contains both its edges."""
-    count = _length(edges) - 1
+    count = length_of(edges, 0) - 1
     place = searchsorted(edges, x, "right") - 1
     place = _switch(_eq(x, edges[-1]), count - 1, place)
     return _switch(elemwise(scalar.ge)(place, 0) & elemwise(scalar.lt)(place, count), place, count)
@@ -118,12 +118,6 @@ def _counted(places: Any, count: Any, weights: Any) -> Any:
     """How often each place below a count occurs, or the weights of its elements."""
     found = bincount(places, weights, count + 1)
     return specify_shape(found[:count], [count if isinstance(count, int) else None])
-
-
-def _length(edges: Any) -> Any:
-    """The number of edges: a Python integer where it is known."""
-    known = edges.type.shape[0]
-    return shape_i(edges, 0) if known is None else known
 
 
 def _weights(weights: Any, x: Any, who: str) -> Any:
@@ -174,7 +168,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: bool = False, 
         raise TypeError(f"histogram takes real numbers, which have an order, not {x.type}")
     edges = _edges(x, bins, range, "histogram")
     w = _weights(weights, x, "histogram")
-    counts = _counted(_places(flatten(x), edges), _length(edges) - 1, w)
+    counts = _counted(_places(flatten(x), edges), length_of(edges, 0) - 1, w)
     counts = counts if w is None else cast(counts, w.type.dtype)
     if density:
         widths = diff(cast(edges, config.floatX) if edges.type.is_discrete else edges)
@@ -221,7 +215,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: bool = 
                          f"{len(ranges)}")
     edges = [_edges(c, b, r, "histogramdd") for c, b, r in zip(columns, each, ranges, strict=True)]
     # One more place along each axis takes what is outside.
-    lengths = [_length(e) for e in edges]
+    lengths = [length_of(e, 0) for e in edges]
     place = ravel_multi_index([_places(c, e) for c, e in zip(columns, edges, strict=True)], lengths)
     total: Any = lengths[0]
     for n in lengths[1:]:

@@ -14,7 +14,7 @@ from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.reduce import sum as tensor_sum
-from symgraph.tensor.shape import flatten, shape_i
+from symgraph.tensor.shape import flatten, length_of, shape_i
 from symgraph.tensor.subtensor import inc_subtensor
 
 __all__ = ["poly", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
@@ -195,8 +195,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if len(constants) < m:
         raise ValueError(f"polyint: {len(constants)} constants for {m} integrals")
     for constant in constants[:m]:
-        known = coefficients.type.shape[0]
-        powers = arange(shape_i(coefficients, 0) if known is None else known)[::-1] + 1
+        powers = arange(length_of(coefficients, 0))[::-1] + 1
         coefficients = coefficients / _weak(powers, coefficients)
         end = cast(as_tensor_variable(constant), coefficients.type.dtype)
         coefficients = concatenate([coefficients, dimshuffle(end, ["x"])])

@@ -18,7 +18,7 @@ from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.extra_ops import diagonal
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.products import dot
-from symgraph.tensor.shape import reshape, shape_i
+from symgraph.tensor.shape import length_of, reshape, shape_i
 from symgraph.tensor.sort import sort, take_along_axis
 
 __all__ = ["corrcoef", "cov", "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
@@ -49,14 +49,14 @@ def _sorted_lines(a: Any, axis: Any, who: str) -> tuple[Any, tuple[int, ...], in
     if len(axes) != 1:
         last: Any = 1
         for i in axes:
-            last = last * (shape_i(x, i) if x.type.shape[i] is None else x.type.shape[i])
+            last = last * length_of(x, i)
         lines = reshape(lines, [*(shape_i(x, i) for i in kept), last])
     return sort(lines if refused else _not_empty(lines), -1), axes, ndim
 
 
 def _not_empty(lines: Any) -> Any:
     """The lines, a NaN in each where they have no elements."""
-    count = _length(lines)
+    count = length_of(lines, -1)
     if isinstance(count, int) and count:
         return lines
     kept = [shape_i(lines, i) for i in range(lines.type.ndim - 1)]
@@ -71,12 +71,6 @@ def _kept(result: Any, axes: tuple[int, ...], ndim: int, keepdims: bool, before:
         return result
     rest = iter(range(before, result.type.ndim))
     return dimshuffle(result, [*range(before), *("x" if i in axes else next(rest) for i in range(ndim))])
-
-
-def _length(lines: Any) -> Any:
-    """The length of the last axis: a Python integer where it is known."""
-    known = lines.type.shape[-1]
-    return shape_i(lines, lines.type.ndim - 1) if known is None else known
 
 
 def _count(lines: Any) -> Any:
@@ -121,7 +115,7 @@ def median(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     3.0
     """
     lines, axes, ndim = _sorted_lines(a, axis, "median")
-    count = _length(lines)
+    count = length_of(lines, -1)
     middle = _mean_of_two(lines[..., (count - 1) // 2], lines[..., count // 2])
     return _kept(_or_nan(lines, middle), axes, ndim, keepdims)
 
@@ -185,7 +179,7 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, scale: flo
                     f"{who}: q must lie between 0 and {scale:g}")
     one, share = share.type.ndim == 0, cast(share, "float64") / scale
     share = dimshuffle(share, ["x"]) if one else share
-    found = _between(lines, share, method, _count(lines) if skip_nan else _length(lines), dtype)
+    found = _between(lines, share, method, _count(lines) if skip_nan else length_of(lines, -1), dtype)
     if not skip_nan:
         last = lines[..., -1]
         last = dimshuffle(last, [*range(last.type.ndim), "x"])
