@@ -290,7 +290,8 @@ class _Count:
             for update in plan.updates:
                 buffer = plan.blocks[update.variable].buffer
                 if update.target not in plan.shared and (update.copy or buffer is None or buffer.use is not Use.UPDATE):
-                    self.fresh -= getattr(update.target.container.present(), "nbytes", 0)  # the old value, which nobody holds now
+                    # The old value, which nobody holds any more.
+                    self.fresh -= getattr(update.target.container.present(), "nbytes", 0)
         for output in plan.outputs:
             if output.copy:
                 self._add("fresh", output.variable, None)
