@@ -154,8 +154,10 @@ def test_derivatives_of_det_of_higher_order() -> None:
     def squared(function: Any, a: Any) -> Any:
         return T.sum(sg.grad(function(a), a) ** 2)
 
+    def first(a: Any) -> Any:
+        return squared(lambda x: T.sum(nlinalg.det(x)), a)
+
     rng = np.random.default_rng(0)
-    first = lambda a: squared(lambda x: T.sum(nlinalg.det(x)), a)  # noqa: E731
     verify_grad(first, [np.ones((3, 3))], 1)
     verify_grad(first, [rng.normal(size=(2, 3, 3))], 1)
     verify_grad(lambda a: squared(first, a), [rng.normal(size=(3, 3))], 1)
