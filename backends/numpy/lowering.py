@@ -16,7 +16,7 @@ import numpy as np
 from backends.numpy import blas, random, runtime
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
-from symgraph.random.draw import Draw
+from symgraph.random.draw import Advance, Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.elemwise import Elemwise
@@ -293,6 +293,12 @@ def _draw(r: Renderer, node: Apply, args: list[str], target: str, out: str | Non
     r.writer.namespace["draw"] = random.draw
     into = _out(out if out is not None and r.is_plain(out) else None)
     return f"draw({r.writer.bind(node.op, 'op')}, {', '.join(args)}{into})"
+
+
+@lower(Advance)
+def _advance(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    assert isinstance(node.op, Advance)
+    return f"{r.writer.bind(node.op.after, 'after')}({', '.join(args)})"
 
 
 @lower(Join)

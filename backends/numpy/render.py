@@ -284,8 +284,9 @@ class Renderer:
                 final.append(f"u{i}")
 
         storages = [self.storages[u.target] for u in updates]
+        late = {variable for kernel in self.plan.kernels for variable in kernel.over}
         for update in updates:
-            if self.monitor is not None or not any(update.variable in kernel.over for kernel in self.plan.kernels):
+            if self.monitor is not None or update.variable not in late:
                 self.alternate(update.target, update.variable)
         if len(updates) == 1 and not self.late:
             self.writer.line(f"{storages[0]}.value = {final[0]}", _name(updates[0].target))

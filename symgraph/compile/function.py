@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from symgraph.compile.binding import default_of, refuse_call, state_of
 from symgraph.compile.build import Built, build
 from symgraph.compile.errors import explain
 from symgraph.compile.io import parse_inputs, parse_outputs
@@ -23,8 +24,7 @@ from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.graph.digraph import to_networkx
 from symgraph.graph.origin import current_origin
-from symgraph.shared import SharedVariable, TensorSharedVariable
-from symgraph.tensor.type import TensorType
+from symgraph.shared import SharedVariable
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -144,43 +144,20 @@ class Function:
         """Arguments, keywords and defaults in the order of the inputs, as Python binds them."""
         places = self._open_places
         if len(args) > len(places):
-            self._refuse_call(args, kwargs)
+            refuse_call(self.recipe, self._open_places, self._has_default, args, kwargs)
         values = dict(zip(places, args, strict=False))
         for name, value in kwargs.items():
             position = self._named.get(name)
             if position is None or position in values:
-                self._refuse_call(args, kwargs)
+                refuse_call(self.recipe, self._open_places, self._has_default, args, kwargs)
             values[position] = value
         if len(values) < self._arity:
             for i, entry in enumerate(self.recipe.inputs):
                 if i not in values:
                     if not self._has_default(i):
-                        self._refuse_call(args, kwargs)
+                        refuse_call(self.recipe, self._open_places, self._has_default, args, kwargs)
                     values[i] = self._default(i, copied=entry.mutable)
         return [values[i] for i in range(self._arity)]
-
-    def _refuse_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-        """Say what is wrong with the arguments of a call."""
-        inputs = self.recipe.inputs
-        who = f"{self.name}()" if self.name else self.recipe.label
-        names = [inputs[i].name or f"argument {i}" for i in self._open_places]
-        if len(args) > len(names):
-            counted = f"{len(names)} argument{'s' * (len(names) != 1)} ({', '.join(names)})"
-            raise TypeError(f"{who} takes {counted if names else 'no arguments'} but {len(args)} "
-                            f"{'was' if len(args) == 1 else 'were'} given")
-        passed = set(self._open_places[: len(args)])
-        for name in kwargs:
-            matches = [i for i in self._open_places if inputs[i].name == name]
-            if not matches:
-                raise TypeError(f"{who} has no input named {name!r}; its inputs are {', '.join(names) or 'none'}")
-            if len(matches) > 1:
-                raise TypeError(f"{who} has {len(matches)} inputs named {name!r}: pass them by position")
-            if matches[0] in passed:
-                raise TypeError(f"{who} got two values for input {name!r}")
-            passed.add(matches[0])
-        missing = [i for i in range(len(inputs)) if i not in passed and not self._has_default(i)]
-        wanted = ", ".join(f"{inputs[i].name or f'argument {i}'} ({inputs[i].variable.type})" for i in missing)
-        raise TypeError(f"{who} is missing {len(missing)} of its {len(inputs)} inputs: {wanted}")
 
     def _has_default(self, position: int) -> bool:
         return position in self._defaults or position in self._states
@@ -404,16 +381,6 @@ class Function:
         return f"<{self.recipe.label}({inputs}), {len(self.plan.steps)} steps, {len(self.plan.updates)} updates>"
 
 
-def default_of(recipe: Recipe, position: int, value: Any) -> Any:
-    """A value as the default of an input: of its type, and a copy unless the input borrows."""
-    entry = recipe.inputs[position]
-    try:
-        filtered = entry.variable.type.filter(value, entry.strict, recipe.may_downcast(entry))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{recipe.label}, value of input {entry.name or position}: {error}") from None
-    return filtered if entry.borrow else copy.deepcopy(filtered)
-
-
 class ProfiledFunction(Function):
     """A function that notes where the time of its calls goes."""
 
@@ -441,14 +408,6 @@ def make_function(recipe: Recipe, profiled: bool = False,
         return watched_function(recipe, states, profile)
     built = build(recipe, states=list(states.values()), profile=profile)
     return (Function if profile is None else ProfiledFunction)(recipe, built, states, profile)
-
-
-def state_of(recipe: Recipe, position: int) -> SharedVariable:
-    """Where the present value of a stateful input is kept."""
-    entry = recipe.inputs[position]
-    kind = entry.variable.type
-    cls = TensorSharedVariable if isinstance(kind, TensorType) else SharedVariable
-    return cls(kind, default_of(recipe, position, entry.value), entry.name)
 
 
 def _restored(recipe: Recipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:

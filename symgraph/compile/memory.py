@@ -22,9 +22,9 @@ from symgraph.compile.mode import FAST_RUN
 from symgraph.compile.recipe import Recipe
 from symgraph.graph.basic import Variable
 from symgraph.graph.rewrite import brief
-from symgraph.plan import Buffer, Kernel, Length, Output, Plan, Step, Update, Use
+from symgraph.plan import Buffer, Kernel, Length, Plan, Step, Use
 from symgraph.shared import SharedVariable
-from symgraph.tensor.shape import Shape, ShapeI
+from symgraph.tensor.shape import Reshape, Shape, ShapeI
 from symgraph.tensor.subtensor import Subtensor
 from symgraph.tensor.type import TensorType
 
@@ -141,7 +141,7 @@ def memory_of(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]
     values = [value if isinstance(value, _Shaped) else accept(value) for accept, value in zip(
         acceptors(recipe), function._bind(tuple(stand_ins), named), strict=True)]
     lengths = _find_lengths(recipe, plan, values, function._lengths)
-    return _Count(recipe.label, plan, function._built.program, values, lengths).memory()
+    return _Count(recipe.label, plan, function._built.program, values, lengths, function.profile is not None).memory()
 
 
 class _Shaped:
@@ -171,7 +171,7 @@ class LengthsProgram:
     """Computes the unknown lengths of a plan that are not those of arguments or shared values."""
 
     def __init__(self, recipe: Recipe, plan: Plan, wanted: list[tuple[Variable, int]]) -> None:
-        outputs = [Out(ShapeI(axis)(variable)) for variable, axis in wanted]
+        outputs = [Out(_length_of(variable, axis)) for variable, axis in wanted]
         bare = Recipe([In(v) for v in plan.inputs], outputs, list(range(len(outputs))), (), {}, FAST_RUN,
                       name=f"lengths of {recipe.label}", on_unused_input="ignore")
         built = build(bare)
@@ -190,6 +190,15 @@ class LengthsProgram:
                 read = read[1:]  # of what is only looked at in parts the shape will do
             by_value.update(read)
             self.needs.update((places[v], str(node.origin)) for v in read if v in places)
+
+
+def _length_of(variable: Variable, axis: int) -> Variable:
+    """The length of an axis, as an expression; -1 where reshaping is to find it from the others."""
+    node = variable.owner
+    if node is not None and type(node.op) is Reshape:
+        return node.inputs[1 + axis]
+    length: Variable = ShapeI(axis)(variable)
+    return length
 
 
 def _find_lengths(recipe: Recipe, plan: Plan, values: Sequence[Any],
@@ -217,6 +226,12 @@ def _find_lengths(recipe: Recipe, plan: Plan, values: Sequence[Any],
                                  "an array or a number for it, not a shape")
         found = program.run(*[v.array if isinstance(v, _Shaped) else v for v in values])
         known.update(zip(wanted, map(int, found), strict=True))
+        for length, (variable, _) in wanted.items():
+            if known[length] < 0 and variable.owner is not None:  # of a reshaped array: what the other lengths leave
+                known[length] = 1
+                before, after = ([n if isinstance(n, int) else known[n] for n in plan.lengths.of(v)]
+                                 for v in (variable.owner.inputs[0], variable))
+                known[length] = math.prod(before) // max(math.prod(after), 1)
     return known
 
 
@@ -227,8 +242,8 @@ class _Count:
     """One call, step by step."""
 
     def __init__(self, label: str, plan: Plan, program: Program, values: Sequence[Any],
-                 lengths: Mapping[Length, int]) -> None:
-        self.label, self.plan, self.program, self.lengths = label, plan, program, lengths
+                 lengths: Mapping[Length, int], profiled: bool) -> None:
+        self.label, self.plan, self.program, self.lengths, self.profiled = label, plan, program, lengths, profiled
         self.held: list[Held] = []
         self.buffers: set[Buffer] = set()
         for variable, value in zip(plan.inputs, values, strict=True):
@@ -251,10 +266,7 @@ class _Count:
                 self._tiled(step.kernel, tiling)
                 for _ in step.kernel.steps[1:]:
                     next(steps)
-        results: list[Output | Update] = [*self.plan.outputs, *self.plan.updates]
-        for result in results:
-            if result.copy:
-                self._add("fresh", result.variable, None)
+        self._hand_out()
         sums = {kind: sum(h.bytes for h in self.held if h.kind == kind) for kind in
                 ("argument", "shared", "constant", "scratch", "spare", "fresh")}
         kept = sum(sums.values()) - sums["fresh"]
@@ -263,6 +275,26 @@ class _Count:
         return Memory(self.label, sums["argument"], sums["shared"], sums["constant"], sums["scratch"], sums["spare"],
                       sums["fresh"], max((h.bytes for h in self.held if h.kind == "tiles"), default=0),
                       kept + most, peak, sorted(self.held, key=lambda h: -h.bytes))
+
+    def _hand_out(self) -> None:
+        """Copies for updates are made, the updates committed, and then copies for outputs are made.
+
+        They are made before the commit where that computes over shared values, or the clock is read.
+        """
+        plan = self.plan
+        for update in plan.updates:
+            if update.copy:
+                self._add("fresh", update.variable, None)
+        late = any(step.commits for step in plan.steps) or any(kernel.over for kernel in plan.kernels)
+        if not late and not self.profiled:
+            for update in plan.updates:
+                buffer = plan.blocks[update.variable].buffer
+                if update.target not in plan.shared and (update.copy or buffer is None or buffer.use is not Use.UPDATE):
+                    # The old value, which nobody holds any more.
+                    self.fresh -= getattr(update.target.container.present(), "nbytes", 0)
+        for output in plan.outputs:
+            if output.copy:
+                self._add("fresh", output.variable, None)
 
     def _there(self, kind: str, variable: Variable, value: Any) -> None:
         shape = np.shape(value) if isinstance(variable.type, TensorType) else ()
@@ -316,10 +348,13 @@ class _Count:
         return self.program.tiling(kernel, shape[0], math.prod(shape))
 
     def _tiled(self, kernel: Kernel, tiling: Tiling) -> None:
-        """A loop over tiles: what outlasts it is whole, the rest as large as a tile, for each thread."""
-        rows = min(tiling.rows, self._shape(kernel.widest)[0])
+        """A loop over tiles: what outlasts it is whole, the rest as large as a tile, for each thread.
+
+        What it computes over shared values, when the call commits, takes no memory.
+        """
         cells: set[Buffer | Variable] = set()
-        own = [(v, step) for v, step in kernel.made.items() if self.plan.blocks[v].root is v]
+        own = [(v, step) for v, step in kernel.made.items()
+               if self.plan.blocks[v].root is v and v not in kernel.over]
         for variable, step in own:
             if variable in kernel.over_rows:
                 shape = (tiling.parts, *self._shape(variable))
@@ -339,9 +374,9 @@ class _Count:
             outside = isinstance(cell, Variable) and cell not in kernel.made
             if cell not in cells and not outside and variable not in kernel.over_rows:
                 cells.add(cell)
-                inside += self._bytes(variable, (rows, *self._shape(variable)[1:])) * tiling.threads
+                inside += self._bytes(variable, (tiling.rows, *self._shape(variable)[1:])) * tiling.threads
         if inside:
-            self.held.append(Held(inside, "tiles", kernel.widest, (rows, *self._shape(kernel.widest)[1:]),
+            self.held.append(Held(inside, "tiles", kernel.widest, (tiling.rows, *self._shape(kernel.widest)[1:]),
                                   kernel.steps[0]))
         self._reach(self.fresh + inside, kernel.steps[-1])
 

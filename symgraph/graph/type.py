@@ -39,6 +39,14 @@ class Type:
         """
         return value
 
+    def is_valid_value(self, value: Any) -> bool:
+        """Whether `value` is a member of this type as it is."""
+        try:
+            self.filter(value, strict=True)
+        except (TypeError, ValueError):
+            return False
+        return True
+
     def filter_variable(self, other: Any) -> Variable:
         """Return `other` as a symbolic variable of this type, or raise `TypeError`."""
         from symgraph.graph.basic import Variable

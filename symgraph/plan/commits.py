@@ -61,14 +61,11 @@ class Commits:
     def loops(self, units: Sequence[Unit]) -> dict[Unit, dict[Variable, Variable]]:
         """The loops to keep for the end, and for each result the shared variable it is computed over."""
         found = {unit: over for unit in units if unit.roles and (over := self._over(unit))}
-        operands = {node: {root_of(v) for v in node.inputs[1:]} for node in self.products}
         reads = {unit: {root_of(v) for node in unit.nodes for v in node.inputs} for unit in found}
-        kept: dict[Unit, dict[Variable, Variable]] = {}
-        for unit, over in found.items():
-            others = [*operands.values(), *(reads[other] for other in found if other is not unit)]
-            if not any(target in other for target in over.values() for other in others):
-                kept[unit] = over
-        return kept
+        readers = Counter(v for roots in reads.values() for v in roots)  # among what is kept for the end
+        readers.update(root for node in self.products for root in {root_of(v) for v in node.inputs[1:]})
+        return {unit: over for unit, over in found.items()
+                if all(readers[target] == (target in reads[unit]) for target in over.values())}
 
     def _over(self, unit: Unit) -> dict[Variable, Variable]:
         """What a loop makes, each with the shared variable it may be computed over; empty unless that is all of it."""

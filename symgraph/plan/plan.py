@@ -194,13 +194,14 @@ class Plan:
         holder: dict[Buffer, Block] = {}
         lost: set[Block] = set()  # blocks somebody has written on
         known = {*self.inputs, *self.shared, *self.constants}
+        facts = _Facts(self)
         for step in self.steps:
             for variable in step.node.inputs:
                 if variable not in known:
                     raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable} before it is made")
                 if not self._is_whole(self.blocks[variable], holder, lost):
                     raise InconsistentPlanError(f"step {step.index} ({step.node}) reads {variable}, overwritten before")
-            self._check_writes(step, holder)
+            self._check_writes(step, holder, facts)
             self._check_destroyed(step)
             known.update(step.node.outputs)
             if isinstance(step.into, Variable) and not step.commits:
@@ -213,17 +214,17 @@ class Plan:
         for kernel in self.kernels:
             self._check_kernel(kernel)
             if kernel.over:
-                self._check_over(kernel)
+                self._check_over(kernel, facts)
 
     @staticmethod
     def _is_whole(block: Block, holder: dict[Buffer, Block], lost: set[Block]) -> bool:
         """Whether what was computed into a block is still there."""
         return block not in lost and (block.buffer is None or holder.get(block.buffer) is block)
 
-    def _check_writes(self, step: Step, holder: dict[Buffer, Block]) -> None:
+    def _check_writes(self, step: Step, holder: dict[Buffer, Block], facts: _Facts) -> None:
         target = step.into
         if step.commits:
-            self._check_commit(step)
+            self._check_commit(step, facts)
         elif isinstance(target, Variable):
             victim = self.blocks[target]
             if victim.home is not Home.OWN and not victim.writable:
@@ -243,16 +244,15 @@ class Plan:
         if target is not None:
             self._check_fit(step, target)
 
-    def _check_commit(self, step: Step) -> None:
+    def _check_commit(self, step: Step, facts: _Facts) -> None:
         """Computing over a shared value is the last that happens to it, and its old value is needed nowhere."""
         (output,) = step.node.outputs
         target = step.into
-        later = self.steps[step.index + 1:]
-        if not any(u.target is target and u.variable is output and not u.copy for u in self.updates):
+        if (target, output) not in facts.changes:
             raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, which it does not update")
         block = self.blocks[target]  # type: ignore[index]
-        readers = [v for other in later for v in other.node.inputs] + list(step.node.inputs)
-        if sum(self.blocks[v] is block for v in readers) > 1 or any(not other.commits for other in later):
+        readings = sum(other.index >= step.index for other in facts.readers.get(block, ()))
+        if readings > 1 or facts.last_plain > step.index:
             raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, still needed")
 
     def _check_fit(self, step: Step, target: Variable | Buffer) -> None:
@@ -289,7 +289,7 @@ class Plan:
                 if not inside and (whole or block.root is not variable) and block.dies <= kernel.last:
                     raise InconsistentPlanError(f"{kernel} may overwrite {variable} while other rows still need it")
 
-    def _check_over(self, kernel: Kernel) -> None:
+    def _check_over(self, kernel: Kernel, facts: _Facts) -> None:
         """A kernel that may wait for the commit keeps what it reads, writes each row after it was read, and nothing
         else that waits reads what it writes on."""
         for variable in kernel.inputs:
@@ -298,19 +298,22 @@ class Plan:
         for variable, target in kernel.over.items():
             made = kernel.made[variable].index
             block = self.blocks[target]
-            readers = [step for step in self.steps if (step.commits or (step.kernel is not None and step.kernel.over))
-                       and any(self.blocks[v] is block for v in step.node.inputs)]
-            if any(step.kernel is not kernel or step.index > made for step in readers):
+            waiting = [step for step in facts.readers.get(block, ())
+                       if step.commits or (step.kernel is not None and step.kernel.over)]
+            if any(step.kernel is not kernel or step.index > made for step in waiting):
                 raise InconsistentPlanError(f"{kernel} computes {variable} over {target}, still needed")
-            if not self.same_shape(variable, target):
+            if not self.same_shape(variable, target, facts.sure):
                 raise InconsistentPlanError(f"{kernel} computes {variable} over {target}, of another shape")
-            if not any(u.target is target and u.variable is variable and not u.copy for u in self.updates):
+            if (target, variable) not in facts.changes:
                 raise InconsistentPlanError(f"{kernel} writes on {target}, which {variable} does not update")
 
-    def same_shape(self, a: Variable, b: Variable) -> bool:
-        """Whether two variables have one shape, by what is known and by what the steps make sure of."""
-        sure = {frozenset(self.lengths.of(v)[axis] for v, axis in (guard.left, guard.right))
+    def sure_lengths(self) -> set[frozenset[int | Length]]:
+        """The pairs of lengths that the steps make sure are equal."""
+        return {frozenset(self.lengths.of(v)[axis] for v, axis in (guard.left, guard.right))
                 for step in self.steps for guard in step.guards}
+
+    def same_shape(self, a: Variable, b: Variable, sure: set[frozenset[int | Length]]) -> bool:
+        """Whether two variables have one shape, by what is known and by what is sure."""
         pairs = list(zip(self.lengths.of(a), self.lengths.of(b), strict=True))
         return all(m == n or frozenset((m, n)) in sure for m, n in pairs)
 
@@ -337,3 +340,28 @@ class Plan:
         from symgraph.plan.text import describe
 
         return describe(self)
+
+
+class _Facts:
+    """What checking a plan asks many times, gathered once.
+
+    Attributes
+    ----------
+    changes : set of tuple
+        Each update's target and variable, but for those that copy.
+    readers : dict of Block to list of Step
+        The steps that read it, once for each reading.
+    last_plain : int
+        The last step that does not commit.
+    sure : set of frozenset
+        See `Plan.sure_lengths`.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.changes: set[tuple[Any, Any]] = {(u.target, u.variable) for u in plan.updates if not u.copy}
+        self.readers: dict[Block | None, list[Step]] = {}
+        for step in plan.steps:
+            for variable in step.node.inputs:
+                self.readers.setdefault(plan.blocks.get(variable), []).append(step)
+        self.last_plain = max((step.index for step in plan.steps if not step.commits), default=-1)
+        self.sure = plan.sure_lengths()

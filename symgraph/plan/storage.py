@@ -71,8 +71,9 @@ class _Planner:
         named = [n for n in named_axes([*self.inputs, *self.shared]) if len(n.places) > 1]
         plan = Plan(self.inputs, self.shared, self.constants, self.steps, outputs, updates, self.blocks, self.buffers,
                     self.lengths, named, self.kernels)
+        sure = plan.sure_lengths()
         for kernel in self.kernels:  # an update may change the shape
-            if not all(plan.same_shape(variable, target) for variable, target in kernel.over.items()):
+            if not all(plan.same_shape(variable, target, sure) for variable, target in kernel.over.items()):
                 kernel.over.clear()
         return plan
 

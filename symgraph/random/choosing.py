@@ -13,7 +13,7 @@ import numpy as np
 
 from symgraph.graph.basic import Constant
 from symgraph.random.arguments import checked, fitted, holding, number_dtype, real, shape_of
-from symgraph.random.discrete import integers
+from symgraph.random.discrete import counts_exactly, integers
 from symgraph.random.draw import Advance, Categorical, Multinomial, draw
 from symgraph.tensor.basic import alloc, arange, as_tensor_variable, static_length
 from symgraph.tensor.dimshuffle import shape_padright
@@ -194,13 +194,13 @@ def multinomial(state: Any, size: Any = None, n: Any = 1, pvals: Any = (0.5, 0.5
     TypeError
         When n is no integer.
     ValueError
-        Where n is negative, or probabilities are or do not sum to 1.
+        Where n is negative, or above 2**53, or probabilities are negative or do not sum to 1.
     """
     dtype, weights = number_dtype("multinomial", dtype), _weights("multinomial", pvals)
     n = as_tensor_variable(n)
     if not n.type.is_discrete:
         raise TypeError(f"multinomial: n must be an integer, not {n.type}")
-    n = checked(n, lambda v: v >= 0, "multinomial: n must not be negative")
+    n = checked(n, counts_exactly, "multinomial: n must not be negative, nor above 2**53")
     batch = shape_of("multinomial", size, ndim, n, weights[..., 0])
     categories = shape_i(weights, weights.type.ndim - 1)
     if size is not None:

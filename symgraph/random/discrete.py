@@ -28,6 +28,11 @@ def _probability(who: str, p: Any) -> Any:
     return real(checked(p, lambda v: (v >= 0) & (v <= 1), f"{who}: p must be in [0, 1]"), "float64")
 
 
+def counts_exactly(n: Any) -> Any:
+    """Whether all numbers up to n are floats of double precision, in which counts are reckoned."""
+    return (n >= 0) & (n <= 1 << 53)
+
+
 def _whole(who: str, what: str, value: Any) -> Any:
     variable = as_tensor_variable(value)
     if not variable.type.is_discrete:
@@ -53,13 +58,13 @@ def binomial(state: Any, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: int |
     TypeError
         When n is no integer.
     ValueError
-        Where n is negative or p outside [0, 1].
+        Where n is negative, or above 2**53, or p outside [0, 1].
     """
     n = _whole("binomial", "n", n)
     if isinstance(n, Constant) and n.type.ndim == 0 and n.data == 1:
         return bernoulli(state, size, p, ndim, dtype)
     dtype, p = number_dtype("binomial", dtype), _probability("binomial", p)
-    n = real(checked(n, lambda v: v >= 0, "binomial: n must not be negative"), "float64")
+    n = real(checked(n, counts_exactly, "binomial: n must not be negative, nor above 2**53"), "float64")
     lengths = shape_of("binomial", size, ndim, n, p)
     n, p = fitted("binomial", lengths, n, p) if size is not None else (n, p)
     after, counts = draw(state, "binomial", "int64", lengths, n, p)

@@ -5,6 +5,7 @@ Each is a function of its inputs alone: the same state gives the same numbers in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -176,13 +177,14 @@ class Advance(TensorOp):
         return Apply(self, [as_state(state), *as_lengths(lengths)], [STATE])
 
     def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        state, *lengths = inputs
-        count = 1
-        for n in _shape(lengths):
-            count *= n
+        output_storage[0][0] = self.after(*inputs)
+
+    def after(self, state: Array, *lengths: Any) -> Array:
+        """The value of the next state."""
+        count = math.prod(_shape(lengths))
         out = np.array(state)
         out[2] = (int(state[2]) - (-count // self.per_block)) % (1 << 64)
-        output_storage[0][0] = out
+        return out
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[False] for _ in node.inputs]

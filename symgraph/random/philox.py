@@ -13,9 +13,9 @@ where `attempt` and `lane` are 0 except in sampling by rejection and in multinom
 and between rounds the key grows by (W0, W1), modulo 2**64. Word number w of a state is word w % 4 of its block w // 4.
 Where words of 32 bits are drawn, each word gives two, its lower half first.
 
-NumPy's own bit generator computes consecutive blocks, at about a third of the cost of any Philox written in array
-operations, Philox-4x32 included: that is why the words have 64 bits. Single blocks far apart, which rejection asks for,
-are computed here.
+NumPy's own bit generator computes consecutive blocks: 2.2 nanoseconds for 32 bits (on an AMD EPYC), against 8.6 for
+Philox-4x32 in array operations that stay in the cache. That is why the words have 64 bits. Single blocks far apart,
+which rejection asks for, are computed here.
 
 References
 ----------

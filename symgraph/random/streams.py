@@ -44,6 +44,8 @@ class RandomStreams:
 
     Notes
     -----
+    A tensor is drawn once in a call, wherever it stands: under `symgraph.vmap`, too, it is the same for all rows.
+
     Every method takes ``size`` (an integer, a sequence of integers and scalars, or a symbolic vector; None for the
     shape the parameters have together), ``ndim`` (needed for a vector of unknown length), ``dtype`` and ``nstreams``
     (without effect; one generator serves any number of threads). See `symgraph.random.continuous`,

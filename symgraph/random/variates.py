@@ -18,7 +18,10 @@ result rounded):
     normal        of two words a and b, element 2 j and 2 j + 1 (Box and Muller, 1958):
                   sqrt(-2 log(open(a))) * cos(2 pi unit(b)) and the same with sin
 
-so that integers and uniform numbers are the same bits on every device, and the others to the rounding of its functions.
+No normal number is further from 0 than 5.8 (float32) or 8.6 (float64): what is rarer than one in 2**24 or 2**53 is
+left out.
+
+So integers and uniform numbers are the same bits on every device; the others differ by the rounding of its functions.
 """
 
 from __future__ import annotations

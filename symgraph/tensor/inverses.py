@@ -28,7 +28,7 @@ from symgraph.tensor.products import dot, matmul
 from symgraph.tensor.systems import one_by_one
 from symgraph.tensor.type import tensor_type
 
-__all__ = ["Cofactors", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]
+__all__ = ["Cofactors", "CofactorsAlong", "Det", "Lstsq", "MatrixInverse", "MatrixPinv", "SLogDet"]
 
 
 @frozen
@@ -145,8 +145,7 @@ class Cofactors(MatrixOp):
     """The matrix of cofactors, ``det(a) * inv(a).T``, of singular matrices as well.
 
     From the singular value decomposition, where the product of the other singular values stands for det / value
-    (G. W. Stewart, "On the adjugate matrix", 1998). Its own gradient is that of ``det(a) * inv(a).T``, and so
-    needs an inverse.
+    (G. W. Stewart, "On the adjugate matrix", 1998).
     """
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
@@ -156,8 +155,7 @@ class Cofactors(MatrixOp):
         (a,) = inputs
         u, s, vh = np.linalg.svd(a)
         others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
-        turn = np.asarray(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-        result = turn * ((u.conj() * others[..., None, :]) @ vh.conj())
+        result = _turn(u, vh) * ((u.conj() * others[..., None, :]) @ vh.conj())
         output_storage[0][0] = np.asarray(result, a.dtype)
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
@@ -166,10 +164,65 @@ class Cofactors(MatrixOp):
     @holomorphic
     def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
              output_gradients: Sequence[Any]) -> Sequence[Variable]:
-        (g,) = output_gradients
-        back = transposed(MatrixInverse()(inputs[0]))
-        total = reductions.sum(outputs[0] * g, axis=(-2, -1))
-        return [_spread(total) * back - matmul(matmul(outputs[0], transposed(g)), back)]
+        """Of a second derivative, which is symmetric: that along the gradient."""
+        return [CofactorsAlong()(inputs[0], output_gradients[0])]
+
+    def R_op(self, inputs: Sequence[Any], eval_points: Sequence[Any]) -> Sequence[Any]:
+        return [None if eval_points[0] is None else CofactorsAlong()(inputs[0], eval_points[0])]
+
+
+@frozen
+class CofactorsAlong(MatrixOp):
+    """The derivative of the cofactors along a direction: of singular matrices as well, for no element is divided by.
+
+    At a diagonal matrix, the cofactor of place (i, i) has the derivative by place (j, j), and that of (i, j) the
+    negative derivative by (j, i), that is the product of all diagonal elements but i and j. The singular value
+    decomposition turns every matrix into such a one. The third derivative of a determinant needs an inverse.
+    """
+
+    def infer_type(self, *types: Type) -> Sequence[Type]:
+        kind, along = (check_matrix(t, "det", square=True) for t in types)
+        if kind.dtype != along.dtype or kind.ndim != along.ndim:
+            raise TypeError(f"the cofactors of {kind} have no derivative along {along}")
+        return (kind,)
+
+    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
+        a, g = inputs
+        u, s, vh = np.linalg.svd(a)
+        turned = np.swapaxes(u, -1, -2).conj() @ g @ np.swapaxes(vh, -1, -2).conj()
+        others = _all_but_two(s)
+        result = -others * np.swapaxes(turned, -1, -2)
+        places = np.arange(s.shape[-1])
+        result[..., places, places] = (others @ turned[..., places, places][..., None])[..., 0]
+        output_storage[0][0] = np.asarray(_turn(u, vh) * (u.conj() @ result @ vh.conj()), a.dtype)
+
+    def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
+        return [input_shapes[0]]
+
+    @holomorphic
+    def L_op(self, inputs: Sequence[Any], outputs: Sequence[Any],
+             output_gradients: Sequence[Any]) -> Sequence[Variable]:
+        """That of ``sum(c * g) * b - c @ g.T @ b``, where c are the cofactors and b the transpose of the inverse."""
+        (a, g), (h,) = inputs, output_gradients
+        b, c = transposed(MatrixInverse()(a)), Cofactors()(a)
+        by_c = _spread(reductions.sum(h * b, axis=(-2, -1))) * g - matmul(matmul(h, transposed(b)), g)
+        by_b = _spread(reductions.sum(c * g, axis=(-2, -1))) * h - matmul(matmul(g, transposed(c)), h)
+        return [self(a, by_c) - matmul(matmul(b, transposed(by_b)), b), self(a, h)]
+
+
+def _turn(u: Any, vh: Any) -> Any:
+    """The determinant of two rotations, for each of a stack of matrices."""
+    return np.asarray(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+
+
+def _all_but_two(s: Any) -> Any:
+    """In row i and column j, the product of all elements but i and j; on the diagonal 0."""
+    n = s.shape[-1]
+    rows = np.where(np.eye(n, dtype=bool), 1, s[..., None, :])
+    one = np.ones_like(rows[..., :1])
+    before = np.concatenate([one, rows[..., :-1]], -1)[..., :n].cumprod(-1)
+    behind = np.concatenate([one, rows[..., :0:-1]], -1)[..., :n].cumprod(-1)[..., ::-1]
+    return np.where(np.eye(n, dtype=bool), 0, before * behind)
 
 
 def _spread(x: Any) -> Any:

@@ -83,8 +83,8 @@ def pinv(a: Any, rcond: float | None = None) -> Any:
 def det(a: Any) -> Any:
     """The determinant of a square matrix, or of each in the last two axes.
 
-    The gradient is right for singular matrices too; the second derivative needs an inverse. Determinants of large
-    matrices overflow: take `slogdet`.
+    First and second derivatives are right for singular matrices too; the third needs an inverse. Determinants of
+    large matrices overflow: take `slogdet`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from backends.numpy.lowering import ELEMWISE, LOWERINGS, lowering_of
 from symgraph.graph import toposort
-from symgraph.random.draw import Draw
+from symgraph.random.draw import Advance, Draw
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
 from symgraph.tensor import TensorType
 from symgraph.tensor.blas import Gemm, Inner
@@ -175,6 +175,9 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("Draw", lambda state: Draw("uniform", "float64")(state, 7, 5001), (SEED,)),
     ("Draw", lambda state, x: Draw("gamma", "float64")(state, x, 3, 4), (SEED, np.float64(0.5))),
     ("Draw", lambda state, x: Draw("poisson", "int64")(state, x, 9000), (SEED, np.float64(20.0))),
+    ("Advance", lambda state: Advance(4)(state, 3, 5), (SEED,)),
+    ("Advance", lambda state, x: Advance(1)(state, x.shape[0]), (SEED, M)),
+    ("Advance", lambda state: Advance(8)(state), (np.array([1, 2, 2**64 - 1], "uint64"),)),
     ("Join", lambda x, y: T.concatenate([x, y, x], axis=0), (M, N)),
     ("Join", lambda x, y: T.concatenate([x, y], axis=1), (M, WHOLE)),
     ("Subtensor", lambda x: x[1:, ::-2], (M,)),

@@ -11,6 +11,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
+from symgraph.shared import committing
 
 
 def value_of(*variables: Any) -> Any:
@@ -217,6 +218,10 @@ def interrupted_at(position: Any, call: Any) -> Any:
     finally:
         sys.settrace(None)
         gc.enable()
+        # Before the bytecode that leaves a with statement CPython handles no signal; a trace function can raise there,
+        # and the lock would stay with this thread for ever: other tests' threads would wait for it.
+        while committing._is_owned():  # type: ignore[attr-defined]
+            committing.release()
     return False
 
 

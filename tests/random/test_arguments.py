@@ -141,6 +141,7 @@ BAD: list[tuple[str, Callable[[Any], Any], float]] = [
 BAD_INTEGERS: list[tuple[str, Callable[[Any], Any], int]] = [
     ("binomial: n must not be negative", lambda n: STREAMS.binomial((2,), n, 0.5), -1),
     ("multinomial: n must not be negative", lambda n: STREAMS.multinomial((2,), n), -1),
+    ("binomial: n must not be negative, nor above 2..53", lambda n: STREAMS.binomial((2,), n, 0.5), 2**53 + 1),
     ("integers: high must be greater than low", lambda n: STREAMS.integers((2,), n), 0),
     ("random_integers: high must not be below low", lambda n: STREAMS.random_integers((2,), 3, n), 2),
     ("integers: high is out of bounds for int8", lambda n: STREAMS.integers((2,), n, dtype="int8"), 129),

@@ -97,6 +97,16 @@ def test_discrete_laws(name: str, parameters: Any, law: Any) -> None:
     assert abs(x.mean() - law.mean()) < 4 * law.std() / np.sqrt(COUNT)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("name", "parameters", "law"), [*CONTINUOUS, *DISCRETE],
+                         ids=lambda v: v if isinstance(v, str) else "")
+def test_laws_by_many_numbers(name: str, parameters: Any, law: Any, seed: int) -> None:
+    x = sample(name, parameters, None, 2_000_000, seed)
+    fit = fit_of_counts(x, law) if x.dtype == np.int64 else stats.kstest(x, law.cdf).pvalue
+    assert fit > LEAST / 10
+
+
 @pytest.mark.parametrize(("name", "parameters", "mean", "variance"), [
     ("poisson", (1e12,), 1e12, 1e12), ("poisson", (1e17,), 1e17, 1e17), ("binomial", (10**12, 0.3), 3e11, 2.1e11),
     ("binomial", (2**52, 0.6), 2**52 * 0.6, 2**52 * 0.24)])

@@ -250,6 +250,12 @@ def _films(V: Array, W: Array, b: Array, d: Any) -> Array:
     return np.moveaxis(loops.forward(np.moveaxis(V, -1, 1), np.moveaxis(W, -1, 1)), 1, -1) + b
 
 
+def _films_of_channels(signals: Array, filters: Array, border_mode: Any = "valid", **shapes: Any) -> Array:
+    """Time before channels, in and out."""
+    images, kernels = (np.moveaxis(v, 1, 2) for v in (signals, filters))
+    return np.moveaxis(Loops(images.shape[2:], kernels.shape[2:], border_mode).forward(images, kernels), 2, 1)
+
+
 NAMES: tuple[Record, ...] = (
     Record("nnet.frac_bilinear_upsampling", nnet.frac_bilinear_upsampling, wide(_upsampled),
            each(arrays((1, 2, 3, 4), frac_ratio=(3, 2)), arrays((2, 1, 4, 2), frac_ratio=((5, 3), (4, 2))),
@@ -262,6 +268,11 @@ NAMES: tuple[Record, ...] = (
            gradient="its arguments are lengths"),
     Record("nnet.conv3D", lambda V, W, b, **o: nnet.conv3D(V, W, b, **o), _films,
            arrays((1, 3, 4, 2, 2), (3, 2, 2, 1, 2), (3,), d=(1, 2, 1)), FLOATS, tolerance=NARROW),
+    Record("nnet.conv3d2d.conv3d", nnet.conv3d2d.conv3d, _films_of_channels,
+           each(arrays((2, 3, 2, 4, 3), (3, 2, 2, 2, 1)), arrays((1, 2, 1, 3, 3), (2, 2, 1, 3, 2), border_mode="full"),
+                arrays((1, 3, 2, 3, 3), (1, 3, 2, 3, 1), border_mode="half"),
+                arrays((1, 2, 1, 2, 2), (2, 1, 1, 2, 2), signals_shape=(1, 2, 1, 2, 2), border_mode=(0, 1, 1))),
+           FLOATS, tolerance=NARROW),
     Record("nnet.scalar_sigmoid", nnet.scalar_sigmoid, wide(special.expit), BOTH, FLOATS, tolerance=ROUNDINGS),
     Record("nnet.scalar_softplus", nnet.scalar_softplus, wide(lambda x: np.logaddexp(0, x)), BOTH, FLOATS,
            tolerance=ROUNDINGS),

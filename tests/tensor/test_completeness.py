@@ -22,8 +22,8 @@ NOT_OPERATIONS = {
 }
 #: The namespaces users see; T itself is the empty name.
 NAMESPACES = ("", "nnet", "nnet.abstract_conv", "nnet.bn", "nnet.conv", "nnet.classification", "nnet.upsampling",
-              "signal.pool", "signal.downsample", "signal.conv", "extra_ops", "nlinalg", "slinalg", "linalg", "fft",
-              "fourier")
+              "nnet.conv3d2d", "signal.pool", "signal.downsample", "signal.conv", "extra_ops", "nlinalg", "slinalg",
+              "linalg", "fft", "fourier")
 #: Functions of Python numbers and of shapes, which make no graph.
 NOT_OPERATIONS |= dict.fromkeys((
     "get_conv_output_shape", "get_conv_gradweights_shape", "get_conv_gradinputs_shape", "get_conv_shape_1axis",

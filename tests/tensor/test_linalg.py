@@ -136,6 +136,33 @@ def test_the_gradient_of_det_is_the_cofactors_of_singular_matrices_too(value: An
     np.testing.assert_allclose(compute([M], sg.grad(nlinalg.det(M), M), [value]), wanted, atol=1e-12)
 
 
+@pytest.mark.parametrize("rank", [0, 1, 2, 3, 4])
+def test_the_second_derivative_of_det_is_the_minors_of_two_rows_and_columns(rank: int) -> None:
+    """Of matrices of every rank; by places in one row or column it is 0."""
+    rng = np.random.default_rng(rank)
+    a = rng.normal(size=(4, rank)) @ rng.normal(size=(rank, 4))
+    wanted = np.zeros((4, 4, 4, 4))
+    for i, j, k, m in np.ndindex(wanted.shape):
+        if i != k and j != m:
+            rest = np.delete(np.delete(a, [i, k], 0), [j, m], 1)
+            wanted[i, j, k, m] = (-1) ** (i + j + k + m) * (1 if (i < k) == (j < m) else -1) * np.linalg.det(rest)
+    hessian = sg.jacobian(T.flatten(sg.grad(nlinalg.det(M), M)), M)
+    np.testing.assert_allclose(compute([M], hessian, [a]), wanted.reshape(16, 4, 4), atol=1e-12)
+
+
+def test_derivatives_of_det_of_higher_order() -> None:
+    def squared(function: Any, a: Any) -> Any:
+        return T.sum(sg.grad(function(a), a) ** 2)
+
+    def first(a: Any) -> Any:
+        return squared(lambda x: T.sum(nlinalg.det(x)), a)
+
+    rng = np.random.default_rng(0)
+    verify_grad(first, [np.ones((3, 3))], 1)
+    verify_grad(first, [rng.normal(size=(2, 3, 3))], 1)
+    verify_grad(lambda a: squared(first, a), [rng.normal(size=(3, 3))], 1)
+
+
 def test_a_singular_matrix_has_sign_zero_and_logarithm_minus_infinity() -> None:
     sign, logarithm = compute([M], nlinalg.slogdet(M), [np.zeros((2, 2))])
     assert (sign, logarithm) == (0, -np.inf)

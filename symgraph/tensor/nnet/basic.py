@@ -10,9 +10,11 @@ from symgraph import scalar
 from symgraph.tensor.basic import arange, as_tensor_variable, zeros
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.reduce import sum as tensor_sum
+from symgraph.tensor.shape import shape_i
+from symgraph.tensor.specify import addbroadcast
 
 __all__ = [
-    "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "relu", "selu", "sigmoid",
+    "binary_crossentropy", "categorical_crossentropy", "elu", "hard_sigmoid", "picked", "relu", "selu", "sigmoid",
     "sigmoid_binary_crossentropy", "softplus", "softsign", "to_one_hot",
 ]
 
@@ -102,18 +104,31 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     ------
     TypeError
         When `true_dist` is neither.
+    IndexError
+        When there are not as many classes as rows; at run time where that is only known then, and for a class that
+        does not exist.
     """
     p, t = as_tensor_variable(coding_dist), as_tensor_variable(true_dist)
     log = elemwise(scalar.log)
     if t.type.ndim == p.type.ndim:
         return -tensor_sum(t * log(p), axis=p.type.ndim - 1)
-    if t.type.ndim == 1 and p.type.ndim == 2 and t.type.is_discrete:
-        return -log(p)[arange(t.shape[0]), t]
+    if t.type.ndim == 1 and p.type.ndim == 2 and t.type.is_discrete and t.type.dtype != "bool":
+        return -picked(log(p), t, "categorical_crossentropy")
     raise TypeError(
         f"categorical_crossentropy: the true distribution must be a matrix like the coding one ({p.type}), or a "
         "vector of "
         f"integer classes, not {t.type}"
     )
+
+
+def picked(x: Any, y: Any, who: str) -> Any:
+    """From each row of a matrix the element that a vector of integers names; IndexError where there is none."""
+    rows, named = x.type.shape[0], y.type.shape[0]
+    if None not in (rows, named) and rows != named:
+        raise IndexError(f"{who}: {named} classes for {rows} rows: {y.type} and {x.type}")
+    if 1 in (rows, named):  # an index known to have one element would be stretched
+        x, y = addbroadcast(x, 0), addbroadcast(y, 0)
+    return x[arange(shape_i(x, 0)), y]
 
 
 def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
@@ -126,9 +141,20 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
     nb_class : int
     dtype : str, optional
         floatX by default.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When `y` is not a vector, or not of integers.
+    IndexError
+        At run time, for an element that names no column.
     """
     from symgraph.tensor.subtensor import set_subtensor
 
     classes = as_tensor_variable(y)
+    if classes.type.ndim != 1:
+        raise ValueError(f"to_one_hot takes a vector, not {classes.type}")
+    if not classes.type.is_discrete or classes.type.dtype == "bool":
+        raise TypeError(f"to_one_hot takes integers, not {classes.type}")
     blank = zeros((classes.shape[0], nb_class), dtype)
     return set_subtensor(blank[arange(classes.shape[0]), classes], np.ones((), blank.type.dtype))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from symgraph import scalar
-from symgraph.tensor.basic import arange, as_tensor_variable
+from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.counting import unique
 from symgraph.tensor.dimshuffle import dimshuffle
 from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.join import concatenate
+from symgraph.tensor.nnet.basic import picked
 from symgraph.tensor.nnet.softmax import logsoftmax, softmax
 from symgraph.tensor.products import batched_dot, dot, tensordot
 from symgraph.tensor.reduce import argmax
@@ -32,11 +33,6 @@ def _check(x: Any, y: Any, who: str) -> tuple[Any, Any]:
     if classes.type.ndim != 1 or not classes.type.is_discrete or classes.type.dtype == "bool":
         raise TypeError(f"{who} takes the classes as a vector of integers, not {classes.type}")
     return rows, classes
-
-
-def _picked(x: Any, y: Any) -> Any:
-    """From each row the element that `y` names."""
-    return x[arange(shape_i(y, 0)), y]
 
 
 def softmax_with_bias(x: Any, b: Any) -> Any:
@@ -63,9 +59,11 @@ def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Any:
     ------
     ValueError, TypeError
         For other ranks, and for classes that are not integers.
+    IndexError
+        For a class that does not exist, or another number of them than of rows.
     """
     p, y = _check(coding_dist, true_one_of_n, "crossentropy_categorical_1hot")
-    return -elemwise(scalar.log)(_picked(p, y))
+    return -elemwise(scalar.log)(picked(p, y, "crossentropy_categorical_1hot"))
 
 
 def crossentropy_softmax_1hot(x: Any, y_idx: Any) -> tuple[Any, Any]:
@@ -90,7 +88,7 @@ def crossentropy_softmax_1hot(x: Any, y_idx: Any) -> tuple[Any, Any]:
     array([1000.])
     """
     rows, y = _check(x, y_idx, "crossentropy_softmax_1hot")
-    return -_picked(logsoftmax(rows, axis=1), y), softmax(rows, axis=1)
+    return -picked(logsoftmax(rows, axis=1), y, "crossentropy_softmax_1hot"), softmax(rows, axis=1)
 
 
 def crossentropy_softmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> tuple[Any, Any]:
@@ -157,7 +155,7 @@ def h_softmax(x: Any, batch_size: Any, n_outputs: Any, n_classes: int, n_outputs
     _, wanted = _check(x, target, "h_softmax")
     group, place = wanted // n_outputs_per_class, wanted % n_outputs_per_class
     activations = batched_dot(dimshuffle(x, (0, "x", 1)), W2[group])[:, 0] + b2[group]
-    return _picked(of_class, group) * _picked(softmax(activations, axis=1), place)
+    return picked(of_class, group, "h_softmax") * picked(softmax(activations, axis=1), place, "h_softmax")
 
 
 def confusion_matrix(actual: Any, pred: Any) -> list[Any]:

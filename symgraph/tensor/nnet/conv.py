@@ -14,7 +14,7 @@ from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.nnet.conv_ops import BorderMode, Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.conv_shapes import as_border, as_each_axis, get_conv_output_shape, known_lengths
 from symgraph.tensor.nnet.unshared import Unshared
-from symgraph.tensor.specify import specify_shape
+from symgraph.tensor.specify import addbroadcast, specify_shape
 
 __all__ = [
     "causal_conv1d", "conv1d", "conv2d", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv2d_transpose",
@@ -170,10 +170,16 @@ def separable_conv2d(input: Any, depthwise_filters: Any, pointwise_filters: Any,
         Of the input.
 
     The others are as for `conv2d`.
+
+    Raises
+    ------
+    ValueError
+        As for `conv2d`, and when the pointwise filters are no points; at run time where that is only known then.
     """
     made = conv2d(input, depthwise_filters, input_shape, depthwise_filter_shape, border_mode, subsample, filter_flip,
                   filter_dilation=filter_dilation, num_groups=num_channels)
-    return conv2d(made, pointwise_filters, filter_shape=pointwise_filter_shape, filter_flip=filter_flip)
+    points = addbroadcast(pointwise_filters, 2, 3)
+    return conv2d(made, points, filter_shape=pointwise_filter_shape, filter_flip=filter_flip)
 
 
 def separable_conv3d(input: Any, depthwise_filters: Any, pointwise_filters: Any, num_channels: int,
@@ -183,7 +189,8 @@ def separable_conv3d(input: Any, depthwise_filters: Any, pointwise_filters: Any,
     """`separable_conv2d` over three spatial axes."""
     made = conv3d(input, depthwise_filters, input_shape, depthwise_filter_shape, border_mode, subsample, filter_flip,
                   filter_dilation, num_channels)
-    return conv3d(made, pointwise_filters, filter_shape=pointwise_filter_shape, filter_flip=filter_flip)
+    points = addbroadcast(pointwise_filters, 2, 3, 4)
+    return conv3d(made, points, filter_shape=pointwise_filter_shape, filter_flip=filter_flip)
 
 
 # ---- gradients, as functions of their own ----------------------------------------------------------------------

@@ -6,10 +6,10 @@ from typing import Any
 
 from symgraph import scalar
 from symgraph.graph.basic import Variable
-from symgraph.tensor.basic import arange, as_tensor_variable
+from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.elemwise import elemwise
+from symgraph.tensor.nnet.basic import picked
 from symgraph.tensor.reduce import sum as tensor_sum
-from symgraph.tensor.shape import shape_i
 
 __all__ = ["embedding", "hinge", "huber", "kl_divergence", "nll", "squared_error"]
 
@@ -102,12 +102,14 @@ def nll(log_probabilities: Any, classes: Any) -> Any:
     ------
     ValueError, TypeError
         For other ranks, and for classes that are not integers.
+    IndexError
+        For a class that does not exist, or another number of them than of rows.
     """
     logs, y = as_tensor_variable(log_probabilities), as_tensor_variable(classes)
     if logs.type.ndim != 2 or y.type.ndim != 1:
         raise ValueError(f"nll takes a matrix of logarithms and a vector of classes, not {logs.type} and {y.type}")
     _check_integers(y, "nll", "classes")
-    return -logs[arange(shape_i(y, 0)), y]
+    return -picked(logs, y, "nll")
 
 
 def embedding(indices: Any, weights: Any) -> Any:
