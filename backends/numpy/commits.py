@@ -19,7 +19,7 @@ import numpy as np
 
 from backends.numpy.blas import Product
 from backends.numpy.runtime import set_value
-from backends.numpy.threads import finish
+from backends.numpy.threads import Task, run, start
 from symgraph.shared import Storage
 
 __all__ = ["Over", "commit_late", "tiles_over"]
@@ -50,7 +50,7 @@ class Job:
             self.noted[kind] = None
 
         with np.errstate(all="call", call=note):
-            finish(self.kernel, self.rows, self.chunks, self.step, self.values)
+            run(self.kernel, self.rows, self.chunks, self.step, self.values)
 
     def tell(self) -> None:
         """Warn of what was noted, as the caller's `numpy.errstate` asks for."""
@@ -78,7 +78,7 @@ def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, v
     Parameters
     ----------
     kernel, rows, chunks, step
-        As `backends.numpy.threads.finish` takes them.
+        As `backends.numpy.threads.run` takes them.
     values : list
         What the kernel takes; in some places the shared values that it may write on.
     places : sequence of int
@@ -88,7 +88,7 @@ def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, v
     if "raise" in settings.values() or not all(array.flags.carray and array.flags.owndata for array in present):
         for place, array in zip(places, present, strict=True):
             values[place] = np.empty(array.shape, array.dtype)
-        finish(kernel, rows, chunks, step, values)
+        run(kernel, rows, chunks, step, values)
         return tuple([values[place] for place in places])
     job = Job(kernel, rows, chunks, step, values, settings)  # type: ignore[arg-type]
     for place in places:
@@ -96,13 +96,22 @@ def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, v
     return tuple(map(Over, repeat(job), places, present))
 
 
+def _do_all(jobs: Sequence[Job], calls: Sequence[Callable[[], None]]) -> None:
+    for job in jobs:
+        job.run()
+    deque(map(call, calls), maxlen=0)
+
+
 def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     """Replace the values of shared variables, some of which are yet to be computed over the present ones.
 
-    First everything is made ready that can fail. Then no Python runs any more that an interrupt could stop, until all
-    is computed and all values are in place.
+    First everything is made ready that can fail. Then nothing runs any more that an interrupt could stop, until all is
+    computed and all values are in place: what needs instructions of Python is done on another thread, since interrupts
+    strike the main thread only.
     """
     late = [(storage, value) for storage, value in zip(storages, values, strict=True) if type(value) in _LATE]
+    task: Task | None = None
+    jobs: dict[Job, None] = {}
     try:
         targets = []
         for storage, value in late:
@@ -112,12 +121,21 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         supply = iter(targets)
         final = [next(supply) if type(value) in _LATE else value for value in values]
         calls += map(partial, repeat(set_value), storages, final)
-        jobs = {value.job: None for (_, value) in late if type(value) is Over}
         for (_, value), target in zip(late, targets, strict=True):
             if type(value) is Over:
                 value.job.values[value.place] = target
-        _run_all(jobs, calls)
+                jobs[value.job] = None
+        if not jobs:
+            deque(map(call, calls), maxlen=0)  # all of it in C
+        else:
+            task = Task(_do_all, (list(jobs), calls))
+            start(task)
+            error = task.wait()
+            if error is not None:
+                raise error
     except BaseException:
+        if task is not None and not task.cancel():
+            task.wait()
         for storage, value in late:
             if storage.value is None:
                 storage.value = value.c
@@ -135,19 +153,6 @@ def _target(value: Any) -> Any:
     if alone:
         return value.c
     return np.array(value.c) if type(value) is Product else np.empty_like(value.c)
-
-
-def _run_all(jobs: Any, calls: Sequence[Callable[[], None]]) -> None:
-    """Run jobs and then calls to the end. An interrupt is raised when all is done."""
-    interrupt: BaseException | None = None
-    for job in jobs:
-        try:
-            job.run()
-        except KeyboardInterrupt as error:
-            interrupt = error
-    deque(map(call, calls), maxlen=0)
-    if interrupt is not None:
-        raise interrupt
 
 
 def _count_alone() -> dict[type, int]:

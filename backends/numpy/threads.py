@@ -6,17 +6,19 @@ the rows are cut depends on their number and size only, never on the threads: re
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import Any
 
 from symgraph.config import config
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-__all__ = ["Tiles", "chunks_of", "count_threads", "finish", "rows_of_tile", "run_chunks", "run_tiles"]
+__all__ = [
+    "Task", "Tiles", "chunks_of", "count_threads", "rows_of_tile", "run", "run_chunks", "run_tiles",
+    "start",
+]
 
 _TILE = 1 << 16      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
@@ -25,8 +27,8 @@ _LEAST_OF_CHUNK = 16  # rows; each chunk has its own part of a reduction over th
 #: What a kernel takes its work from: a number and the first rows of tiles.
 Tiles = Iterator[tuple[int, range]]
 
-_pool: ThreadPoolExecutor | None = None
-_size = 0
+_tasks: SimpleQueue[Task] = SimpleQueue()
+_serving = 0  # threads that take tasks
 
 
 def count_threads() -> int:
@@ -63,61 +65,85 @@ def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -
     values
         Arrays and lengths it works on.
     """
-    _run(kernel, rows, chunks_of(rows, size), rows_of_tile(rows, size), values)
+    run(kernel, rows, chunks_of(rows, size), rows_of_tile(rows, size), values)
 
 
 def run_chunks(kernel: Callable[..., None], rows: int, *values: Any) -> None:
     """Run a kernel whose steps pass nothing on to each other: smaller tiles would only cost time."""
-    _run(kernel, rows, chunks_of(rows), rows, values)
+    run(kernel, rows, chunks_of(rows), rows, values)
 
 
-def _run(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: tuple[Any, ...]) -> None:
+def run(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: Sequence[Any]) -> None:
+    """Run a kernel over all rows, cut into so many chunks and these into tiles of so many rows."""
     bounds = [rows * i // chunks for i in range(chunks + 1)]
     tiles = iter([(i, range(bounds[i], bounds[i + 1], step)) for i in range(chunks)])
-    helpers = [_start(kernel, tiles, step, *values) for _ in range(min(count_threads(), chunks) - 1)]
+    helpers = [start(Task(kernel, (tiles, step, *values))) for _ in range(min(count_threads(), chunks) - 1)]
     try:
         kernel(tiles, step, *values)
     finally:
         for _ in tiles:  # after an error nobody starts another part
             pass
-        errors = [helper.exception() for helper in helpers if not helper.cancel()]
+        errors = [helper.wait() for helper in helpers if not helper.cancel()]
     for error in errors:
         if error is not None:
             raise error
 
 
-def finish(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: Sequence[Any]) -> None:
-    """Run a kernel to its end, whatever comes from the keyboard; an interrupt is raised afterwards.
+class Task:
+    """Something another thread does.
 
-    Python delivers interrupts to the main thread only, so the work is done by another.
+    All it consists of is done in C, so that an interrupt from the keyboard finds it in order at any time: it strikes
+    the main thread, and only between two instructions of Python.
     """
-    worker = _start(_run, kernel, rows, chunks, step, tuple(values))
-    interrupt: BaseException | None = None
-    while not worker.done():
+
+    __slots__ = ("_claim", "_context", "_errors", "_function", "_values")
+
+    def __init__(self, function: Callable[..., None], values: tuple[Any, ...]) -> None:
+        self._function, self._values = function, values
+        self._context = contextvars.copy_context()  # of which numpy.errstate is a part
+        self._claim = _thread.allocate_lock()
+        self._errors: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def do(self) -> None:
+        """Do it, unless it was cancelled."""
+        if not self._claim.acquire(blocking=False):
+            return
+        error: BaseException | None = None
         try:
-            worker.exception()
-        except BaseException as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
-    worker.result()
+            self._context.run(self._function, *self._values)
+        except BaseException as caught:
+            error = caught
+        self._errors.put(error)
+        self._errors.put(error)  # for who was interrupted with the first in his hands
+
+    def cancel(self) -> bool:
+        """See to it that it is not begun; False when it was begun already."""
+        return self._claim.acquire(blocking=False)
+
+    def wait(self) -> BaseException | None:
+        """Until it is done; the error it ended with."""
+        return self._errors.get()
 
 
-def _start(function: Callable[..., None], *values: Any) -> Future[None]:
-    """Run a function on another thread, under the caller's `numpy.errstate`."""
-    global _pool, _size
-    if _pool is None or _size < count_threads():
-        from concurrent.futures import ThreadPoolExecutor  # with logging, a tenth of the time a first compile takes
+def start(task: Task) -> Task:
+    """Let another thread do something."""
+    global _serving
+    while _serving < count_threads():
+        _serving += 1
+        _thread.start_new_thread(_serve, (_tasks,))
+    _tasks.put(task)
+    return task
 
-        _size = count_threads()
-        _pool = ThreadPoolExecutor(_size, thread_name_prefix="symgraph")
-    return _pool.submit(contextvars.copy_context().run, function, *values)
+
+def _serve(tasks: SimpleQueue[Task]) -> None:
+    while True:
+        tasks.get().do()
 
 
 def _forget() -> None:
     """In a forked child the threads are gone."""
-    global _pool
-    _pool = None
+    global _serving, _tasks
+    _serving, _tasks = 0, SimpleQueue()
 
 
 if hasattr(os, "register_at_fork"):

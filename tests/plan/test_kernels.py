@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy import commits, threads, tiles
+from backends.numpy import threads, tiles
 from symgraph.graph.basic import Apply
 from symgraph.plan.fusion import fuse
 from symgraph.plan.kernel import role_of
+from tests.compile.test_updates import interrupted_at
 from tests.plan.test_fuzz import RELAXED, check, choices
 
 
@@ -261,21 +262,24 @@ class TestOver:
         with np.errstate(all="ignore"):
             f()
 
-    def test_an_interrupt_finds_all_or_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interrupt_at_any_instruction_finds_all_or_nothing(self) -> None:
+        """Values computed over by a loop and by a product, and one that is replaced."""
         x = T.dmatrix("x")
-        w, memory = sg.shared(np.ones((30, 4)), "w"), sg.shared(np.zeros((30, 4)), "memory")
-        f = rmsprop(w, memory, x)
-        value = np.full((30, 4), 2.0)
-        run = commits.finish
-
-        def interrupted(*arguments: Any) -> None:
-            run(*arguments)
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(commits, "finish", interrupted)
-        right, squares = np.ones((30, 4)), np.zeros((30, 4))
-        with pytest.raises(KeyboardInterrupt):
-            f(value)
-        by_hand(right, squares, value)
-        np.testing.assert_allclose(w.get_value(), right)
-        np.testing.assert_allclose(memory.get_value(), squares)
+        w, u, n = (sg.shared(np.zeros(shape), "wun"[i]) for i, shape in enumerate([(9, 4), (4, 4), (2,)]))
+        f = sg.function([x], [], updates=[(w, 2 * T.tanh(w) + x), (u, u + T.dot(x.T, x)), (n, n + 1)])
+        assert any(kernel.over for kernel in f.plan.kernels)
+        assert any(step.commits for step in f.plan.steps)
+        value, outcomes, position = np.ones((9, 4)), set(), 1
+        f(value)
+        while True:
+            before = [v.get_value() for v in (w, u, n)]
+            wanted = [2 * np.tanh(before[0]) + 1, before[1] + 9, before[2] + 1]
+            interrupted = interrupted_at(position, lambda: f(value))
+            after = [v.get_value() for v in (w, u, n)]
+            same = [all(map(np.allclose, after, known)) for known in (before, wanted)]
+            assert any(same), f"interrupted before instruction {position}"
+            outcomes.add((interrupted, same[1]))
+            if not interrupted:
+                break
+            position += 3
+        assert outcomes >= {(True, False), (False, True)}
