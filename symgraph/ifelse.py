@@ -142,15 +142,52 @@ class Branch:
         """A gradient by `x` that is computed in these branches, and is zero elsewhere."""
         if not isinstance(gradient.type, TensorType):
             return gradient
-        own = getattr(gradient, "guard", None)
-        if own is not None and own.taken[: len(self.taken)] == self.taken:
+        own = getattr(gradient, "_guard", None)
+        if own is None:
+            return _confined(gradient, self.taken, x)
+        if own.taken[: len(self.taken)] == self.taken:
             return gradient
-        rest = () if own is None else tuple(t for t in own.taken if t not in self.taken)
-        zero = zeros_like(x, dtype=gradient.type.dtype)
-        for condition, holds in reversed(self.taken):
-            gradient = IfElse(1)(condition, *((gradient, zero) if holds else (zero, gradient)))
-        gradient.guard = Branch((*self.taken, *rest))
-        return gradient
+        return _confined(gradient._freed, (*self.taken, *(t for t in own.taken if t not in self.taken)), x)
+
+    def freed(self, gradient: Any) -> Any:
+        """A gradient without its choices, if these are its branches: for use in expressions that will be confined."""
+        own = getattr(gradient, "_guard", None)
+        return gradient._freed if own is not None and own.taken == self.taken else gradient
+
+    def total(self, terms: Sequence[Any], x: Any) -> Any:
+        """The sum of gradients by `x`, some of them confined: one choice for each condition, not one for each term."""
+        guards = [getattr(t, "_guard", None) for t in terms]
+        if len({t.type.dtype for t in terms}) > 1:
+            return x.type.add_terms(list(terms))
+        ways = [() if guard is None else guard.taken for guard in guards]
+        start = 0
+        while all(len(way) > start for way in ways) and len({way[start] for way in ways}) == 1:
+            start += 1
+        freed = [(way[start:], t if guard is None else t._freed)
+                 for way, guard, t in zip(ways, guards, terms, strict=True)]
+        total = _sum_of_ways(freed, x)
+        return _confined(total, ways[0][:start], x) if start else total
+
+
+def _confined(gradient: Any, taken: tuple[tuple[Variable, bool], ...], x: Any) -> Any:
+    zero = zeros_like(x, dtype=gradient.type.dtype)
+    result = gradient
+    for condition, holds in reversed(taken):
+        result = IfElse(1)(condition, *((result, zero) if holds else (zero, result)))
+    result._guard, result._freed = Branch(taken), gradient
+    return result
+
+
+def _sum_of_ways(terms: Sequence[tuple[tuple[tuple[Variable, bool], ...], Any]], x: Any) -> Any:
+    """The sum of gradients, each with the branches in which it is not zero."""
+    parts = [g for way, g in terms if not way]
+    for condition in dict.fromkeys(way[0][0] for way, _ in terms if way):
+        sides = []
+        for holds in (True, False):
+            inside = [(way[1:], g) for way, g in terms if way and way[0] == (condition, holds)]
+            sides.append(_sum_of_ways(inside, x) if inside else zeros_like(x, dtype=terms[0][1].type.dtype))
+        parts.append(IfElse(1)(condition, *sides))
+    return parts[0] if len(parts) == 1 else x.type.add_terms(parts)
 
 
 def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None = None) -> Any:
@@ -184,6 +221,9 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
     What only one branch needs is computed there, in every mode; what both need, or something outside, is computed
     before. That holds for gradients too: no derivative of the branch that is not taken is computed. What another choice
     by another condition needs as well is computed before both.
+
+    Compiling a choice within a choice within a choice ... takes time that grows faster than the number of levels: some
+    seconds for the gradient of 20, one in the other. For tables of cases, index what is chosen from.
 
     Examples
     --------

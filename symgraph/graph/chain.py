@@ -66,9 +66,8 @@ class Chain:
             null = next((term for term in terms if isinstance(term.type, NullType)), None)
             if null is None:
                 with deriving(_origin_of(variable), "sum of gradients"):
-                    null = variable.type.add_terms(terms)
-                    guard = _common_guard(terms)
-                    null = null if guard is None else guard.confine(null, variable)
+                    guard = next((t._guard for t in terms if hasattr(t, "_guard")), None)
+                    null = variable.type.add_terms(terms) if guard is None else guard.total(terms, variable)
             self.terms[variable] = terms = [null]
         return terms[0]
 
@@ -96,6 +95,8 @@ class Chain:
             return
         given: list[Variable] = [DisconnectedType()() if g is None else g for g in flowing]
         guard = _common_guard([g for g in given if not isinstance(g.type, DisconnectedType)])
+        if guard is not None:
+            given = [guard.freed(g) for g in given]
         with deriving(node.origin, f"gradient of {node.op}"):
             back = node.op.pull(node.inputs, node.outputs, given)
             if len(back) != len(node.inputs):
@@ -122,10 +123,10 @@ class Chain:
 
 def _common_guard(gradients: Iterable[Variable]) -> Any | None:
     """The conditions but for which all of these gradients are zero: an operation that makes such gradients leaves them
-    as an attribute ``guard``. By linearity, what is pulled back from them is zero as well and need not be computed."""
+    as an attribute ``_guard``. By linearity, what is pulled back from them is zero as well and need not be computed."""
     common: Any = None
     for gradient in gradients:
-        guard = getattr(gradient, "guard", None)
+        guard = getattr(gradient, "_guard", None)
         common = guard if common is None or guard is None else guard.common(common)
         if common is None:
             return None
