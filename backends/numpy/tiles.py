@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["render_kernel", "tiling_of"]
 
-_WORTHWHILE = 100_000  # nanoseconds of work on one core, from which on tiles and threads pay
-_LEAST, _MOST = 1 << 15, 1 << 20  # elements
+#: Nanoseconds of work on one core from which on tiles and threads pay. Threads of a BLAS that have just been busy keep
+#: their cores for a while, so less than this is done sooner by one.
+_WORTHWHILE = 1_000_000
+_LEAST, _MOST = 1 << 19, 1 << 20  # elements
 _LEAST_ROWS = 16
 
 

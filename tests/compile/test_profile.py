@@ -67,7 +67,7 @@ def test_times_add_up(mode: Any) -> None:
 def test_a_kernel_runs_in_tiles_and_its_steps_share_its_time(threads: int) -> None:
     a, b = T.vectors("a", "b")
     f = sg.function([a, b], T.sum(T.tanh(a * b + 1) * T.exp(-b * b)), profile=True)
-    values = RNG.normal(size=500_000)
+    values = RNG.normal(size=1_500_000)
     with config.change_flags(threads=threads):
         f(values, values)
     assert "run_tiles" in f.source

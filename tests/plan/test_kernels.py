@@ -174,7 +174,7 @@ class TestTiles:
 def test_large_arrays_go_through_tiles() -> None:
     x = T.dmatrix("x")
     f = sg.function([x], [T.exp(x).sum(axis=0), T.log(1 + T.exp(x))])
-    value = np.random.default_rng(0).normal(size=(3000, 100))
+    value = np.random.default_rng(0).normal(size=(6000, 200))
     sums, softplus = f(value)
     np.testing.assert_allclose(sums, np.exp(value).sum(axis=0), rtol=1e-12)
     np.testing.assert_allclose(softplus, np.logaddexp(0, value), rtol=1e-13)
