@@ -458,7 +458,7 @@ class Renderer:
                 self.writer.current = self.plan.steps[self.made_at[node.outputs[0]]]
                 left = self.shape_of(a, step.index, {g.left[1]: self._tested(g.tested[0]) for g in guards})
                 right = self.shape_of(b, step.index, {g.right[1]: self._tested(g.tested[1]) for g in guards})
-                kind = ", IndexError" if getattr(node.op, "unfit", None) is IndexError else ""
+                kind = ", IndexError" if node.op.unfit is IndexError else ""
                 self.writer.line(f"mismatch({str(node.op)!r}, {left}, {right}, {axes}{kind})")
                 self.writer.current = step
 

@@ -134,9 +134,13 @@ class _Tiled:
         values = [over.get(name, value) for name, value in self.parameters.items()]
         step = f"rows_of_tile({rows}, {size})" if self.in_tiles else rows
         r.writer.namespace["rows_of_tile"] = rows_of_tile
-        cut = f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
+        cut = self._cut(size, rows)
         names = tuple_text([name for name in self.parameters if name in over])
         r.writer.line(f"{names} = tiles_over({self.name}, {rows}, {cut}, {step}, [{', '.join(values)}], {places})")
+
+    def _cut(self, size: str, rows: str) -> str:
+        """Into how many parts the rows are cut."""
+        return f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
 
     def _views_needed(self) -> list[Any]:
         """The views made inside that are read behind the kernel, and those they are made from."""
@@ -185,8 +189,7 @@ class _Tiled:
 
     def _parts(self, variable: Variable, size: str, rows: str) -> None:
         lengths = [self.r.length(n, self.kernel.first) for n in self.r.plan.lengths.of(variable)]
-        cut = f"chunks_of({rows}, {size})" if self.in_tiles else f"chunks_of({rows})"
-        shape = tuple_text([cut, *lengths])
+        shape = tuple_text([self._cut(size, rows), *lengths])
         self.r.writer.line(f"{self._part_name(variable)} = np.empty({shape}, {self.r.dtype(variable.type.dtype)})")
 
     def _part_name(self, variable: Variable) -> str:
@@ -198,7 +201,7 @@ class _Tiled:
         cell = self._cell(step)
         if isinstance(cell, Buffer) and cell.use is not Use.FRESH and cell.shape is not None:
             out = f", out={self.arrays.get(cell) or r.buffer_array(cell)}"
-        ufunc = self.kernel.role(step).combined_by
+        ufunc = self.kernel.roles[step].combined_by
         r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, axis=0{out})", step.node)
 
     # ---- inside -----------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ class _Tiled:
         r, kernel = self.r, self.kernel
         inside = {v: r.names[v] + "_" for v, by_rows in kernel.inputs.items() if by_rows}
         for step in kernel.steps:
-            node, role = step.node, kernel.role(step)
+            node, role = step.node, kernel.roles[step]
             variable = node.outputs[0]
             r.writer.current = step
             args = [inside.get(v, r.names[v]) if i in role.by_rows else r.names[v] for i, v in enumerate(node.inputs)]
@@ -296,5 +299,5 @@ class _Tiled:
         target = r.names[node.outputs[0]] + "_"
         expression = lowering_of(node.op)(r, node, args, target, None)
         r.line(f"{target} = {expression}", node)
-        ufunc = self.kernel.role(step).combined_by
+        ufunc = self.kernel.roles[step].combined_by
         r.writer.line(f"{part}[chunk] = {target} if i == rows.start else np.{ufunc}({part}[chunk], {target})")

@@ -37,6 +37,9 @@ class Op:
     overwrites : bool
         Whether that array may be one of the inputs of the same dtype and shape (each element is read before
         its place is written).
+    accumulates : bool
+        Whether the result grows out of the first input while the others are read in any order: then only the first may
+        be overwritten, and only if it is none of the others.
     default_output : int or None
         Which output a call returns, for operations with several of which one is usually meant.
     itypes, otypes : sequence of Type, optional
@@ -66,6 +69,7 @@ class Op:
     destroy_map: ClassVar[dict[int, list[int]]] = {}
     accepts_out: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
+    accumulates: ClassVar[bool] = False
     default_output: ClassVar[int | None] = None
     itypes: Sequence[Any] | None = None
     otypes: Sequence[Any] | None = None

@@ -124,10 +124,6 @@ class Kernel:
         """The index of its last step."""
         return self.steps[-1].index
 
-    def role(self, step: Step) -> Role:
-        """What one of its steps does with rows."""
-        return self.roles[step]
-
     @cached_property
     def made(self) -> dict[Variable, Step]:
         """What its steps make, each with its step."""

@@ -12,10 +12,8 @@ from symgraph.plan.fusion import Unit, fuse
 from symgraph.plan.kernel import Kernel
 from symgraph.plan.lengths import Length, Lengths
 from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, Update, Use
-from symgraph.tensor.blas import Gemm
 from symgraph.tensor.elemwise import TensorOp
 from symgraph.tensor.products import BatchedMatMul, Dot
-from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType
 
 __all__ = ["make_plan"]
@@ -137,7 +135,7 @@ class _Planner:
         if kernel.over:  # it may wait for the commit
             return len(self.steps)
         own = self.blocks[variable].root is variable and all(
-            i in kernel.role(step).by_rows for i, v in enumerate(step.node.inputs) if v is variable)
+            i in kernel.roles[step].by_rows for i, v in enumerate(step.node.inputs) if v is variable)
         return step.index if own else kernel.last + 1
 
     def _found(self, variable: Variable, home: Home, writable: bool = False) -> None:
@@ -273,8 +271,8 @@ class _Planner:
         lengths = self.lengths.of(output)
         by_columns = step.kernel is not None and step.kernel.reduces_rows and kind.ndim == 2 and 1 not in kind.shape
         if node.op.overwrites:
-            for variable in (node.inputs[:1] if isinstance(node.op, (IncSubtensor, Gemm)) else node.inputs):
-                if isinstance(node.op, Gemm) and variable in node.inputs[1:]:
+            for variable in (node.inputs[:1] if node.op.accumulates else node.inputs):
+                if node.op.accumulates and variable in node.inputs[1:]:
                     continue
                 held = self.blocks[variable].buffer
                 if by_columns and (held is None or not held.by_columns):

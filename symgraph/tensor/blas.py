@@ -46,6 +46,7 @@ class Gemm(TensorOp):
 
     accepts_out: ClassVar[bool] = True
     overwrites: ClassVar[bool] = True
+    accumulates: ClassVar[bool] = True
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         if len(types) != 5 or not all(isinstance(t, TensorType) for t in types):

@@ -123,6 +123,7 @@ class IncSubtensor(Indexing):
 
     accepts_out = True
     overwrites = True
+    accumulates = True
 
     def infer_type(self, *types: Type) -> Sequence[Type]:
         x, y = types[:2]
