@@ -28,7 +28,7 @@ from typing import Any
 
 from symgraph.errors import ConfigError
 
-__all__ = ["FLAGS", "Config", "Flag", "config"]
+__all__ = ["FLAGS", "GPUS", "Config", "Flag", "config"]
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,22 @@ def _count(value: Any) -> int:
     return number
 
 
+#: Devices whose functions are CUDA programs.
+GPUS = ("cuda", "emulated")
+
 _LEVELS = ("ignore", "warn", "raise")
 _FLOAT64_LEVELS = (*_LEVELS, "pdb")
 
 FLAGS: dict[str, Flag] = {
     flag.name: flag
     for flag in (
-        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one",
-             ("cpu", "cuda", "auto")),
+        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one, `emulated` is a CUDA "
+             "device emulated on the CPU, for tests", ("cpu", "cuda", "auto", "emulated")),
         Flag("floatX", "", "dtype of constructors without a prefix and of floats that arise from integers; "
              "float64 on the CPU and float32 on cuda unless set", ("", "float16", "float32", "float64")),
+        Flag("cuda_fallback", "raise", "what a function for a GPU does about an operation nothing there can compute: "
+             "`raise` when it is compiled, or compute it on the `cpu`, which moves its operands there and back",
+             ("raise", "cpu")),
         Flag("cast_policy", "floatX", "`floatX`: a float result that no wider float forced is capped at floatX; "
              "`numpy`: promotion exactly as NumPy's", ("floatX", "numpy")),
         Flag("warn_float64", "ignore", "what to do when an operation without float64 inputs makes float64",
@@ -141,7 +147,7 @@ class Config:
         except KeyError:
             raise AttributeError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}") from None
         if name == "floatX" and not value:
-            return "float32" if self.device == "cuda" else "float64"
+            return "float32" if self.device in GPUS else "float64"
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -37,7 +37,7 @@ def test_values_are_parsed(name: Any, value: Any, stored: Any) -> None:
     ("fold_limit", "-1", "fold_limit does not take '-1': it cannot be negative"),
     ("fold_limit", "many", "fold_limit does not take 'many'"),
     ("profile", "maybe", "a boolean is written True or False"),
-    ("device", "gpu", "device takes one of cpu, cuda, auto, not 'gpu'"),
+    ("device", "gpu", "device takes one of cpu, cuda, auto, emulated, not 'gpu'"),
     ("flaotX", "float32", r"unknown configuration flag 'flaotX' \(did you mean 'floatX'\?\)"),
     ("openmp", True, "unknown configuration flag 'openmp'"),
 ])
