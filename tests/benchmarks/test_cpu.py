@@ -67,7 +67,12 @@ def test_a_workload_runs_and_its_rivals_agree(
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_of(module: str) -> None:
-    assert doctest.testmod(importlib.import_module(module)).failed == 0
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        assert module.endswith("_rivals"), f"{module} needs {error.name}"
+        pytest.skip(f"{error.name} is not installed")
+    assert doctest.testmod(loaded).failed == 0
 
 
 @pytest.mark.parametrize(
