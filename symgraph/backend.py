@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from symgraph.config import config
 from symgraph.plan import Kernel, Plan, Step
+from symgraph.shared import Memory, open_memory_with
 
 __all__ = ["Backend", "Pack", "Program", "Tiling", "get_backend", "untiled"]
 
@@ -61,6 +63,12 @@ class Program:
         are done one after the other, on whole arrays.
     anew : collection of Step
         Steps that make an array of their own although the plan has one for them to compute into.
+    inside : callable or None
+        As `run`, for a program inside another of the same backend: values come and go as that backend stores them.
+    many : callable or None
+        Runs the program once for each of a list of argument tuples, and gives the outputs stacked.
+    report : callable or None
+        Says where each step runs and how.
     """
 
     run: Callable[..., Any]
@@ -70,6 +78,9 @@ class Program:
     free: Callable[[], None]
     tiling: Callable[[Kernel, int, int], Tiling | None] = untiled
     anew: Collection[Step] = ()
+    inside: Callable[..., Any] | None = None
+    many: Callable[[Sequence[tuple[Any, ...]]], Any] | None = None
+    report: Callable[[], Any] | None = None
 
 
 class Backend(Protocol):
@@ -99,12 +110,12 @@ class Backend(Protocol):
         ...
 
 
-_DEVICES = {"cpu": "numpy", "cuda": "cupy"}
+_DEVICES = {"cpu": "numpy", "cuda": "cupy", "emulated": "cupy"}
 _INSTALL = {"cupy": "install CuPy (pip install 'symgraph[cuda13]' or 'symgraph[cuda12]')"}
 
 
 def get_backend(name: str) -> Backend:
-    """The backend for a device (``cpu``, ``cuda``, ``auto``) or of a name (``numpy``, ``cupy``).
+    """The backend for a device (``cpu``, ``cuda``, ``emulated``, ``auto``) or of a name (``numpy``, ``cupy``).
 
     Raises
     ------
@@ -116,14 +127,35 @@ def get_backend(name: str) -> Backend:
             return get_backend("cuda")
         except RuntimeError:
             return get_backend("cpu")
+    module = _module(name)
+    if not hasattr(module, "backend_on"):
+        backend: Backend = module.backend
+        return backend
+    device = "emulated" if "emulated" in (name, config.device) else "cuda"
+    try:
+        made: Backend = module.backend_on(device)
+    except (ModuleNotFoundError, RuntimeError) as error:
+        advice = f"; {_INSTALL['cupy']}" if isinstance(error, ModuleNotFoundError) else ""
+        raise RuntimeError(f"device {name!r} cannot be used: {error}{advice}. Use device='cpu'") from error
+    return made
+
+
+def _module(name: str) -> Any:
+    """The package of a backend."""
     package = _DEVICES.get(name, name)
     try:
-        module = importlib.import_module(f"backends.{package}")
+        return importlib.import_module(f"backends.{package}")
     except ModuleNotFoundError as error:
         if error.name == f"backends.{package}":
             reason = "this version of symgraph has no backend for it"
         else:
             reason = f"{error}; {_INSTALL.get(package, 'a package it needs is missing')}"
         raise RuntimeError(f"device {name!r} cannot be used: {reason}. Use device='cpu'") from error
-    backend: Backend = module.backend
-    return backend
+
+
+def _memory_on(device: str) -> Memory:
+    memory: Memory = get_backend(device).memory  # type: ignore[attr-defined]
+    return memory
+
+
+open_memory_with(_memory_on)
