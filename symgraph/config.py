@@ -87,8 +87,8 @@ _FLOAT64_LEVELS = (*_LEVELS, "pdb")
 FLAGS: dict[str, Flag] = {
     flag.name: flag
     for flag in (
-        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one, `emulated` is a CUDA "
-             "device emulated on the CPU, for tests", ("cpu", "cuda", "auto", "emulated")),
+        Flag("device", "cpu", "where compiled functions run; `auto` takes a GPU when there is one, `emulated` is a "
+             "CUDA device emulated on the CPU, for tests", ("cpu", "cuda", "auto", "emulated")),
         Flag("floatX", "", "dtype of constructors without a prefix and of floats that arise from integers; "
              "float64 on the CPU and float32 on cuda unless set", ("", "float16", "float32", "float64")),
         Flag("cuda_fallback", "raise", "what a function for a GPU does about an operation nothing there can compute: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from symgraph.config import GPUS, config
 from symgraph.graph.basic import Constant, Variable
 from symgraph.tensor import math
 from symgraph.tensor import reduce as reductions
@@ -217,13 +218,15 @@ def broadcast_shape(*arrays: Any, arrays_are_shapes: bool = False) -> tuple[Any,
 
 
 def transfer(var: Any, target: str | None) -> Any:
-    """A tensor where it is wanted. Where a function computes is decided by its backend: 'cpu' or None is `var`.
+    """A tensor in the memory of a device, as ``var.transfer(target)``; `var` for None.
 
     Raises
     ------
     ValueError
-        For another target.
+        For a target functions do not run on.
     """
+    if target is not None and config.device in GPUS:
+        return as_tensor_variable(var).transfer(target)
     if target not in (None, "cpu"):
         raise ValueError(f"transfer: there is no target {target!r}; the backend decides where a function computes")
     return as_tensor_variable(var)

@@ -213,16 +213,17 @@ class TensorVariable(TensorOperators, Variable):
         return inc_subtensor(self, value)
 
     def transfer(self, target: str) -> Any:
-        """The tensor on a device; itself, since ``"cpu"`` is the only one.
+        """The tensor in the memory of a device, ``"cpu"`` or ``"cuda"``; what is computed from it alone is computed
+        there. Where functions run on the CPU and it lives there, itself.
 
         Raises
         ------
         RuntimeError
-            For another device.
+            When functions do not run on such a device.
         """
-        if target != "cpu":
-            raise RuntimeError(f"{self} cannot be moved to {target!r}: this version has no backend for it. Use 'cpu'")
-        return self
+        from symgraph.tensor.devices import moved
+
+        return moved(self, target)
 
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise", **numpy: Any) -> Any:
         """The elements (or slices along `axis`) at `indices`."""
