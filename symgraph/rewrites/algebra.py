@@ -1,10 +1,11 @@
 """Algebra: laws of numbers, kept to what is true of numbers in a computer.
 
 What a law may change, for floats: the last few bits of a finite result, and the sign of a zero. An overflow may become
-the finite truth. A finite result never becomes NaN or infinite, and NaN or infinity stays one of the two: ``x - x`` and
-``0 * x`` are not zero where x may be infinite, ``x * y / y`` is not x where y may be zero. Such laws are true of
-integers, where arithmetic is exact modulo a power of two, and are applied to them; for floats they are in the group
-``unsafe``, which a mode has only when it says so (``mode.including("unsafe")``).
+the finite truth, and an underflow what is lost in it: ``sqrt(x ** 2)`` is 0 for x = 1e-200, ``abs(x)`` is not, and
+``nonzero`` then finds one element more. A finite result never becomes NaN or infinite, and NaN or infinity stays one of
+the two: ``x - x`` and ``0 * x`` are not zero where x may be infinite, ``x * y / y`` is not x where y may be zero. Such
+laws are true of integers, where arithmetic is exact modulo a power of two, and are applied to them; for floats they are
+in the group ``unsafe``, which a mode has only when it says so (``mode.including("unsafe")``).
 
 A term that is zero times something is dropped from a sum of floats where another term is not finite whenever that
 something is not: in ``W - 0.1 * (2 * W + 0 * sgn(W))`` the last is nothing.
@@ -80,7 +81,7 @@ LAWS = (
     Rule("square_of_abs", sqr(abs_(real)), sqr(real)),
     # inverses
     Rule("exp_of_log", exp(log(wide)), _or_nan),
-    Rule("root_of_square", sqrt(sqr(wide)), abs_(wide)),
+    Rule("root_of_square", sqrt(sqr(wide)), abs_(wide)),  # also where the square over- or underflows
     Rule("divide_by_quotient", real / (1 / other_real), real * other_real),
     # integers: exact modulo a power of two
     Rule("add_then_subtract", (whole + other_whole) - other_whole, whole),

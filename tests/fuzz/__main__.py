@@ -1,4 +1,9 @@
-"""Run random graphs: ``python -m tests.fuzz --graphs 1000 --seed 0``; every mismatch is printed, cut down.
+"""Run random graphs: ``python -W ignore -m tests.fuzz --graphs 1000 --seed 0``.
+
+Every mismatch is printed as it is found, with the seed that gives it again and the program cut down to what still
+disagrees; how far the run is, every half minute. The summary counts graphs, their nodes, the operations of the table
+that occurred, the comparisons of arrays, and what was judged by extended precision (`tests.fuzz.truth`) or could not
+be judged because rounding alone moves it. The exit status is 1 where there were mismatches.
 
 With ``--indexing``, random index expressions instead.
 """
@@ -15,7 +20,7 @@ import numpy as np
 from tests.fuzz import indexing
 from tests.fuzz.compare import check
 from tests.fuzz.minimise import minimise
-from tests.fuzz.recipes import Choose, Recipe, grow
+from tests.fuzz.recipes import Choose, Recipe, Step, grow
 from tests.fuzz.table import OPERATIONS
 
 
@@ -36,7 +41,7 @@ def failure(recipe: Recipe) -> Exception | None:
 
 def report(seed: int, recipe: Recipe | None, error: Exception) -> str:
     """A mismatch in full; the recipe cut down while the same kind of thing is wrong."""
-    lines = [f"==== seed {seed}: {type(error).__name__}"]
+    lines = [f"==== mismatch: python -W ignore -m tests.fuzz --graphs 1 --seed {seed}"]
     if recipe is not None:
         small = minimise(recipe, lambda r: type(failure(r)) is type(error))
         error = failure(small) or error
@@ -47,33 +52,78 @@ def report(seed: int, recipe: Recipe | None, error: Exception) -> str:
     return "\n".join(lines)
 
 
+class Progress:
+    """Prints how far a run is, every half minute.
+
+    Attributes
+    ----------
+    count : int
+        The mismatches so far.
+    """
+
+    def __init__(self, seeds: range, every: float = 30.0) -> None:
+        self.seeds, self.every, self.count = seeds, every, 0
+        self.start = self.last = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+        return time.perf_counter() - self.start
+
+    def found(self, text: str) -> None:
+        """Print a mismatch."""
+        self.count += 1
+        print(text, flush=True)
+
+    def done(self, seed: int) -> None:
+        """A seed is done."""
+        if time.perf_counter() - self.last > self.every:
+            self.last = time.perf_counter()
+            number = seed - self.seeds.start + 1
+            print(f"  {number} of {len(self.seeds)}, {self.count} mismatches, {self.seconds:.0f} s", flush=True)
+
+
 def run(seeds: range, tally: Counter[str]) -> int:
     """The number of mismatches; each is printed."""
-    count = 0
+    progress = Progress(seeds)
+    covered: set[str] = set()
     for seed in seeds:
         recipe = None
         try:
             recipe = grow(seeded(seed), OPERATIONS)
             tally["graphs"] += 1
             tally["nodes"] += len(recipe.steps)
+            covered.update(node.operation.name for node in recipe.nodes if isinstance(node, Step))
             check(recipe, tally)
         except Exception as error:
-            count += 1
-            print(report(seed, recipe, error), flush=True)
-    return count
+            progress.found(report(seed, recipe, error))
+        progress.done(seed)
+    tally["operations covered"] = len(covered)
+    print(f"operations never drawn: {', '.join(sorted({o.name for o in OPERATIONS} - covered)) or 'none'}")
+    return progress.count
 
 
 def run_indexing(seeds: range, tally: Counter[str]) -> int:
     """The number of mismatches; each is printed. One case in five is differentiated."""
-    count = 0
+    progress = Progress(seeds)
     for seed in seeds:
         try:
             tally["index expressions"] += 1
             indexing.check(indexing.grown(seeded(seed)), gradients=seed % 5 == 0)
         except Exception as error:
-            count += 1
-            print(f"==== seed {seed}: {type(error).__name__}: {error}", flush=True)
-    return count
+            progress.found(f"==== mismatch: python -W ignore -m tests.fuzz --indexing --graphs 1 --seed {seed}\n"
+                           f"{type(error).__name__}: {error}")
+        progress.done(seed)
+    return progress.count
+
+
+def summary(tally: Counter[str]) -> str:
+    """The run in one line, and what else was counted."""
+    first = ("graphs", "nodes", "operations covered", "comparisons", "index expressions")
+    judged = sum(n for what, n in tally.items() if what.endswith("judged by extended precision"))
+    line = ", ".join(f"{tally[what]} {what}" for what in first if tally[what])
+    rest = "".join(f"\n  {what}: {number}" for what, number in sorted(tally.items()) if what not in first)
+    return f"{line}, {judged} judged by extended precision{rest}"
 
 
 def main() -> None:
@@ -91,8 +141,7 @@ def main() -> None:
     start = time.perf_counter()
     count = (run_indexing if options.indexing else run)(range(first, last), tally)
     print(f"seeds {first} to {last - 1}: {count} mismatches, {time.perf_counter() - start:.0f} s")
-    for what, number in sorted(tally.items()):
-        print(f"  {what}: {number}")
+    print(summary(tally))
     raise SystemExit(count > 0)
 
 

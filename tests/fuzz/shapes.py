@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 import symgraph.tensor as T
-from tests.fuzz.recipes import Growth, Operation, Value, Weak, fit
+from tests.fuzz.recipes import Growth, Operation, Weak, fit
 from tests.fuzz.reductions import has_axes, some_axis
+from tests.rewrites.programs import Value
 
 Array = np.ndarray[Any, Any]
 

@@ -167,7 +167,7 @@ UNARY: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     ("power 2", lambda x: x ** 2, lambda x: x ** 2),
     ("sqrt of abs", lambda x: T.sqrt(abs(x)), lambda x: np.sqrt(np.abs(x))),
     ("power half", lambda x: abs(x) ** 0.5, lambda x: np.abs(x) ** 0.5),
-    ("log", lambda x: T.log(abs(x) + 1), lambda x: np.log(np.abs(x) + 1)),
+    ("log(|x| + 1)", lambda x: T.log(abs(x) + 1), lambda x: np.log(np.abs(x) + 1)),
     ("log1p of exp", lambda x: T.log(1 + T.exp(x)), lambda x: np.log(1 + np.exp(x))),
     ("log of exp", lambda x: T.log(T.exp(x)), lambda x: np.log(np.exp(x))),
     ("exp minus 1", lambda x: T.exp(x) - 1, lambda x: np.exp(x) - 1),
