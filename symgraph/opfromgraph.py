@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.gates import GradientGate
 from symgraph.graph.gradient import Rop, grad
 from symgraph.graph.inner import InnerGraph
 from symgraph.graph.op import Op
@@ -177,10 +178,7 @@ class OpFromGraph(Op):
         graph = self.graph
         live = [j for j, g in enumerate(output_gradients) if not isinstance(g.type, DisconnectedType)]
         seeds = {j: graph.outputs[j].type.gradient_type()() for j in live}
-        known: dict[Variable, Variable] = {}
-        for j in live:
-            z = graph.outputs[j]
-            known[z] = z.type.add_terms([known[z], seeds[j]]) if z in known else seeds[j]
+        known = {GradientGate("same")(graph.outputs[j]): seeds[j] for j in live}  # one output may be made of another
         if not known:
             return [DisconnectedType()() for _ in inputs]
         pulled = grad(None, list(graph.inputs), disconnected_inputs="ignore", known_grads=known,

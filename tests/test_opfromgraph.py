@@ -291,3 +291,12 @@ def test_custom_gradient_of_a_closure_says_what_to_pass() -> None:
 
     with pytest.raises(ValueError, match=r"scaled: b .* is not among the inputs"):
         scaled(a)
+
+
+def test_an_output_made_of_another_adds_to_its_gradient() -> None:
+    x, a = T.dscalars("x", "a")
+    first = T.exp(x)
+    op = OpFromGraph([x], [first, first * 2])
+    assert float(sg.grad(sum(op(a, return_list=True)), a).eval({a: 0.0})) == 3.0
+    pulled = sg.Lop([first, first * 2], x, [T.constant(1.0), T.constant(1.0)])
+    assert float(pulled.eval({x: 0.0})) == 3.0

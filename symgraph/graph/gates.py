@@ -23,7 +23,8 @@ class GradientGate(Op):
     Parameters
     ----------
     kind : str
-        ``disconnected``, ``zero``, ``undefined``, ``clip`` or ``scale``.
+        ``disconnected``, ``zero``, ``undefined``, ``clip``, ``scale``, or ``same``: a place of its own for a gradient that
+        is given, while what flows back to the input from elsewhere is added to it.
     bounds : tuple of float
         The parameters of ``clip`` (lower, upper) and ``scale`` (factor).
     """
@@ -51,6 +52,9 @@ class GradientGate(Op):
 
     def _back(self, x: Variable, g: Any) -> Variable:
         match self.kind:
+            case "same":
+                same: Variable = g
+                return same
             case "zero":
                 return x.type.zeros_like(x)
             case "undefined":

@@ -248,8 +248,8 @@ def Lop(
     seeds: dict[Variable, Variable] = {}
     for output, point in zip(outputs, points, strict=True):
         if point is not None:
-            point = _direction(output, point, "Lop, eval point")
-            seeds[output] = output.type.add_terms([seeds[output], point]) if output in seeds else point
+            # One of them may be made of another: each has its gradient at a place of its own.
+            seeds[GradientGate("same")(output)] = _direction(output, point, "Lop, eval point")
     return grad(None, wrt, consider_constant, disconnected_inputs, known_grads=seeds)
 
 
