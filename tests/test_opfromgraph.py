@@ -296,7 +296,7 @@ def test_custom_gradient_of_a_closure_says_what_to_pass() -> None:
 def test_an_output_made_of_another_adds_to_its_gradient() -> None:
     x, a = T.dscalars("x", "a")
     first = T.exp(x)
-    op = OpFromGraph([x], [first, first * 2])
+    op = sg.OpFromGraph([x], [first, first * 2])
     assert float(sg.grad(sum(op(a, return_list=True)), a).eval({a: 0.0})) == 3.0
     pulled = sg.Lop([first, first * 2], x, [T.constant(1.0), T.constant(1.0)])
     assert float(pulled.eval({x: 0.0})) == 3.0
