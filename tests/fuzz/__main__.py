@@ -5,7 +5,8 @@ disagrees; how far the run is, every half minute. The summary counts graphs, the
 that occurred, the comparisons of arrays, and what was judged by extended precision (`tests.fuzz.truth`) or could not
 be judged because rounding alone moves it. The exit status is 1 where there were mismatches.
 
-With ``--indexing``, random index expressions instead.
+With ``--tiles`` FAST_RUN takes loops over tiles and threads, which otherwise are for large arrays. With ``--indexing``,
+random index expressions instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import time
 import traceback
 from collections import Counter
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from tests.fuzz import indexing
 from tests.fuzz.compare import check
 from tests.fuzz.minimise import minimise
 from tests.fuzz.recipes import Choose, Recipe, Step, grow
+from tests.fuzz.small_tiles import small_tiles
 from tests.fuzz.table import OPERATIONS
 
 
@@ -39,9 +42,14 @@ def failure(recipe: Recipe) -> Exception | None:
     return None
 
 
-def report(seed: int, recipe: Recipe | None, error: Exception) -> str:
+def again(seed: int, option: str = "") -> str:
+    """The command that gives one graph again."""
+    return f"==== mismatch: python -W ignore -m tests.fuzz --graphs 1 --seed {seed}{option}"
+
+
+def report(heading: str, recipe: Recipe | None, error: Exception) -> str:
     """A mismatch in full; the recipe cut down while the same kind of thing is wrong."""
-    lines = [f"==== mismatch: python -W ignore -m tests.fuzz --graphs 1 --seed {seed}"]
+    lines = [heading]
     if recipe is not None:
         small = minimise(recipe, lambda r: type(failure(r)) is type(error))
         error = failure(small) or error
@@ -83,7 +91,13 @@ class Progress:
             print(f"  {number} of {len(self.seeds)}, {self.count} mismatches, {self.seconds:.0f} s", flush=True)
 
 
-def run(seeds: range, tally: Counter[str]) -> int:
+def run(seeds: range, tally: Counter[str], tiles: bool = False) -> int:
+    """The number of mismatches; each is printed."""
+    with small_tiles() if tiles else nullcontext():
+        return run_graphs(seeds, tally, " --tiles" if tiles else "")
+
+
+def run_graphs(seeds: range, tally: Counter[str], option: str) -> int:
     """The number of mismatches; each is printed."""
     progress = Progress(seeds)
     covered: set[str] = set()
@@ -96,7 +110,7 @@ def run(seeds: range, tally: Counter[str]) -> int:
             covered.update(node.operation.name for node in recipe.nodes if isinstance(node, Step))
             check(recipe, tally)
         except Exception as error:
-            progress.found(report(seed, recipe, error))
+            progress.found(report(again(seed, option), recipe, error))
         progress.done(seed)
     tally["operations covered"] = len(covered)
     print(f"operations never drawn: {', '.join(sorted({o.name for o in OPERATIONS} - covered)) or 'none'}")
@@ -111,8 +125,7 @@ def run_indexing(seeds: range, tally: Counter[str]) -> int:
             tally["index expressions"] += 1
             indexing.check(indexing.grown(seeded(seed)), gradients=seed % 5 == 0)
         except Exception as error:
-            progress.found(f"==== mismatch: python -W ignore -m tests.fuzz --indexing --graphs 1 --seed {seed}\n"
-                           f"{type(error).__name__}: {error}")
+            progress.found(f"{again(seed, ' --indexing')}\n{type(error).__name__}: {error}")
         progress.done(seed)
     return progress.count
 
@@ -134,12 +147,14 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=1, help="into how many parts they are divided")
     parser.add_argument("--shard", type=int, default=0, help="which part to run")
     parser.add_argument("--indexing", action="store_true", help="index expressions instead of graphs")
+    parser.add_argument("--tiles", action="store_true", help="loops over tiles and threads, however small the arrays")
     options = parser.parse_args()
     first = options.seed + options.graphs * options.shard // options.shards
     last = options.seed + options.graphs * (options.shard + 1) // options.shards
     tally: Counter[str] = Counter()
     start = time.perf_counter()
-    count = (run_indexing if options.indexing else run)(range(first, last), tally)
+    seeds = range(first, last)
+    count = run_indexing(seeds, tally) if options.indexing else run(seeds, tally, options.tiles)
     print(f"seeds {first} to {last - 1}: {count} mismatches, {time.perf_counter() - start:.0f} s")
     print(summary(tally))
     raise SystemExit(count > 0)

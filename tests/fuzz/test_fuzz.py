@@ -14,6 +14,7 @@ from tests.fuzz.__main__ import seeded
 from tests.fuzz.compare import check
 from tests.fuzz.minimise import minimise
 from tests.fuzz.recipes import Choose, Leaf, Mismatch, Operation, Recipe, Step, grow
+from tests.fuzz.small_tiles import small_tiles
 from tests.fuzz.table import OPERATIONS
 
 RELAXED = settings(
@@ -51,6 +52,13 @@ def test_seeded_graphs(block: int) -> None:
     """Hypothesis likes small numbers; these are spread evenly."""
     for seed in range(30 * block, 30 * (block + 1)):
         compare(seeded(seed))
+
+
+def test_seeded_graphs_in_tiles() -> None:
+    """In loops over tiles and threads, which large arrays take."""
+    with small_tiles():
+        for seed in range(100, 140):
+            compare(seeded(seed))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import symgraph.tensor as T
-from backends.numpy import runtime
+from backends.numpy import runtime, threads
 from backends.numpy.lowering import LOWERINGS
 from symgraph import scalar
 from symgraph.graph.rewrite import Rule
@@ -28,6 +28,7 @@ from tests.fuzz import elementwise, reductions
 from tests.fuzz.__main__ import seeded
 from tests.fuzz.compare import check
 from tests.fuzz.recipes import Leaf, Mismatch, Operation, Recipe, Step, Weak, grow
+from tests.fuzz.small_tiles import small_tiles
 from tests.fuzz.table import OPERATIONS
 
 TABLE = {o.name: o for o in OPERATIONS}
@@ -225,3 +226,14 @@ def test_memory_that_is_still_needed_is_not_written_on(monkeypatch: pytest.Monke
     monkeypatch.setattr(_Planner, "_make_blocks", too_soon)
     monkeypatch.setattr("symgraph.plan.plan.Plan.check", lambda self: None)
     assert first_mismatch(60, OPERATIONS) is not None
+
+
+def test_a_row_that_a_loop_over_tiles_leaves_out_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = threads.run
+
+    def without_last_row(kernel: Any, rows: int, chunks: int, step: int, values: Sequence[Any]) -> None:
+        right(kernel, max(rows - 1, 1), min(chunks, max(rows - 1, 1)), step, values)
+
+    monkeypatch.setattr(threads, "run", without_last_row)
+    with small_tiles():
+        assert first_mismatch(60, OPERATIONS) is not None
