@@ -1,0 +1,388 @@
+"""The emulated device: kernels built by the host's C++ compiler, run over NumPy arrays, and watched.
+
+It is there for tests. It runs the unchanged text of kernels, thread by thread, under schedules that a seed chooses
+against the program; fills fresh and freed memory with NaN; and refuses what a GPU would refuse or punish.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+import weakref
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backends.cupy import compiler
+from backends.cupy.device import Dim3, GpuOutOfMemory, KernelError, pack, value_of
+from backends.cupy.emulated_array import EmulatedArray, Namespace
+
+__all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
+
+_ALIGNMENT = 256
+_POISON = 0xFF        # NaN in every float format
+_QUARANTINE = 64 << 20  # bytes of freed memory that are kept poisoned before the host gets them back
+_MOST_SHARED = 227 << 10
+_LARGEST_GRID = (2**31 - 1, 65535, 65535)
+_LARGEST_BLOCK = (1024, 1024, 64)
+
+
+@dataclass
+class Counts:
+    """What a device has done.
+
+    Attributes
+    ----------
+    launches : int
+        Of kernels, those of graphs included.
+    graph_launches : int
+    library_calls : int
+        Functions of `xp`, products and strided copies.
+    to_device, to_host : int
+        Transfers.
+    bytes_to_device, bytes_to_host : int
+    allocations : int
+    """
+
+    launches: int = 0
+    graph_launches: int = 0
+    library_calls: int = 0
+    to_device: int = 0
+    to_host: int = 0
+    bytes_to_device: int = 0
+    bytes_to_host: int = 0
+    allocations: int = 0
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared_bytes", ctypes.c_size_t),
+        ("cooperative", ctypes.c_int), ("seed", ctypes.c_uint64), ("regions", ctypes.c_void_p),
+        ("region_count", ctypes.c_size_t),
+    )
+
+
+@functools.cache
+def _scheduler() -> ctypes.CDLL:
+    """Its symbols are for the kernels, so they are global."""
+    return ctypes.CDLL(str(compiler.emulation_scheduler()), mode=ctypes.RTLD_GLOBAL)
+
+
+#: The state of the scheduler is one for the process.
+_running = threading.Lock()
+
+
+class EmulatedKernel:
+    """A function of a library of kernels."""
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self.name = name
+        self.function = getattr(library, f"symgraph_launch_{name}")
+        self.function.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Launch)]
+        self.function.restype = ctypes.c_char_p
+        sizes = (ctypes.c_size_t * 4096)()
+        count = getattr(library, f"symgraph_parameters_{name}")(sizes, len(sizes))
+        #: The bytes of each parameter.
+        self.sizes = list(sizes[:count])
+
+
+class _Allocation:
+    """Memory of the device, as an object that NumPy arrays hold on to."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+class _Pool:
+    """The memory of a device: what is free or fresh is poisoned, and what was freed is not given out again soon."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.used = 0
+        self.live: dict[int, tuple[int, str]] = {}  # from the address to the size and the label
+        self.starts: list[int] = []                 # of live memory, sorted
+        self._kept: deque[np.ndarray] = deque()
+        self._kept_bytes = 0
+        self._lock = threading.RLock()              # memory may be freed at any time, also while some is taken
+
+    def take(self, size: int, label: str) -> np.ndarray:
+        with self._lock:
+            if self.used + size > self.total:
+                raise GpuOutOfMemory(out_of_memory(size, self.total - self.used, self.total, self.live.values()))
+            raw = np.full(size + _ALIGNMENT, _POISON, np.uint8)
+            address = -(-raw.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+            allocation = _Allocation(address, size)
+            self.used += size
+            self.live[address] = size, label
+            insort(self.starts, address)
+            weakref.finalize(allocation, self._free, address, raw).atexit = False
+            return np.asarray(allocation)
+
+    def _free(self, address: int, raw: np.ndarray) -> None:
+        with self._lock:
+            self.used -= self.live.pop(address)[0]
+            self.starts.remove(address)
+            raw.fill(_POISON)
+            self._kept.append(raw)
+            self._kept_bytes += raw.size
+            while self._kept_bytes > _QUARANTINE:
+                self._kept_bytes -= self._kept.popleft().size
+
+    def holds(self, address: int) -> bool:
+        """Whether an address lies in memory that is in use."""
+        with self._lock:
+            i = bisect_right(self.starts, address) - 1
+            return i >= 0 and address <= self.starts[i] + self.live[self.starts[i]][0]
+
+
+def out_of_memory(size: int, free: int, total: int, held: Any) -> str:
+    """What to say when there is no room: how much was asked for, how much there is, and who holds the most."""
+    largest = sorted(held, key=lambda entry: -entry[0])[:5]
+    lines = [f"no room for {_bytes(size)} on the device: {_bytes(free)} of {_bytes(total)} are free"]
+    if largest:
+        names = ", ".join(f"{label or 'unnamed'} ({_bytes(n)})" for n, label in largest)
+        lines.append(f"the largest arrays are {names}")
+    return "; ".join(lines)
+
+
+def _bytes(n: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n} bytes"
+
+
+class _Bound:
+    """A launch of an emulated kernel."""
+
+    def __init__(self, device: EmulatedDevice, kernel: EmulatedKernel, how: _Launch, arguments: list[Any]) -> None:
+        self.arguments = arguments
+        self._packed = pack(arguments)
+        self._device = device
+        self._kernel = kernel
+        self._how = how
+
+    def __call__(self) -> None:
+        self._device.do(self.run)
+
+    def run(self) -> None:
+        """Run the kernel to its end."""
+        device, kernel = self._device, self._kernel
+        device.counts.launches += 1
+        with _running:
+            self._how.seed = device.next_seed()
+            error = kernel.function(self._packed, self._how)
+            message = error and error.decode()
+        if message:
+            raise KernelError(f"kernel {kernel.name}: {message} (schedule {self._how.seed})")
+
+
+class EmulatedGraph:
+    """What was captured on an emulated device."""
+
+    def __init__(self, device: EmulatedDevice) -> None:
+        self._device = device
+        self._work: list[Callable[[], None]] = []
+        self._complete = False
+
+    def launch(self) -> None:
+        """Do it all again."""
+        if not self._complete:
+            raise KernelError("a graph is launched after its capture has ended")
+        self._device.refuse_in_capture("launching a graph")
+        self._device.counts.graph_launches += 1
+        for work in self._work:
+            work()
+
+    def __len__(self) -> int:
+        return len(self._work)
+
+
+class EmulatedDevice:
+    """A CUDA device emulated on the CPU.
+
+    Parameters
+    ----------
+    seed : int
+        Of the schedule of each launch. 0 runs threads in order; others run them in an order chosen against the program,
+        another one for each launch.
+    total : int
+        Bytes of memory.
+    """
+
+    name = "emulated:0"
+    arch = "90"
+    multiprocessors = 4
+    cooperative = True
+
+    def __init__(self, seed: int = 0, total: int = 8 << 30) -> None:
+        self.seed = seed
+        self.counts = Counts()
+        self.xp = Namespace(self)
+        self._pool = _Pool(total)
+        self._graph: EmulatedGraph | None = None
+
+    # ---- Arrays
+
+    def empty(self, shape: Sequence[int], dtype: Any, label: str = "") -> EmulatedArray:
+        """An array of NaN bytes."""
+        self.counts.allocations += 1
+        dtype = np.dtype(dtype)
+        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        memory = self._pool.take(max(size, 1), label)
+        return EmulatedArray(memory[:size].view(dtype).reshape(tuple(shape)), self)
+
+    def to_device(self, host: np.ndarray, into: EmulatedArray | None = None) -> EmulatedArray:
+        """A copy of a host array on the device."""
+        host = np.asarray(host)
+        target = self.empty(host.shape, host.dtype) if into is None else into
+        _same(target.values, host)
+        self.moved(to_device=host.nbytes)
+        target.values[...] = host
+        return target
+
+    def to_host(self, array: EmulatedArray) -> np.ndarray:
+        """A copy of a device array on the host."""
+        if not isinstance(array, EmulatedArray):
+            raise TypeError(f"an array of the device was expected, not {type(array).__name__}")
+        return array.get()
+
+    def copy(self, target: EmulatedArray, source: EmulatedArray) -> None:
+        """Copy within the device."""
+        _same(target.values, source.values)
+        to, of = _Place(self, target), _Place(self, source)
+        self.do(lambda: np.copyto(to.values(), of.values()))
+
+    def is_array(self, value: Any) -> bool:
+        """Whether a value is an array of an emulated device."""
+        return isinstance(value, EmulatedArray)
+
+    def address(self, array: EmulatedArray) -> int:
+        """Where the first element lies."""
+        return int(array.values.__array_interface__["data"][0])
+
+    def memory(self) -> tuple[int, int]:
+        """Free and total bytes."""
+        return self._pool.total - self._pool.used, self._pool.total
+
+    # ---- Kernels
+
+    def load(self, source: str, names: Sequence[str]) -> list[EmulatedKernel]:
+        """Build CUDA C for the host and load its functions."""
+        _scheduler()
+        library = ctypes.CDLL(str(compiler.emulated_library(source, names)))
+        return [EmulatedKernel(library, name) for name in names]
+
+    def bind(self, kernel: Any, grid: Dim3, block: Dim3, shared_bytes: int, args: Sequence[Any],
+             cooperative: bool = False) -> _Bound:
+        """A launch that can be repeated."""
+        check_geometry(grid, block, shared_bytes)
+        arguments = [value_of(self, argument) for argument in args]
+        sizes = [ctypes.sizeof(argument) for argument in arguments]
+        if sizes != kernel.sizes:
+            raise TypeError(f"kernel {kernel.name} takes parameters of {kernel.sizes} bytes, not {sizes}")
+        how = _Launch(tuple(grid), tuple(block), shared_bytes, cooperative)
+        return _Bound(self, kernel, how, arguments)
+
+    def launch(self, kernel: Any, grid: Dim3, block: Dim3, shared_bytes: int, args: Sequence[Any],
+               cooperative: bool = False) -> None:
+        """Launch a kernel once."""
+        self.bind(kernel, grid, block, shared_bytes, args, cooperative)()
+
+    def product(self, out: EmulatedArray, a: EmulatedArray, b: EmulatedArray, alpha: float = 1.0, beta: float = 0.0,
+                tf32: bool = False) -> None:
+        """``out = alpha * a @ b + beta * out``."""
+        places = [_Place(self, array) for array in (out, a, b)]
+
+        def multiply() -> None:
+            result, x, y = (place.values() for place in places)
+            self.counts.library_calls += 1
+            wide = np.dtype(np.float32) if result.dtype == np.float16 else result.dtype
+            product = np.matmul(x, y, dtype=wide) * wide.type(alpha)
+            result[...] = product if beta == 0 else product + wide.type(beta) * result
+
+        self.do(multiply)
+
+    # ---- Order
+
+    @contextmanager
+    def capture(self) -> Iterator[EmulatedGraph]:
+        """Record instead of doing."""
+        self.refuse_in_capture("beginning a capture")
+        graph = self._graph = EmulatedGraph(self)
+        try:
+            yield graph
+        finally:
+            self._graph = None
+        graph._complete = True
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Do something of the device's own, or record it while a graph is captured."""
+        if self._graph is not None:
+            self._graph._work.append(work)
+        else:
+            work()
+
+    def synchronize(self) -> None:
+        """Wait; on this device everything is done at once."""
+        self.refuse_in_capture("waiting")
+
+    def next_seed(self) -> int:
+        """The seed of the next launch."""
+        return (self.seed * 0x9E3779B1 + self.counts.launches) % 2**63 if self.seed else 0
+
+    # ---- What arrays tell of
+
+    def refuse_in_capture(self, what: str) -> None:
+        """Raise an error while a graph is captured."""
+        if self._graph is not None:
+            raise KernelError(f"{what} is not permitted while a graph is captured")
+
+    def called(self, name: str) -> None:
+        """A function of the library is about to run."""
+        self.refuse_in_capture(f"the library function {name}")
+        self.counts.library_calls += 1
+
+    def moved(self, to_host: int = 0, to_device: int = 0) -> None:
+        """So many bytes are about to be copied between host and device."""
+        self.refuse_in_capture("a transfer")
+        self.counts.to_host += bool(to_host)
+        self.counts.to_device += bool(to_device)
+        self.counts.bytes_to_host += to_host
+        self.counts.bytes_to_device += to_device
+
+
+class _Place:
+    """Where an array lies, without keeping its memory: as a captured copy or product knows it."""
+
+    def __init__(self, device: EmulatedDevice, array: EmulatedArray) -> None:
+        self._device = device
+        self.__array_interface__ = dict(array.values.__array_interface__)
+
+    def values(self) -> np.ndarray:
+        """The array that lies there."""
+        return np.asarray(self)
+
+
+def _same(target: np.ndarray, source: np.ndarray) -> None:
+    if target.shape != source.shape or target.dtype != source.dtype:
+        raise ValueError(f"an array of {source.dtype} and shape {source.shape} does not fit into one of "
+                         f"{target.dtype} and shape {target.shape}")
+
+
+def check_geometry(grid: Dim3, block: Dim3, shared_bytes: int) -> None:
+    """Raise what a GPU raises for a launch of impossible size."""
+    threads = block[0] * block[1] * block[2]
+    if not all(0 < n <= most for n, most in zip(grid, _LARGEST_GRID, strict=True)):
+        raise KernelError(f"a grid of {grid} blocks cannot be launched: each length is at least 1 and at most "
+                          f"{_LARGEST_GRID}")
+    if not all(0 < n <= most for n, most in zip(block, _LARGEST_BLOCK, strict=True)) or threads > 1024:
+        raise KernelError(f"a block of {block} threads cannot be launched: it has 1 to 1024")
+    if not 0 <= shared_bytes <= _MOST_SHARED:
+        raise KernelError(f"a block cannot have {shared_bytes} bytes of dynamic shared memory")
