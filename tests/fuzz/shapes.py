@@ -382,10 +382,11 @@ PARTS = (
               _masked, weight=3),
     Operation("set_subtensor", _writer(T.set_subtensor), _numpy_set, _write, weight=5),
     Operation("inc_subtensor", _writer(T.inc_subtensor), _numpy_increase, _write, weight=5),
-    # numpy.take does not look at the places where there is nothing to take; indexing, and the library, does.
+    # numpy.take does not look at the places where there is nothing to take; indexing, and the library, does. And it
+    # wraps around step by step, for ever where a place is as large as integers are.
     Operation("take", T.take, np.take, lambda g: (
         [x := g.place(lambda v: v.array.ndim > 0 and v.array.size > 0),
-         g.place(lambda v: v.kind in "iu" and v.array.size < 12)],
+         g.place(lambda v: v.kind in "iu" and v.array.size < 12 and bool(np.all(abs(v.array.astype(float)) < 1e6)))],
         {"axis": some_axis(g, g.values[x].array.ndim), "mode": g.one_of(("raise", "wrap", "clip"))}), weight=2),
 )
 
