@@ -15,23 +15,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 
 import symgraph as sg
 from symgraph.datasets import Dataset, DatasetError, load_mnist
+from tutorials.flags import UsageError, seed
 from tutorials.saving import ModelError, draw_weights, load_model, prepare_directory, save_model
-from tutorials.training import EarlyStopping, Minibatches, Outcome, Program, train
+from tutorials.training import Outcome, Save
 
-__all__ = ["Lesson", "UsageError", "main"]
+__all__ = ["Lesson", "Method", "main"]
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
-SMALL_BATCH = 20
 
 
-class UsageError(ValueError):
-    """A flag cannot be followed; the message says which, why, and what would do."""
+class Method(Protocol):
+    """A way to learn, with flags of its own."""
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Add the flags of this way to learn; `--epochs` is one."""
+
+    def train(self, dataset: Dataset, options: argparse.Namespace, save: Save, stream: TextIO) -> Outcome:
+        """Train on a data set as the flags say, calling `save` with the best parameters so far."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +50,22 @@ class Lesson:
         The module's name, which is also the default folder of its results, in ``runs``.
     purpose : str
         One line for ``--help``.
-    write_program : callable
-        Makes the `Program` that trains on ``dataset, batch_size, learning_rate, seed``.
+    method : Method
+        How it learns.
     classify : callable
         Predicts the labels of images with saved parameters.
     parameters : tuple of str
         The saved parameters' names; the first has a row for each pixel.
     pictures : callable
         From the saved parameters, the weights to draw, an image a column, and the images' titles.
-    batch_size, learning_rate, patience
-        The defaults on a data set of MNIST's size.
     """
 
     name: str
     purpose: str
-    write_program: Callable[[Dataset, int, float, int], Program]
+    method: Method
     classify: Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
     parameters: tuple[str, ...]
     pictures: Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, Iterable[str]]]
-    batch_size: int
-    learning_rate: float
-    patience: int
 
 
 def main(lesson: Lesson, arguments: Sequence[str] | None = None) -> int:
@@ -93,19 +94,6 @@ def _train(lesson: Lesson, options: argparse.Namespace, stream: TextIO) -> tuple
     except OSError as error:
         raise UsageError(f"--out {directory}: cannot write there: {error.strerror or error}") from None
     dataset = _load(options.data)
-    batch_size = options.batch_size or _default_batch_size(dataset, lesson.batch_size)
-    minibatches = _minibatches(dataset, batch_size)
-    print(
-        f"{dataset.name}: {minibatches.train} minibatches of {batch_size} to train on, {minibatches.validation} to "
-        f"validate, {minibatches.test} to test; learning rate {options.learning_rate:g}; device {sg.config.device}",
-        file=stream,
-        flush=True,
-    )
-    try:
-        program = lesson.write_program(dataset, batch_size, options.learning_rate, options.seed)
-    except RuntimeError as error:  # a device that is not there
-        raise UsageError(str(error)) from None
-    stopping = EarlyStopping(patience=lesson.patience)
     best: dict[str, np.ndarray] = {}
 
     def save(values: dict[str, np.ndarray], _: Outcome) -> None:
@@ -113,7 +101,7 @@ def _train(lesson: Lesson, options: argparse.Namespace, stream: TextIO) -> tuple
         best.update(values)
 
     try:
-        outcome = train(program, minibatches, stopping, options.epochs, save, stream)
+        outcome = lesson.method.train(dataset, options, save, stream)
         if best:
             draw_weights(picture, *lesson.pictures(best))
     except OSError as error:
@@ -189,23 +177,6 @@ def _load(data: str | None) -> Dataset:
     return load_mnist(data, normalize="levels")  # which says by itself when it falls back to the digits
 
 
-def _default_batch_size(dataset: Dataset, usual: int) -> int:
-    """The lesson's usual size where the smallest part of the data holds ten such minibatches, else a small one."""
-    smallest = min(len(split.y) for split in (dataset.train, dataset.valid, dataset.test))
-    return usual if smallest >= 10 * usual else min(usual, SMALL_BATCH)
-
-
-def _minibatches(dataset: Dataset, batch_size: int) -> Minibatches:
-    sizes = {name: len(getattr(dataset, name).y) for name in ("train", "valid", "test")}
-    name, smallest = min(sizes.items(), key=lambda item: item[1])
-    if batch_size > smallest:
-        raise UsageError(
-            f"--batch-size {batch_size} is more than the {smallest} examples in the {name} part of {dataset.name}; "
-            f"give {smallest} or less"
-        )
-    return Minibatches(*(size // batch_size for size in sizes.values()))
-
-
 @contextmanager
 def _device(name: str | None) -> Iterator[None]:
     with sg.config.change_flags(device=name or sg.config.device):
@@ -223,37 +194,12 @@ def _parser(lesson: Lesson) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("command", nargs="?", choices=("train", "predict"), default="train",
         help="train a model (the default), or predict the test set with a saved one")
-    add("--epochs", type=_count, default=1000, metavar="N", help="passes over the data at most (%(default)s)")
-    add("--batch-size", type=_count, metavar="N",
-        help=f"examples a minibatch ({lesson.batch_size}; {min(lesson.batch_size, SMALL_BATCH)} on small data sets)")
-    add("--learning-rate", type=_rate, default=lesson.learning_rate, metavar="R", help="step size (%(default)s)")
+    lesson.method.add_flags(parser)
     add("--data", metavar="PATH", help="where MNIST is, or `digits` for scikit-learn's (found, if not given)")
     add("--device", choices=("cpu", "cuda"), help=f"where to compute ({sg.config.device})")
-    add("--seed", type=_seed, default=1234, metavar="N",
+    add("--seed", type=seed, default=1234, metavar="N",
         help="seed of the initial weights, where they are drawn (%(default)s)")
     add("--out", type=Path, metavar="DIR", help=f"folder of the model and the picture (runs/{lesson.name})")
     add("--weights", type=Path, metavar="FILE", help="the saved model to predict with (model.npz in the --out folder)")
     add("--json", action="store_true", help="end with one JSON line on standard output")
     return parser
-
-
-def _count(text: str) -> int:
-    return int(_number(text, int, lambda number: number >= 1, "a whole number of at least 1"))
-
-
-def _seed(text: str) -> int:
-    return int(_number(text, int, lambda number: 0 <= number < 2**32, "a whole number from 0 to 4294967295"))
-
-
-def _rate(text: str) -> float:
-    return _number(text, float, lambda number: 0 < number < math.inf, "a positive number")
-
-
-def _number(text: str, kind: Callable[[str], float], fits: Callable[[float], bool], wanted: str) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not fits(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
-    return number

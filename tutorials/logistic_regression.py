@@ -39,6 +39,7 @@ import symgraph.tensor as T
 from symgraph.datasets import Dataset, Split
 from tutorials.command_line import Lesson
 from tutorials.command_line import main as run
+from tutorials.descent import MinibatchDescent
 from tutorials.training import Program
 
 __all__ = ["classify", "main", "minibatch", "negative_log_likelihood", "shared_split", "write_program"]
@@ -126,13 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lesson = Lesson(
         name="logistic_regression",
         purpose="Learn handwritten digits with logistic regression, by minibatch descent with early stopping.",
-        write_program=write_program,
+        method=MinibatchDescent(write_program, batch_size=600, learning_rate=0.13, patience=5000),
         classify=classify,
         parameters=("W", "b"),
         pictures=lambda learned: (learned["W"], map(str, range(learned["W"].shape[1]))),
-        batch_size=600,
-        learning_rate=0.13,
-        patience=5000,
     )
     return run(lesson, arguments)
 

@@ -42,6 +42,7 @@ import symgraph.tensor as T
 from symgraph.datasets import Dataset, Split
 from tutorials.command_line import Lesson
 from tutorials.command_line import main as run
+from tutorials.descent import MinibatchDescent
 from tutorials.logistic_regression import minibatch, negative_log_likelihood, shared_split
 from tutorials.training import Program
 
@@ -122,13 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lesson = Lesson(
         name="mlp",
         purpose="Learn handwritten digits with a multilayer perceptron, by minibatch descent with early stopping.",
-        write_program=write_program,
+        method=MinibatchDescent(write_program, batch_size=20, learning_rate=0.01, patience=10_000),
         classify=classify,
         parameters=("W_hidden", "b_hidden", "W", "b"),
         pictures=lambda learned: (learned["W_hidden"][:, :100], ()),
-        batch_size=20,
-        learning_rate=0.01,
-        patience=10_000,
     )
     return run(lesson, arguments)
 

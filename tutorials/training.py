@@ -25,7 +25,7 @@ import numpy as np
 if TYPE_CHECKING:
     from symgraph import SharedVariable
 
-__all__ = ["EarlyStopping", "Outcome", "Program", "train"]
+__all__ = ["BestModel", "EarlyStopping", "Minibatches", "Outcome", "Program", "Save", "progress", "train"]
 
 
 @dataclass(frozen=True)
@@ -110,29 +110,41 @@ class Minibatches:
     test: int
 
 
-@dataclass
-class _Run:
-    """One training run: what `train` keeps between minibatches."""
+#: What is done with the parameters each time they are the best so far.
+Save = Callable[[dict[str, np.ndarray], Outcome], None]
 
-    program: Program
-    minibatches: Minibatches
+
+@dataclass
+class BestModel:
+    """The best model of a training run: it is saved as soon as it is found.
+
+    Parameters
+    ----------
+    stopping : EarlyStopping
+        What tells whether a model is the best so far.
+    save : callable
+        Called with the parameters and the errors of each that is.
+    stream : text file
+        Where lines for a person go.
+    """
+
     stopping: EarlyStopping
-    save: Callable[[dict[str, np.ndarray], Outcome], None]
+    save: Save
     stream: TextIO
     outcome: Outcome = field(default_factory=Outcome)
 
-    def validate(self, minibatch: int) -> None:
-        """Measure the validation error; if it is the lowest yet, measure the test error too and save the model."""
-        error = _mean_error(self.program.validation_error, self.minibatches.validation)
-        if not self.stopping.is_best(error, minibatch):
+    def validate(self, step: int, error: float, test_error: Callable[[], float],
+                 values: Callable[[], dict[str, np.ndarray]]) -> None:
+        """Take note of a validation error; if it is the lowest yet, measure the test error too and save the model."""
+        if not self.stopping.is_best(error, step):
             return
         best = Outcome(
             epochs=self.outcome.epochs,
             best_epoch=self.outcome.epochs,
             best_validation_error=error,
-            test_error=_mean_error(self.program.test_error, self.minibatches.test),
+            test_error=test_error(),
         )
-        self.save(self.program.values(), best)
+        self.save(values(), best)
         self.outcome = best
         self.tell(
             f"epoch {best.epochs:4d}: best so far, validation error {100 * error:6.3f} %, "
@@ -151,7 +163,7 @@ def train(
     minibatches: Minibatches,
     stopping: EarlyStopping,
     epochs: int,
-    save: Callable[[dict[str, np.ndarray], Outcome], None],
+    save: Save,
     stream: TextIO = sys.stdout,
 ) -> Outcome:
     """Train until the patience runs out, `epochs` have passed or the user presses Ctrl-C.
@@ -176,26 +188,28 @@ def train(
     Outcome
         The errors of the best model, which is the one `save` saw last.
     """
-    run = _Run(program, minibatches, stopping, save, stream)
+    best = BestModel(stopping, save, stream)
     every = min(minibatches.train, stopping.patience // 2)
     started = time.perf_counter()
     interrupted = False
     try:
-        with _progress(epochs * minibatches.train, stopping) as advance:
+        with progress(epochs * minibatches.train, stopping, "minibatches") as advance:
             for minibatch in range(epochs * minibatches.train):
                 epoch, index = divmod(minibatch, minibatches.train)
-                run.outcome.epochs = epoch + 1
+                best.outcome.epochs = epoch + 1
                 program.step(index)
                 if (minibatch + 1) % every == 0:
-                    run.validate(minibatch)
-                advance(run.outcome)
+                    error = _mean_error(program.validation_error, minibatches.validation)
+                    best.validate(minibatch, error, lambda: _mean_error(program.test_error, minibatches.test),
+                                  program.values)
+                advance(best.outcome)
                 if stopping.is_exhausted(minibatch):
                     break
     except KeyboardInterrupt:
         interrupted = True
-    run.outcome.seconds = time.perf_counter() - started
-    run.outcome.interrupted = interrupted
-    return run.outcome
+    best.outcome.seconds = time.perf_counter() - started
+    best.outcome.interrupted = interrupted
+    return best.outcome
 
 
 def _mean_error(error: Callable[[int], float], minibatches: int) -> float:
@@ -203,11 +217,11 @@ def _mean_error(error: Callable[[int], float], minibatches: int) -> float:
 
 
 @contextmanager
-def _progress(most: int, stopping: EarlyStopping) -> Iterator[Callable[[Outcome], None]]:
-    """A bar over minibatches that ends where the patience does, and grows with it; nothing if not a terminal."""
+def progress(most: int, stopping: EarlyStopping, unit: str) -> Iterator[Callable[[Outcome], None]]:
+    """A bar over steps that ends where the patience does, and grows with it; nothing if not a terminal."""
     from tqdm import tqdm
 
-    with tqdm(total=min(most, stopping.patience + 1), unit=" minibatches", disable=None, leave=False) as bar:
+    with tqdm(total=min(most, stopping.patience + 1), unit=f" {unit}", disable=None, leave=False) as bar:
 
         def advance(outcome: Outcome) -> None:
             if not bar.disable:
