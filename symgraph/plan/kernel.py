@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from symgraph.graph.basic import Apply, Variable
+from symgraph.scalar import ScalarFunction
 from symgraph.tensor.blas import Inner
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.reduce import Reduce
@@ -23,7 +24,7 @@ from symgraph.tensor.shape import DimShuffle
 if TYPE_CHECKING:
     from symgraph.plan.plan import Step
 
-__all__ = ["Kernel", "Role", "role_of"]
+__all__ = ["Kernel", "Role", "is_cheap", "role_of"]
 
 _SMALL = 32768  # elements; below, a loop over tiles has nothing to gain
 
@@ -90,7 +91,12 @@ def _elemwise_role(node: Apply, op: Elemwise) -> Role | None:
     rows = tuple([i for i, v in enumerate(node.inputs) if v.type.ndim == out.ndim and v.type.shape[0] != 1])
     if not rows:
         return None
-    return Role(rows, cost=_CHEAP if op.scalar.name.partition("{")[0] in _CHEAP_FUNCTIONS else _DEAR)
+    return Role(rows, cost=_CHEAP if is_cheap(op.scalar) else _DEAR)
+
+
+def is_cheap(function: ScalarFunction) -> bool:
+    """Whether a scalar function is arithmetic, for which moving its operands costs more than computing it."""
+    return function.name.partition("{")[0] in _CHEAP_FUNCTIONS
 
 
 @dataclass(eq=False)

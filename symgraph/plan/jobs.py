@@ -1,0 +1,356 @@
+"""Jobs and launches: which steps of a plan a device computes together.
+
+A *job* is what one kernel computes block by block, with nothing flowing between blocks. It is built around an *anchor*,
+a reduction or a product, whose results it holds in one of four ways:
+
+``loop``
+    No anchor: element by element.
+``reduction``
+    A block holds some elements of a reduction's result.
+``product``
+    A block holds a tile of a product of matrices.
+``rows``
+    A block holds whole rows (everything behind the leading axes) of many tensors, so that it can reduce them, pick and
+    set elements in them, and multiply them by a small matrix. What it reduces over the rows leaves as *parts*, one for
+    each block, which a reduction in a later launch combines.
+
+Whatever follows an anchor element by element joins its job. What goes before it element by element *floats*: it
+belongs to no job and is computed wherever it is read. So a value is stored only where another job needs it and cannot
+make it cheaply from what is stored anyway.
+
+Every job has a *stage*: the length of the longest chain of jobs before it. The jobs of one stage do not depend on each
+other and are one *launch*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symgraph.graph.basic import Variable
+from symgraph.plan.groups import Group, Grouping
+from symgraph.plan.items import Item, Shuffle
+from symgraph.plan.kernel import is_cheap
+from symgraph.plan.plan import Home, Plan, Step
+from symgraph.scalar import ScalarFunction
+
+__all__ = ["Abilities", "Job", "Launch", "launches_of"]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What the kernels of a backend can do, and from what sizes on something else is better.
+
+    Attributes
+    ----------
+    computes : callable
+        Whether there is an expression for an item's elements.
+    small_matrix : int
+        The most elements of a matrix by which rows are multiplied within a job of rows.
+    large_product : int
+        The multiplications from which on a product is left to a library, whatever surrounds it.
+    most_items : int
+        In the expression of one element.
+    """
+
+    computes: Callable[[Item], bool] = lambda item: True
+    small_matrix: int = 16384
+    large_product: int = 2**27
+    most_items: int = 128
+
+
+@dataclass(eq=False)
+class Job:
+    """What one kernel, or a range of its blocks, computes.
+
+    Attributes
+    ----------
+    kind : str
+        ``loop``, ``rows``, ``reduction`` or ``product``.
+    items : dict of Variable to Item
+        All that it computes, each after what it reads.
+    inputs : list of Variable
+        The arrays it reads.
+    scalars : list of Variable
+        Numbers it takes by value: those of the host.
+    outputs : list of Variable
+        What it stores.
+    parts : dict of Variable to Item
+        Arrays of partial results, with a first axis for the blocks; and the reduction over rows each is part of.
+    n_rows : int
+        For a job of rows: how many leading axes count them.
+    """
+
+    kind: str
+    items: dict[Variable, Item]
+    inputs: list[Variable]
+    scalars: list[Variable]
+    outputs: list[Variable]
+    parts: dict[Variable, Item] = field(default_factory=dict)
+    n_rows: int = 0
+
+    @property
+    def anchors(self) -> list[Item]:
+        """Its reductions and products, in order."""
+        return [item for item in self.items.values() if item.is_anchor]
+
+    @property
+    def stored(self) -> list[Variable]:
+        """Outputs and parts."""
+        return [*self.outputs, *self.parts]
+
+
+@dataclass(eq=False)
+class Launch:
+    """Jobs that run side by side, as one kernel.
+
+    Attributes
+    ----------
+    index : int
+    jobs : list of Job
+    steps : list of Step
+        The steps it does, wholly or in part.
+    over : dict of Variable to Variable
+        Outputs that are next values of shared variables, with the shared variable whose memory each may be written
+        over: no other job of this or a later launch reads it, nor does anything else that runs later.
+    """
+
+    index: int
+    jobs: list[Job]
+    steps: list[Step]
+    over: dict[Variable, Variable] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[Variable]:
+        """The arrays it reads."""
+        return list(dict.fromkeys(v for job in self.jobs for v in job.inputs))
+
+    @property
+    def scalars(self) -> list[Variable]:
+        """The numbers it takes by value."""
+        return list(dict.fromkeys(v for job in self.jobs for v in job.scalars))
+
+    @property
+    def outputs(self) -> list[Variable]:
+        """What it stores, parts included: variables of the plan and, for parts, variables of their own."""
+        return [v for job in self.jobs for v in job.stored]
+
+    def __str__(self) -> str:
+        return f"launch {self.index} ({', '.join(job.kind for job in self.jobs)})"
+
+
+def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = None,
+                abilities: Abilities | None = None) -> list[Launch | Step]:
+    """What a device does for a plan, in order.
+
+    Parameters
+    ----------
+    plan : Plan
+    sizes : mapping, optional
+        Shapes of inputs and shared variables, as far as they are known: they decide how a product is computed. The
+        result is right for all shapes.
+    abilities : Abilities, optional
+
+    Returns
+    -------
+    list of Launch and Step
+        Steps are those no job computes: views, arithmetic on numbers of the host, and operations with no elements'
+        formula. A view is listed only where something else than a job reads it.
+    """
+    abilities = abilities or Abilities()
+    grouping = Grouping(plan, sizes or {}, abilities)
+    grouping.group()
+    return _Writer(plan, grouping, abilities).launches()
+
+
+class _Writer:
+    """From groups to jobs: what each stores, and what it computes itself."""
+
+    def __init__(self, plan: Plan, grouping: Grouping, abilities: Abilities) -> None:
+        self.plan = plan
+        self.grouping = grouping
+        self.abilities = abilities
+        self.stored: set[Variable] = set()
+
+    def launches(self) -> list[Launch | Step]:
+        results = [*(o.variable for o in self.plan.outputs), *(u.variable for u in self.plan.updates)]
+        for variable in results:
+            self._provide(variable)
+        for step in self.grouping.others:
+            for variable in step.node.inputs:
+                self._provide(variable)
+        groups = sorted(self.grouping.groups(), key=lambda g: (g.stage, g.number))
+        self._choose_stored(groups)
+        stages: dict[int, list[Launch | Step]] = {}
+        views = [step for step in self.grouping.views if step.node.outputs[0] in self.viewed(results)]
+        for step in sorted([*self.grouping.others, *views], key=lambda s: s.index):
+            stages.setdefault(self.grouping.ready(step.node.outputs[0]), []).append(step)
+        jobs: dict[int, list[tuple[Job, list[Step]]]] = {}
+        for group in groups:
+            job = self._job(group)
+            if job.stored:
+                jobs.setdefault(group.stage, []).append((job, self._steps(job)))
+        for number, stage in enumerate(sorted(jobs)):
+            steps = sorted({s for _, found in jobs[stage] for s in found}, key=lambda s: s.index)
+            stages.setdefault(stage, []).append(Launch(number, [job for job, _ in jobs[stage]], steps))
+        line = [part for stage in sorted(stages) for part in stages[stage]]
+        self._find_over(line)
+        return line
+
+    def viewed(self, results: Iterable[Variable]) -> set[Variable]:
+        """Views that something else than a job reads, and those these are views of."""
+        found: set[Variable] = set()
+        waiting = [*results, *(v for step in self.grouping.others for v in step.node.inputs)]
+        while waiting:
+            variable = waiting.pop()
+            item = self.grouping.floating.get(variable)
+            if item is not None and variable not in found and isinstance(item.meaning, Shuffle):
+                found.add(variable)
+                waiting += item.inputs
+        return found
+
+    def _provide(self, variable: Variable) -> None:
+        """See to it that a variable is in memory; a view of one that is will do."""
+        source = self.grouping.source_of_view(variable)
+        if source in self.grouping.floating:
+            self.grouping.materialise(source)
+        if self.grouping.home_of(source) is not None:
+            self.stored.add(source)
+
+    # ---- what is stored -------------------------------------------------------------------------------------
+
+    def _choose_stored(self, groups: Sequence[Group]) -> None:
+        """Store what other groups read, unless it is cheaply made of what is stored anyway."""
+        crossing: list[Variable] = []
+        for group in groups:
+            for variable in self._leaves(group, self.grouping.outcomes(group)):
+                if self.grouping.home_of(variable) is not None:
+                    if self._cheap(variable) is None:
+                        self.stored.add(variable)
+                    else:
+                        crossing.append(variable)
+        for variable in crossing:
+            if not self._recomputable(variable):
+                self.stored.add(variable)
+
+    def _cheap(self, variable: Variable) -> Item | None:
+        item = self.grouping.items[variable]
+        if isinstance(item.meaning, Shuffle) or (
+            isinstance(item.meaning, ScalarFunction) and is_cheap(item.meaning)
+        ):
+            return item
+        return None
+
+    def _recomputable(self, variable: Variable, depth: int = 8) -> bool:
+        """Whether a value can be made of stored ones by a few cheap operations."""
+        if variable in self.stored:
+            return True
+        item = self._cheap(variable)
+        return item is not None and depth > 0 and all(
+            (self.grouping.home_of(v) is None and v not in self.grouping.floating) or self._recomputable(v, depth - 1)
+            for v in item.inputs)
+
+    def _leaves(self, group: Group, roots: Iterable[Variable]) -> dict[Variable, None]:
+        """What a group reads from memory in order to compute some of its variables, in the order of first use."""
+        return self._closure(group, roots)[1]
+
+    def _closure(self, group: Group, roots: Iterable[Variable]) -> tuple[dict[Variable, Item], dict[Variable, None]]:
+        """The items a group needs for some variables, each after what it reads, and what these read from memory."""
+        items: dict[Variable, Item] = {}
+        leaves: dict[Variable, None] = {}
+        waiting: list[tuple[Variable, bool]] = [(v, False) for v in reversed(list(roots))]
+        while waiting:
+            variable, done = waiting.pop()
+            if done:
+                items.setdefault(variable, self.grouping.items[variable])
+                continue
+            if variable in items or variable in leaves:
+                continue
+            if self._computed_in(group, variable):
+                waiting.append((variable, True))
+                waiting += [(v, False) for v in reversed(self.grouping.items[variable].inputs)]
+            else:
+                leaves[variable] = None
+        return items, leaves
+
+    def _computed_in(self, group: Group, variable: Variable) -> bool:
+        home = self.grouping.home_of(variable)
+        if home is group:
+            return True
+        if variable in self.grouping.floating:
+            return True
+        return home is not None and variable not in self.stored and bool(self.stored) and self._recomputable(variable)
+
+    # ---- jobs -----------------------------------------------------------------------------------------------
+
+    def _job(self, group: Group) -> Job:
+        outputs = [v for v in group.made if v in self.stored]
+        inner = [v for item in group.parts.values() for v in item.inputs]
+        items, leaves = self._closure(group, [*outputs, *inner])
+        kind = group.kind
+        if kind == "rows" and not group.parts and self._is_one_reduction(group, items):
+            kind = "reduction"
+        by_value = {v for v in leaves if v.type.ndim == 0 and self._on_host(v)}
+        return Job(kind, items, [v for v in leaves if v not in by_value], [v for v in leaves if v in by_value],
+                   outputs, {p: i for p, i in group.parts.items() if p in self.stored},
+                   len(group.rows) if kind == "rows" else 0)
+
+    def _is_one_reduction(self, group: Group, items: Mapping[Variable, Item]) -> bool:
+        """Whether a group of rows only reduces each row, so that it can be cut otherwise too."""
+        anchors = [item for item in items.values() if item.is_anchor]
+        k = len(group.rows)
+        return len(anchors) == 1 and not self.grouping.is_product(anchors[0]) and all(
+            math.prod(1 if n == 1 else 0 for n in v.type.shape[k:]) for v in items
+            if self.grouping.home_of(v) is group)
+
+    def _on_host(self, variable: Variable) -> bool:
+        if variable in self.grouping.on_host or hasattr(variable, "data"):
+            return True
+        block = self.plan.blocks.get(variable)
+        return block is not None and block.home is Home.INPUT and block.root is variable
+
+    def _steps(self, job: Job) -> list[Step]:
+        return [item.step for item in [*job.items.values(), *job.parts.values()]]
+
+    def _find_over(self, line: Sequence[Launch | Step]) -> None:
+        """Which next values of shared variables may be written over the present ones."""
+        read_later: set[Variable] = {self.grouping.source_of_view(o.variable) for o in self.plan.outputs}
+        read_later |= {u.variable for u in self.plan.updates}
+        targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
+        for part in reversed(line):
+            if isinstance(part, Launch):
+                for job in part.jobs:
+                    others = {v for other in part.jobs if other is not job for v in other.inputs}
+                    for variable in job.outputs:
+                        target = targets.get(variable)
+                        if target is not None and target not in read_later and target not in others and (
+                            self._read_in_place(job, variable, target)
+                        ):
+                            part.over[variable] = target
+                read_later.update(part.inputs)
+            else:
+                read_later.update(self.grouping.source_of_view(v) for v in part.node.inputs)
+
+    @staticmethod
+    def _read_in_place(job: Job, output: Variable, target: Variable) -> bool:
+        """Whether a job reads a variable only at the element of an output that it then writes."""
+        if target not in job.inputs:
+            return True
+        if target.type.dtype != output.type.dtype or job.kind == "rows":
+            return False
+        after: set[Variable] = {item.output for item in job.anchors} or set(job.items)
+        for item in job.items.values():
+            if any(v in after for v in item.inputs) and not item.is_anchor:
+                after.add(item.output)
+        for item in job.items.values():
+            if target in item.inputs:
+                plain = isinstance(item.meaning, ScalarFunction) and item.output.type.ndim == target.type.ndim
+                if not plain or any(n == 1 for n in target.type.shape):
+                    return False
+                if not job.anchors:
+                    continue
+                if any(item.output in anchor.inputs for anchor in job.anchors):
+                    return False
+        return not any(target in anchor.inputs for anchor in job.anchors)
