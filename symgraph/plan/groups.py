@@ -74,11 +74,12 @@ class Grouping:
         Numbers that the host knows.
     """
 
-    def __init__(self, plan: Plan, sizes: Mapping[Variable, Sequence[int]], abilities: Abilities) -> None:
+    def __init__(self, plan: Plan, sizes: Mapping[Variable, Sequence[int]], abilities: Abilities,
+                 on_host: Iterable[Variable] = ()) -> None:
         self.plan = plan
         self.abilities = abilities
         results = [*(o.variable for o in plan.outputs), *(u.variable for u in plan.updates)]
-        self.on_host = find_numbers(plan.steps, results)
+        self.on_host = find_numbers(plan.steps, results).union(on_host)
         self.items: dict[Variable, Item] = {}
         self.floating: dict[Variable, Item] = {}
         self.others: list[Step] = []

@@ -142,7 +142,7 @@ class Launch:
 
 
 def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = None,
-                abilities: Abilities | None = None) -> list[Launch | Step]:
+                abilities: Abilities | None = None, on_host: Iterable[Variable] = ()) -> list[Launch | Step]:
     """What a device does for a plan, in order.
 
     Parameters
@@ -152,6 +152,8 @@ def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = Non
         Shapes of inputs and shared variables, as far as they are known: they decide how a product is computed. The
         result is right for all shapes.
     abilities : Abilities, optional
+    on_host : iterable of Variable
+        What the host computes, besides positions and lengths.
 
     Returns
     -------
@@ -160,7 +162,7 @@ def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = Non
         formula. A view is listed only where something else than a job reads it.
     """
     abilities = abilities or Abilities()
-    grouping = Grouping(plan, sizes or {}, abilities)
+    grouping = Grouping(plan, sizes or {}, abilities, on_host)
     grouping.group()
     return _Writer(plan, grouping, abilities).launches()
 
