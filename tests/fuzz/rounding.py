@@ -78,6 +78,15 @@ def signs_changed(rng: Any, array: Array) -> Array:
     return np.where(((array == 0) | np.isnan(array)) & (rng.random(array.shape) < 0.5), np.negative(array), array)
 
 
+def scaled(array: Array, factors: Array) -> Array:
+    """Elements times real factors: (2 - 0j) * 1 is 2 + 0j, and the sign of that zero may matter."""
+    if array.dtype.kind != "c":
+        return np.asarray(array * factors)
+    result = np.empty_like(array)
+    result.real, result.imag = array.real * factors, array.imag * factors
+    return result
+
+
 def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool = False) -> Any:
     """What an operation gives, rounded otherwise: a little larger or smaller, a zero or NaN of another sign."""
 
@@ -95,7 +104,7 @@ def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool 
         below = units * float(limits.smallest_subnormal) * np.rint(rng.uniform(-1, 1, array.shape))
         small = (array != 0) & (np.abs(array) < float(limits.tiny))
         with np.errstate(all="ignore"):
-            other = array * noise
+            other = scaled(array, noise)
             if overflows and isinstance(node.op, Elemwise):
                 lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(
                     *(np.isfinite(a) | (np.isinf(a) & np.isnan(array) & infinities) for a in arguments)), axis=0)

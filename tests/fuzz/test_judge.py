@@ -82,6 +82,11 @@ def test_what_depends_on_values_is_judged_by_extended_precision(name: str) -> No
     assert judged > 0
 
 
+def test_a_zero_may_change_its_sign() -> None:
+    """Also that of a part of a complex number, which chooses the side of a branch cut: 0 - x is -x."""
+    check(recipe([np.array([-2 + 0j, 1 - 0j])], ("0 - x", 0), ("arctanh", 1)))
+
+
 # ---- laws that are wrong ----------------------------------------------------------------------------------------
 
 x, y = Hole("x", where=is_real), Hole("y", where=is_real)
