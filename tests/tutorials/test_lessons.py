@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from symgraph.datasets import load_mnist
-from tutorials import first_graph, logistic_regression, mlp
+from tutorials import first_graph, logistic_cg, logistic_regression, mlp
 from tutorials.training import EarlyStopping
 
 ROOT = Path(__file__).resolve().parents[2]
-LESSONS = {"logistic_regression": logistic_regression, "mlp": mlp}
+LESSONS = {"logistic_regression": logistic_regression, "mlp": mlp, "logistic_cg": logistic_cg}
 
 
 def run(capsys: pytest.CaptureFixture[str], lesson: Any, *flags: str) -> tuple[int, dict[str, Any], str]:
