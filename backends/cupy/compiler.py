@@ -129,15 +129,16 @@ def host_compiler() -> str:
 
 
 def emulation_scheduler() -> Path:
-    """The library that runs the threads of emulated kernels."""
-    source, header = (_EMULATION / name for name in ("scheduler.cpp", "scheduler.h"))
+    """The library that runs the threads of emulated kernels and looks at their accesses to memory."""
+    parts = [_EMULATION / name for name in ("scheduler.cpp", "accesses.cpp")]
     compiler = host_compiler()
     flags = ["-std=c++17", "-O2", "-fPIC", "-shared"]
 
     def build(made: Path) -> None:
-        _run([compiler, *flags, str(source), "-o", str(made)], "the scheduler of emulated threads")
+        _run([compiler, *flags, *map(str, parts), "-o", str(made)], "the scheduler of emulated threads")
 
-    return cached([compiler, _version(compiler), *flags, source.read_text(), header.read_text()], ".so", build)
+    text = [path.read_text() for path in (*parts, _EMULATION / "scheduler.h")]
+    return cached([compiler, _version(compiler), *flags, *text], ".so", build)
 
 
 #: Dynamic shared memory has no spelling in C++; lines stay where they are.
@@ -161,6 +162,8 @@ def emulated_library(source: str, names: Sequence[str], checked: bool = False) -
     compiler = host_compiler()
     flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off",
              "-fvisibility=hidden", "-ftrivial-auto-var-init=pattern"]
+    if checked:  # a call in front of each access, which the scheduler's library answers, not the sanitizer's
+        flags += ["-g1", "-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"]
     text = "\n".join([f'#include "{header.name}"', '#line 1 "kernels.cu"',
                       _DYNAMIC_SHARED.sub(r"SYMGRAPH_DYNAMIC_SHARED(\1, \2);", source),
                       *(f"SYMGRAPH_EXPORT({name})" for name in names), ""])
@@ -168,7 +171,9 @@ def emulated_library(source: str, names: Sequence[str], checked: bool = False) -
     def build(made: Path) -> None:
         kernels = made.with_name("kernels.cpp")
         kernels.write_text(text)
-        _run([compiler, *flags, f"-I{_EMULATION}", str(kernels), "-o", str(made)], "a kernel")
+        part = made.with_name("kernels.o")
+        _run([compiler, *flags, "-c", f"-I{_EMULATION}", str(kernels), "-o", str(part)], "a kernel")
+        _run([compiler, "-shared", str(part), "-o", str(made)], "a kernel")
 
     return cached([compiler, _version(compiler), *flags, header.read_text(), (_EMULATION / "scheduler.h").read_text(),
                    text], ".so", build)

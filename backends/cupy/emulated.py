@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import shutil
+import subprocess
 import threading
 import weakref
 from bisect import bisect_right, insort
@@ -15,12 +17,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from backends.cupy import compiler
-from backends.cupy.device import Dim3, GpuOutOfMemory, KernelError, pack, value_of
+from backends.cupy.device import Dim3, GpuOutOfMemory, Kernel, KernelError, pack, value_of
 from backends.cupy.emulated_array import EmulatedArray, Namespace
 
 __all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
@@ -71,7 +75,9 @@ class _Launch(ctypes.Structure):
 @functools.cache
 def _scheduler() -> ctypes.CDLL:
     """Its symbols are for the kernels, so they are global."""
-    return ctypes.CDLL(str(compiler.emulation_scheduler()), mode=ctypes.RTLD_GLOBAL)
+    library = ctypes.CDLL(str(compiler.emulation_scheduler()), mode=ctypes.RTLD_GLOBAL)
+    library.symgraph_failed_at.restype = ctypes.c_size_t
+    return library
 
 
 #: The state of the scheduler is one for the process.
@@ -81,8 +87,9 @@ _running = threading.Lock()
 class EmulatedKernel:
     """A function of a library of kernels."""
 
-    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+    def __init__(self, path: Path, library: ctypes.CDLL, name: str) -> None:
         self.name = name
+        self.path = path
         self.function = getattr(library, f"symgraph_launch_{name}")
         self.function.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Launch)]
         self.function.restype = ctypes.c_char_p
@@ -134,6 +141,11 @@ class _Pool:
             while self._kept_bytes > _QUARANTINE:
                 self._kept_bytes -= self._kept.popleft().size
 
+    def regions(self) -> list[tuple[int, int]]:
+        """Start and end of all memory that is in use."""
+        with self._lock:
+            return [(start, start + self.live[start][0]) for start in self.starts]
+
     def holds(self, address: int) -> bool:
         """Whether an address lies in memory that is in use."""
         with self._lock:
@@ -161,8 +173,10 @@ def _bytes(n: int) -> str:
 class _Bound:
     """A launch of an emulated kernel."""
 
-    def __init__(self, device: EmulatedDevice, kernel: EmulatedKernel, how: _Launch, arguments: list[Any]) -> None:
+    def __init__(self, device: EmulatedDevice, kernel: EmulatedKernel, how: _Launch, arguments: list[Any],
+                 foreign: list[tuple[int, int]]) -> None:
         self.arguments = arguments
+        self._foreign = foreign
         self._packed = pack(arguments)
         self._device = device
         self._kernel = kernel
@@ -173,14 +187,37 @@ class _Bound:
 
     def run(self) -> None:
         """Run the kernel to its end."""
-        device, kernel = self._device, self._kernel
+        device, kernel, how = self._device, self._kernel, self._how
+        self._look_for_freed_memory()
         device.counts.launches += 1
         with _running:
-            self._how.seed = device.next_seed()
-            error = kernel.function(self._packed, self._how)
-            message = error and error.decode()
+            how.seed = device.next_seed()
+            if device.checked:
+                regions = device.regions(self._foreign)
+                how.regions, how.region_count = regions.ctypes.data, len(regions)
+            error = kernel.function(self._packed, how)
+            message = error and error.decode() + _lines(kernel)
         if message:
-            raise KernelError(f"kernel {kernel.name}: {message} (schedule {self._how.seed})")
+            raise KernelError(f"kernel {kernel.name}: {message} (schedule {how.seed})")
+
+    def _look_for_freed_memory(self) -> None:
+        for i, argument in enumerate(self.arguments):
+            if isinstance(argument, ctypes.c_void_p) and argument.value:
+                place = argument.value
+                if not self._device.holds(place) and not any(a <= place <= b for a, b in self._foreign):
+                    raise KernelError(f"kernel {self._kernel.name}: argument {i} points into memory that was freed")
+
+
+def _lines(kernel: EmulatedKernel) -> str:
+    """Where in the source the kernel that was run last failed, as far as that is known."""
+    places = [place for place in map(_scheduler().symgraph_failed_at, (0, 1)) if place]
+    tool = shutil.which("addr2line")
+    if not places or tool is None:
+        return ""
+    command = [tool, "-e", str(kernel.path), *(hex(place - 1) for place in places)]  # a call returns behind itself
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\n")
+    lines = [line.split()[0].rpartition(":")[2] for line in found if "kernels.c" in line]
+    return f" (line {' after line '.join(lines)})" if lines else ""
 
 
 class EmulatedGraph:
@@ -212,6 +249,9 @@ class EmulatedDevice:
     seed : int
         Of the schedule of each launch. 0 runs threads in order; others run them in an order chosen against the program,
         another one for each launch.
+    checked : bool
+        Whether each access of a kernel to memory is looked at: one outside all arrays, or one that nothing orders with
+        another thread's, is an error even where the values come out right. Some ten times slower.
     total : int
         Bytes of memory.
     """
@@ -221,8 +261,9 @@ class EmulatedDevice:
     multiprocessors = 4
     cooperative = True
 
-    def __init__(self, seed: int = 0, total: int = 8 << 30) -> None:
+    def __init__(self, seed: int = 0, checked: bool = False, total: int = 8 << 30) -> None:
         self.seed = seed
+        self.checked = checked
         self.counts = Counts()
         self.xp = Namespace(self)
         self._pool = _Pool(total)
@@ -273,11 +314,12 @@ class EmulatedDevice:
 
     # ---- Kernels
 
-    def load(self, source: str, names: Sequence[str]) -> list[EmulatedKernel]:
+    def load(self, source: str, names: Sequence[str]) -> list[Kernel]:
         """Build CUDA C for the host and load its functions."""
         _scheduler()
-        library = ctypes.CDLL(str(compiler.emulated_library(source, names)))
-        return [EmulatedKernel(library, name) for name in names]
+        path = compiler.emulated_library(source, names, self.checked)
+        library = ctypes.CDLL(str(path))
+        return [EmulatedKernel(path, library, name) for name in names]
 
     def bind(self, kernel: Any, grid: Dim3, block: Dim3, shared_bytes: int, args: Sequence[Any],
              cooperative: bool = False) -> _Bound:
@@ -288,7 +330,9 @@ class EmulatedDevice:
         if sizes != kernel.sizes:
             raise TypeError(f"kernel {kernel.name} takes parameters of {kernel.sizes} bytes, not {sizes}")
         how = _Launch(tuple(grid), tuple(block), shared_bytes, cooperative)
-        return _Bound(self, kernel, how, arguments)
+        foreign = [byte_bounds(arg.values) for arg in args
+                   if isinstance(arg, EmulatedArray) and not self.holds(self.address(arg))]
+        return _Bound(self, kernel, how, arguments, foreign)
 
     def launch(self, kernel: Any, grid: Dim3, block: Dim3, shared_bytes: int, args: Sequence[Any],
                cooperative: bool = False) -> None:
@@ -332,6 +376,14 @@ class EmulatedDevice:
     def synchronize(self) -> None:
         """Wait; on this device everything is done at once."""
         self.refuse_in_capture("waiting")
+
+    def holds(self, address: int) -> bool:
+        """Whether an address lies in an array that was made by `empty` and is still there."""
+        return self._pool.holds(address)
+
+    def regions(self, foreign: Sequence[tuple[int, int]]) -> np.ndarray:
+        """The stretches of memory that a kernel may touch: those of all arrays, and some more."""
+        return np.array(sorted([*self._pool.regions(), *foreign]), np.uint64).reshape(-1, 2)
 
     def next_seed(self) -> int:
         """The seed of the next launch."""

@@ -68,9 +68,13 @@ inline int __syncthreads_count(int p, SYMGRAPH_LINE) {
 inline void __syncwarp(unsigned mask = 0xffffffffu, SYMGRAPH_LINE) {
   symgraph_warp_exchange("__syncwarp", mask, &mask, sizeof mask, line);
 }
+#if defined(__SANITIZE_THREAD__)
+inline void __threadfence() { symgraph_fence(); }
+#else
 inline void __threadfence() {}
+#endif
 inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence_system() { __threadfence(); }
 inline unsigned __activemask() { return symgraph_live_lanes(); }
 
 namespace symgraph_emulation {
@@ -81,7 +85,7 @@ T shuffle(const char *what, unsigned mask, T value, int source, bool outside, in
   symgraph_warp_exchange(what, mask, &value, sizeof value, line);
   if (outside) return value;
   T received;
-  memcpy(&received, symgraph_warp_value(static_cast<unsigned>(source)), sizeof received);
+  symgraph_warp_value(static_cast<unsigned>(source), &received, sizeof received);
   return received;
 }
 inline int first_of(int width) { return static_cast<int>(symgraph_lane()) / width * width; }
@@ -116,7 +120,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate, SYMGRAPH_LINE) {
   unsigned lanes = 0;
   for (unsigned i = 0; i < 32; i++) {
     if (!(mask >> i & 1)) continue;
-    memcpy(&other, symgraph_warp_value(i), 1);
+    symgraph_warp_value(i, &other, 1);
     lanes |= static_cast<unsigned>(other) << i;
   }
   return lanes;
@@ -132,13 +136,15 @@ inline int __all_sync(unsigned mask, int predicate, SYMGRAPH_LINE) {
 
 #if defined(__SANITIZE_THREAD__)
 #define SYMGRAPH_ATOMIC __attribute__((no_sanitize_thread, noinline))
+#define SYMGRAPH_TELL(place) symgraph_atomic(place, sizeof *(place))
 #else
 #define SYMGRAPH_ATOMIC inline
+#define SYMGRAPH_TELL(place)
 #endif
 #define SYMGRAPH_ATOMICS(name, expression)                                                                    \
   template <class T>                                                                                          \
   SYMGRAPH_ATOMIC T name(T *place, typename std::common_type<T>::type value) {                                \
-    symgraph_atomic(place, sizeof(T));                                                                        \
+    SYMGRAPH_TELL(place);                                                                                     \
     const T old = *place;                                                                                     \
     *place = (expression);                                                                                    \
     return old;                                                                                               \
@@ -156,7 +162,7 @@ SYMGRAPH_ATOMICS(atomicDec, old == 0 || old > value ? value : old - 1)
 template <class T>
 SYMGRAPH_ATOMIC T atomicCAS(T *place, typename std::common_type<T>::type compare,
                             typename std::common_type<T>::type value) {
-  symgraph_atomic(place, sizeof(T));
+  SYMGRAPH_TELL(place);
   const T old = *place;
   if (old == compare) *place = value;
   return old;
@@ -274,11 +280,15 @@ const T &__ldcs(const T *place) { return *place; }
 template <class T>
 void __stcs(T *place, T value) { *place = value; }
 
-// ---- Launching
+// ---- Launching: what is not part of a kernel is not looked at
+
+#define SYMGRAPH_UNCHECKED __attribute__((no_sanitize_thread))
 
 extern "C" {
 extern char __start_symgraph_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_symgraph_shared[] __attribute__((weak, visibility("hidden")));
+extern char __ehdr_start[] __attribute__((visibility("hidden")));
+extern char _end[] __attribute__((visibility("hidden")));
 }
 
 namespace symgraph_emulation {
@@ -288,21 +298,22 @@ struct Call {
   void (*kernel)(A...);
   void **arguments;
   template <size_t... I>
-  void run(std::index_sequence<I...>) {
+  SYMGRAPH_UNCHECKED void run(std::index_sequence<I...>) {
     kernel(*static_cast<std::remove_const_t<A> *>(arguments[I])...);
   }
-  static void body(void *self) { static_cast<Call *>(self)->run(std::index_sequence_for<A...>()); }
+  SYMGRAPH_UNCHECKED static void body(void *self) { static_cast<Call *>(self)->run(std::index_sequence_for<A...>()); }
 };
 
 template <class... A>
-const char *launch(void (*kernel)(A...), void **arguments, const Launch *how) {
+SYMGRAPH_UNCHECKED const char *launch(void (*kernel)(A...), void **arguments, const Launch *how) {
   Call<A...> call{kernel, arguments};
-  return symgraph_launch(how, Call<A...>::body, &call, __start_symgraph_shared, __stop_symgraph_shared);
+  const Ranges ranges{__start_symgraph_shared, __stop_symgraph_shared, nullptr, nullptr, __ehdr_start, _end};
+  return symgraph_launch(how, Call<A...>::body, &call, &ranges);
 }
 
 // The sizes of a kernel's parameters; their number is returned.
 template <class... A>
-int parameters(void (*)(A...), size_t *sizes, int room) {
+SYMGRAPH_UNCHECKED int parameters(void (*)(A...), size_t *sizes, int room) {
   const size_t all[] = {sizeof(A)..., 0};
   for (int i = 0; i < room && i < static_cast<int>(sizeof...(A)); i++) sizes[i] = all[i];
   return sizeof...(A);
@@ -311,10 +322,10 @@ int parameters(void (*)(A...), size_t *sizes, int room) {
 }  // namespace symgraph_emulation
 
 #define SYMGRAPH_EXPORT(kernel)                                                                               \
-  extern "C" __attribute__((visibility("default"))) const char *symgraph_launch_##kernel(                     \
+  extern "C" __attribute__((visibility("default"))) SYMGRAPH_UNCHECKED const char *symgraph_launch_##kernel(                     \
       void **arguments, const symgraph_emulation::Launch *how) {                                              \
     return symgraph_emulation::launch(kernel, arguments, how);                                                \
   }                                                                                                           \
-  extern "C" __attribute__((visibility("default"))) int symgraph_parameters_##kernel(size_t *sizes, int n) {  \
+  extern "C" __attribute__((visibility("default"))) SYMGRAPH_UNCHECKED int symgraph_parameters_##kernel(size_t *sizes, int n) {  \
     return symgraph_emulation::parameters(kernel, sizes, n);                                                  \
   }

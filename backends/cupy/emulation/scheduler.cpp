@@ -129,8 +129,9 @@ struct Thread {
 
 struct Block {
   dim3 index;
+  unsigned number = 0, epoch = 0;  // the epoch counts the barriers it passed
   std::vector<Thread> threads;
-  std::vector<unsigned> waiting_in_warp;
+  std::vector<unsigned> waiting_in_warp, warp_epoch;
   unsigned live = 0;
   unsigned last_warp = ~0u;
   int voted = 0;
@@ -142,8 +143,11 @@ struct Scheduler {
   const Launch *launch = nullptr;
   void (*body)(void *) = nullptr;
   void *closure = nullptr;
+  Ranges ranges{};
   char *shared_begin = nullptr;
   size_t shared_size = 0;
+  unsigned grid_epoch = 0;
+  size_t place = 0, before = 0;  // where in the image it failed
   unsigned size = 0;  // threads of a block
   Random random{0};
   Block *block = nullptr;
@@ -281,6 +285,7 @@ void release_warp(Block &block, unsigned warp) {
              && other.what == thread.what;
     }
     if (!all) continue;
+    block.warp_epoch[warp]++;
     for (unsigned i = 0; i < warp_size; i++)
       if (thread.mask >> i & 1) {
         Thread &other = block.threads[first + i];
@@ -342,6 +347,7 @@ Outcome drive(Block &block, bool may_pause) {
     } else if (gathered(block, State::at_block, "a barrier that not all threads reach")) {
       block.voted = result_of(block, block.threads[0].vote);
       for (Thread &thread : block.threads) thread.state = State::ready;
+      block.epoch++;
       if (!s.failed && may_pause && s.random.below(3) == 0) return Outcome::paused;
     } else if (gathered(block, State::at_grid, "a grid barrier that not all threads reach")) {
       if (!s.failed) return Outcome::at_grid;
@@ -359,8 +365,11 @@ void start(Block &block, size_t number) {
   const unsigned *grid = s.launch->grid;
   block.index = dim3(static_cast<unsigned>(number % grid[0]), static_cast<unsigned>(number / grid[0] % grid[1]),
                      static_cast<unsigned>(number / (static_cast<size_t>(grid[0]) * grid[1])));
+  block.number = static_cast<unsigned>(number);
+  block.epoch = 0;
   block.threads.assign(s.size, Thread());
   block.waiting_in_warp.assign((s.size + warp_size - 1) / warp_size, 0);
+  block.warp_epoch = block.waiting_in_warp;
   block.live = s.size;
   block.last_warp = ~0u;
   block.finished = block.at_grid = false;
@@ -373,6 +382,8 @@ void enter(Block &block) {
   symgraph_position.block = {block.index.x, block.index.y, block.index.z};
   const uintptr_t address = reinterpret_cast<uintptr_t>(block.dynamic_shared.data());
   symgraph_position.dynamic_shared = reinterpret_cast<char *>((address + 255) / 256 * 256);
+  s.ranges.dynamic_shared = symgraph_position.dynamic_shared;
+  s.ranges.dynamic_shared_end = s.ranges.dynamic_shared + s.launch->shared_bytes;
   if (s.shared_size) std::memcpy(s.shared_begin, block.static_shared.data(), s.shared_size);
 }
 
@@ -383,8 +394,10 @@ void leave(Block &block) {
 void release_grid(std::vector<Block> &blocks) {
   for (const Block &block : blocks)
     if (block.finished) { fail("a grid barrier that only some blocks reach: others have ended"); return; }
+  s.grid_epoch++;
   for (Block &block : blocks) {
     block.at_grid = false;
+    block.epoch++;
     for (Thread &thread : block.threads) thread.state = State::ready;
   }
 }
@@ -424,6 +437,25 @@ void wait(State state, const char *what, int line) {
 
 }  // namespace
 
+namespace symgraph_emulation {
+
+Moment moment() {
+  const Thread &thread = current();
+  return {s.block->number, s.current, s.block->epoch, s.block->warp_epoch[s.current / warp_size], s.grid_epoch,
+          thread.stack, thread.stack + stack_bytes};
+}
+
+Ranges ranges() { return s.ranges; }
+
+const Launch &launched() { return *s.launch; }
+
+void failed_at(size_t place, size_t before) {
+  s.place = place;
+  s.before = before;
+}
+
+}  // namespace symgraph_emulation
+
 extern "C" {
 
 int symgraph_block_barrier(Vote vote, int predicate, int line) {
@@ -456,14 +488,14 @@ void symgraph_warp_exchange(const char *what, unsigned mask, const void *value, 
   wait(State::at_warp, what, line);
 }
 
-const void *symgraph_warp_value(unsigned lane) {
+void symgraph_warp_value(unsigned lane, void *value, unsigned size) {
   const Thread &thread = current();
   if (!(thread.mask >> lane & 1)) {
     fail("%s, line %d: lane %u reads lane %u, which is not in the mask %#x", thread.what, thread.line, symgraph_lane(),
          lane, thread.mask);
     go_home();
   }
-  return &s.block->threads[s.current / warp_size * warp_size + lane].received;
+  std::memcpy(value, &s.block->threads[s.current / warp_size * warp_size + lane].received, size);
 }
 
 void symgraph_grid_barrier(int line) { wait(State::at_grid, "the grid barrier", line); }
@@ -487,15 +519,17 @@ double symgraph_erfinv(double x) {
   return y;
 }
 
-void symgraph_atomic(const void *, unsigned) {}
+size_t symgraph_failed_at(int before) { return before ? s.before : s.place; }
 
-const char *symgraph_launch(const Launch *launch, void (*body)(void *), void *closure, char *shared_begin,
-                            char *shared_end) {
+const char *symgraph_launch(const Launch *launch, void (*body)(void *), void *closure, const Ranges *ranges) {
   s.launch = launch;
   s.body = body;
   s.closure = closure;
-  s.shared_begin = shared_begin;
-  s.shared_size = static_cast<size_t>(shared_end - shared_begin);
+  s.ranges = *ranges;
+  s.shared_begin = const_cast<char *>(ranges->static_shared);
+  s.shared_size = static_cast<size_t>(ranges->static_shared_end - ranges->static_shared);
+  s.grid_epoch = 0;
+  s.place = s.before = 0;
   s.size = launch->block[0] * launch->block[1] * launch->block[2];
   s.random = Random{launch->seed};
   s.failed = false;
@@ -506,6 +540,7 @@ const char *symgraph_launch(const Launch *launch, void (*body)(void *), void *cl
   std::vector<size_t> numbers(count);
   for (size_t i = 0; i < count; i++) numbers[i] = i;
   if (launch->seed) s.random.shuffle(numbers.data(), count);
+  accesses_begin();
   run_blocks(numbers, launch->cooperative ? count : launch->seed ? 1 + s.random.below(most_blocks_in_flight) : 1);
   if (s.failed || slabs.size() > 2 * most_threads / stacks_per_slab) drop_stacks();
   return s.failed ? s.message : nullptr;

@@ -34,6 +34,18 @@ struct Launch {
 
 enum class Vote { none, either, all, count };
 
+// When the running thread does something: what it may see of the others' doings follows from this.
+struct Moment {
+  unsigned block, thread;
+  unsigned block_epoch, warp_epoch, grid_epoch;  // barriers passed
+  const char *stack, *stack_end;
+};
+
+// The fixed ranges of memory of a kernel.
+struct Ranges {
+  const char *static_shared, *static_shared_end, *dynamic_shared, *dynamic_shared_end, *image, *image_end;
+};
+
 }  // namespace symgraph_emulation
 
 extern "C" {
@@ -43,17 +55,29 @@ extern symgraph_emulation::Position symgraph_position;
 int symgraph_block_barrier(symgraph_emulation::Vote vote, int predicate, int line);
 // Wait for the lanes of the mask, each leaving a value of up to 8 bytes that the others read until their next exchange.
 void symgraph_warp_exchange(const char *what, unsigned mask, const void *value, unsigned size, int line);
-const void *symgraph_warp_value(unsigned lane);
+void symgraph_warp_value(unsigned lane, void *value, unsigned size);
 unsigned symgraph_lane();
 unsigned symgraph_live_lanes();
 // Wait for all blocks of a cooperative launch.
 void symgraph_grid_barrier(int line);
 // End the launch with an error.
 [[noreturn]] void symgraph_fail(const char *message);
-// An atomic operation on device memory is about to happen.
+// An atomic operation on device memory is about to happen; a fence. Only kernels whose accesses are checked tell.
 void symgraph_atomic(const void *address, unsigned size);
+void symgraph_fence();
 double symgraph_erfinv(double x);
 // Run a kernel: body(closure) once per thread. The error, or null.
 const char *symgraph_launch(const symgraph_emulation::Launch *launch, void (*body)(void *), void *closure,
-                            char *shared_begin, char *shared_end);
+                            const symgraph_emulation::Ranges *ranges);
+// Where in the kernel's image the failure happened, or 0, and what went before it there, or 0: for finding lines.
+size_t symgraph_failed_at(int before);
 }
+
+// Between scheduler.cpp and accesses.cpp.
+namespace symgraph_emulation {
+Moment moment();
+Ranges ranges();
+const Launch &launched();
+void accesses_begin();
+void failed_at(size_t place, size_t before);
+}  // namespace symgraph_emulation
