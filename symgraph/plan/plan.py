@@ -136,7 +136,8 @@ class Output:
 
     variable: Variable
     copy: bool
-    lent: bool = False  # memory of an input, handed out because the caller asked to borrow
+    lent: bool = False   # memory of an input, handed out because the caller asked to borrow
+    stays: bool = False  # in the memory of the device that makes it
 
 
 @dataclass(frozen=True)

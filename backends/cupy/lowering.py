@@ -1,0 +1,258 @@
+"""How operations that are no generated loops are spelled on a GPU: a row for each class.
+
+A row is a function of the renderer and the node. It returns the expression of the results, in which `d` is the device
+(or what records for it) and `xp` its array library. What a row cannot say for certain arguments it refuses by raising
+`Unsupported`, with the reason; then, and where there is no row, the operation is computed on the host if
+`config.cuda_fallback` allows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backends.cupy import runtime
+from backends.source import tuple_text
+from symgraph.graph.basic import Apply, Constant
+from symgraph.graph.gates import GradientGate
+from symgraph.graph.op import Op
+from symgraph.tensor.basic import Alloc, ARange, Eye
+from symgraph.tensor.devices import Transfer
+from symgraph.tensor.join import Join, Split
+from symgraph.tensor.products import BatchedMatMul
+from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
+from symgraph.tensor.specify import RequireLengths, SpecifyShape
+from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
+
+if TYPE_CHECKING:
+    from backends.cupy.render import Renderer
+
+__all__ = ["LOWERINGS", "VIEWS", "Unsupported", "lower", "lowering_of"]
+
+Lowering = Callable[["Renderer", Apply], str]
+
+LOWERINGS: dict[type[Op], Lowering] = {}
+
+#: Operations whose result is another way to read the memory of their first input.
+VIEWS = (DimShuffle, Subtensor, Reshape, SpecifyShape, RequireLengths, GradientGate, Split)
+
+
+class Unsupported(Exception):
+    """An operation the device cannot compute; the message says why."""
+
+
+def lower(*ops: type[Op]) -> Callable[[Lowering], Lowering]:
+    """Enter a function into the table for some classes of operations."""
+
+    def enter(function: Lowering) -> Lowering:
+        for op in ops:
+            LOWERINGS[op] = function
+        return function
+
+    return enter
+
+
+def lowering_of(op: Op) -> Lowering | None:
+    """The row for an operation; None when there is none."""
+    return next((LOWERINGS[cls] for cls in type(op).__mro__ if cls in LOWERINGS), None)
+
+
+def _dtype(node: Apply) -> str:
+    kind: Any = node.outputs[0].type
+    return "np.bool" if kind.dtype == "bool" else f"np.{kind.dtype}"
+
+
+def _axes(node: Apply, first: int, r: Renderer) -> str:
+    return tuple_text([r.number(v) for v in node.inputs[first:]])
+
+
+# ---- lengths and views ------------------------------------------------------------------------------------------
+
+
+@lower(DimShuffle)
+def _dimshuffle(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, DimShuffle)
+    ndim = node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    text = r.value(node.inputs[0])
+    if len(op.kept) < ndim:
+        text += f"[{', '.join(':' if axis in op.kept else '0' for axis in range(ndim))}]"
+    ranks = {axis: place for place, axis in enumerate(sorted(op.kept))}
+    order = [ranks[axis] for axis in op.kept]
+    if order != sorted(order):
+        text += f".transpose({', '.join(map(str, order))})"
+    if "x" in op.order:
+        text += f"[{', '.join('None' if axis == 'x' else ':' for axis in op.order)}]"
+    return text
+
+
+@lower(Reshape)
+def _reshape(r: Renderer, node: Apply) -> str:
+    if r.placement.is_on_host(node.inputs[0]):
+        return f"{r.host(node.inputs[0])}.reshape({_axes(node, 1, r)})"
+    r.writer.namespace["reshaped"] = runtime.reshaped
+    return f"reshaped(d, {r.dev(node.inputs[0])}, {_axes(node, 1, r)})"
+
+
+@lower(ShapeI)
+def _shape_i(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, ShapeI)
+    length = f"{r.value(node.inputs[0])}.shape[{node.op.axis}]"
+    return length if node.outputs[0] in r.numbers else f"np.int64({length})"
+
+
+@lower(Shape)
+def _shape(r: Renderer, node: Apply) -> str:
+    return f"np.array({r.value(node.inputs[0])}.shape, np.int64)"
+
+
+@lower(MakeVector)
+def _make_vector(r: Renderer, node: Apply) -> str:
+    if r.placement.is_on_host(node.outputs[0]):
+        return f"np.array([{', '.join(r.host(v) for v in node.inputs)}], {_dtype(node)})"
+    return f"{r.xp('stack')}([{', '.join(f'{r.dev(v)}.astype({_dtype(node)})' for v in node.inputs)}])"
+
+
+@lower(SpecifyShape)
+def _specify_shape(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, SpecifyShape)
+    r.writer.namespace["has_lengths"] = _has_lengths
+    return f"has_lengths({r.value(node.inputs[0])}, {node.op.lengths})"
+
+
+def _has_lengths(x: Any, lengths: tuple[int | None, ...]) -> Any:
+    for axis, (claimed, actual) in enumerate(zip(lengths, x.shape, strict=True)):
+        if claimed is not None and claimed != actual:
+            raise ValueError(f"the shape is {x.shape}, but length {claimed} was specified for axis {axis}")
+    return x
+
+
+@lower(RequireLengths)
+def _require_lengths(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, RequireLengths)
+    r.writer.namespace["fits"] = _fits
+    return f"fits({r.value(node.inputs[0])}, {node.op.axes}, {_axes(node, 1, r)})"
+
+
+def _fits(x: Any, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Any:
+    for axis, length in zip(axes, lengths, strict=True):
+        if x.shape[axis] != length:
+            stretch = ""
+            if x.shape[axis] == 1:
+                stretch = ". Only an axis known to be 1 is stretched: use T.addbroadcast"
+            raise ValueError(f"an array of shape {x.shape} does not fit: its axis {axis} must have length {length}"
+                             f"{stretch}")
+    return x
+
+
+@lower(GradientGate)
+def _gate(r: Renderer, node: Apply) -> str:
+    return r.value(node.inputs[0])
+
+
+@lower(Transfer)
+def _transfer(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, Transfer)
+    if node.op.target == "cpu":
+        return f"np.array({r.host(node.inputs[0])})"
+    return r.dev(node.inputs[0])
+
+
+@lower(Split)
+def _split(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, Split)
+    r.writer.namespace["pieces"] = _pieces
+    return f"pieces({r.value(node.inputs[0])}, {node.op.axis}, {_axes(node, 1, r)})"
+
+
+def _pieces(x: Any, axis: int, lengths: tuple[int, ...]) -> Any:
+    ends = np.cumsum(lengths).tolist()
+    if ends and ends[-1] != x.shape[axis]:
+        raise ValueError(f"split: lengths {list(lengths)} do not add up to {x.shape[axis]}, the length of axis {axis}")
+    before = (slice(None),) * axis
+    found = tuple(x[(*before, slice(end - n, end))] for end, n in zip(ends, lengths, strict=True))
+    return found[0] if len(found) == 1 else found
+
+
+# ---- indexing ---------------------------------------------------------------------------------------------------
+
+
+def _index(r: Renderer, node: Apply, first: int) -> str:
+    """The index as Python text: positions are numbers of the host, index arrays are on the device."""
+    op: Any = node.op
+    parts = [r.number(v) if v.type.ndim == 0 else r.value(v) for v in node.inputs[first:]]  # type: ignore[attr-defined]
+    return op.show(parts) or "..."
+
+
+@lower(Subtensor)
+def _subtensor(r: Renderer, node: Apply) -> str:
+    if ARRAY in node.op.spec and not r.placement.is_on_host(node.outputs[0]):  # type: ignore[attr-defined]
+        r.by_library("an index array")
+    return f"{r.value(node.inputs[0])}[{_index(r, node, 1)}]"
+
+
+@lower(IncSubtensor)
+def _inc_subtensor(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, IncSubtensor)
+    r.by_library(op.verb)
+    r.writer.namespace["written"] = _written
+    how = "set" if op.set_instead else "at" if op.is_advanced and not op.unique else "add"
+    misread = op.misread(*(v.type for v in node.inputs[:2]), node.inputs[2].type if len(node.inputs) > 2 else None)
+    return (f"written(d, {r.dev(node.inputs[0])}, np.s_[{_index(r, node, 2)}], {r.dev(node.inputs[1])}, {how!r}"
+            f"{', True' if misread else ''})")
+
+
+def _written(device: Any, x: Any, index: Any, value: Any, how: str, stretch: bool = False) -> Any:
+    out = device.empty(x.shape, x.dtype)
+    device.copy(out, x)
+    if how == "set":
+        out[index] = value
+    elif how == "add":
+        out[index] += value
+    else:
+        device.xp.add.at(out, index, device.xp.broadcast_to(value, index.shape) if stretch else value)
+    return out
+
+
+# ---- making and joining -----------------------------------------------------------------------------------------
+
+
+@lower(Alloc)
+def _alloc(r: Renderer, node: Apply) -> str:
+    value = node.inputs[0]
+    lengths = _axes(node, 1, r)
+    uniform = getattr(value, "uniform_value", None)
+    if uniform is not None:
+        r.writer.namespace[name := r.writer.fresh("v")] = uniform
+        return f"{r.xp('full')}({lengths}, {name}, {_dtype(node)})"
+    return f"{r.xp('array')}({r.xp('broadcast_to')}({r.dev(value)}, {lengths}))"
+
+
+@lower(ARange)
+def _arange(r: Renderer, node: Apply) -> str:
+    numbers = [str(v.data.item()) if isinstance(v, Constant) else r.scalar(v) for v in node.inputs]
+    return f"{r.xp('arange')}({', '.join(numbers)}, dtype={_dtype(node)})"
+
+
+@lower(Eye)
+def _eye(r: Renderer, node: Apply) -> str:
+    rows, columns, offset = (r.number(v) for v in node.inputs)
+    return f"{r.xp('eye')}({rows}, {columns}, {offset}, dtype={_dtype(node)})"
+
+
+@lower(Join)
+def _join(r: Renderer, node: Apply) -> str:
+    assert isinstance(node.op, Join)
+    if r.placement.is_on_host(node.outputs[0]):
+        return f"np.concatenate({tuple_text([r.host(v) for v in node.inputs])}, axis={node.op.axis})"
+    parts = [r.dev(v) if v.type.dtype == node.outputs[0].type.dtype  # type: ignore[attr-defined]
+             else f"{r.dev(v)}.astype({_dtype(node)})" for v in node.inputs]
+    return f"{r.xp('concatenate')}({tuple_text(parts)}, axis={node.op.axis})"
+
+
+@lower(BatchedMatMul)
+def _matmul(r: Renderer, node: Apply) -> str:
+    return f"{r.xp('matmul')}({', '.join(r.dev(v) for v in node.inputs)})"

@@ -1,0 +1,379 @@
+"""From a plan to the text of a program for a GPU: two Python functions, and the CUDA C of the kernels they launch.
+
+``arguments`` does what the host does in every call: it moves arguments, reads shared values, reckons positions and
+lengths, and cuts views. ``launches`` takes what it gives and says what the device does. For arguments of the same
+lengths, that is the same every time, at other addresses; so it can be recorded (see `backends.cupy.recording`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backends.cupy import runtime
+from backends.cupy.array_functions import check
+from backends.cupy.lowering import VIEWS, Unsupported, lowering_of
+from backends.cupy.placement import Place, place_all
+from backends.cupy.report import Entry
+from backends.source import SourceWriter, printable, tuple_text
+from symgraph.config import config
+from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.plan import Guard, Plan, Step
+from symgraph.plan.jobs import Launch
+from symgraph.tensor.dims import shown_type
+from symgraph.tensor.subtensor import ARRAY, Subtensor
+from symgraph.tensor.type import TensorType
+
+__all__ = ["Renderer"]
+
+
+class Renderer:
+    """Writes the program of one plan.
+
+    Attributes
+    ----------
+    passed : list of str
+        What ``launches`` takes, in order: values that ``arguments`` returns.
+    roots : dict of str to Variable
+        Those of them that are arrays of the device.
+    direct : list of str
+        Why what the device does cannot be recorded; empty when it can.
+    entries : list of Entry
+        For the report.
+    """
+
+    def __init__(self, plan: Plan, title: str, device: Any, memory: str) -> None:
+        self.plan, self.title, self.device, self.memory = plan, title, device, memory
+        self.placement = place_all(plan, memory)
+        self.numbers = {v for v, place in self.placement.places.items() if place is Place.NUMBER}
+        self.writer = SourceWriter({"np": np, "xp": device.xp, "put": runtime.put, "fetch": runtime.fetch, "D": device})
+        self.device_names: dict[Variable, str] = {}
+        self.host_names: dict[Variable, str] = {}
+        self.integers: dict[Variable, str] = {}
+        self.early: set[str] = set()       # names that `arguments` makes
+        self.early_values: set[Variable] = set()
+        self.in_launches = False
+        self.passed: list[str] = []
+        self.roots: dict[str, Variable] = {}
+        self.direct: list[str] = []
+        self.entries: list[Entry] = []
+        self.storages: dict[Any, str] = {}
+        self.read_at: dict[Variable, int] = {}
+
+    def host_values(self) -> list[Variable]:
+        """What the host computes."""
+        return [v for step in self.plan.steps for v in step.node.outputs if self.placement.is_on_host(v)]
+
+    # ---- what rows use --------------------------------------------------------------------------------------
+
+    def xp(self, name: str) -> str:
+        """How a function of the device's array library is written; what calls one is not recorded."""
+        check(name)
+        self.by_library(name)
+        return f"xp.{name}"
+
+    def by_library(self, what: str) -> None:
+        """Note that a step is computed by the array library, whose memory and launches are its own."""
+        step = self.writer.current
+        self.direct.append(f"{what} is a function of the array library"
+                           + (f", at {step.node.origin}" if step is not None else ""))
+        self.entries[-1].kernel = f"library: {what}"
+
+    def synchronises(self, what: str) -> None:
+        """Note that the host waits for a value of the device within a call."""
+        step = self.writer.current
+        self.entries[-1].transfers.append(what)
+        if self.in_launches:
+            self.direct.append(f"{what}" + (f", at {step.node.origin}" if step is not None else ""))
+
+    def dev(self, variable: Variable) -> str:
+        """The name of a value's array on the device; what is on the host is moved there."""
+        name = self.device_names.get(variable)
+        if name is not None:
+            return self._use(name, variable)
+        if isinstance(variable, Constant):
+            name = self.device_names[variable] = self.writer.fresh("c")
+            self.writer.namespace[name] = self.device.to_device(np.asarray(variable.data))
+            return name
+        source = self.host(variable)
+        name = self.writer.fresh("d")
+        self.writer.line(f"{name} = put(D, {source})")
+        if self.in_launches:
+            self.direct.append(f"{variable} is moved to the device within the program")
+        else:
+            self.early.add(name)
+        if self.entries:
+            self.entries[-1].transfers.append(f"{printable(str(variable))} to the device")
+        self.device_names[variable] = name
+        return self._use(name, variable)
+
+    def host(self, variable: Variable) -> str:
+        """The name of a value on the host; what is on the device is fetched, for which the host waits."""
+        name = self.host_names.get(variable)
+        if name is not None:
+            text = self._use(name)
+            return f"np.int64({text})" if variable in self.numbers else text
+        if isinstance(variable, Constant):
+            name = self.host_names[variable] = self.writer.fresh("c")
+            self.writer.namespace[name] = variable.data
+            return name
+        source = self.dev(variable)
+        name = self.writer.fresh("h")
+        self.writer.line(f"{name} = fetch(D, {source})")
+        self.synchronises(f"{printable(str(variable))} to the host")
+        if not self.in_launches:
+            self.early.add(name)
+        self.host_names[variable] = name
+        return self._use(name)
+
+    def value(self, variable: Variable) -> str:
+        """The name of a value where it is."""
+        return self.host(variable) if self.placement.is_on_host(variable) else self.dev(variable)
+
+    def scalar(self, variable: Variable) -> str:
+        """A single number of the host, as NumPy's or Python's."""
+        if variable in self.numbers:
+            return self._use(self.host_names[variable])
+        return f"{self.host(variable)}[()]"
+
+    def number(self, variable: Variable) -> str:
+        """A position or length, as an integer of Python."""
+        if isinstance(variable, Constant):
+            return str(int(variable.data))
+        if variable in self.numbers:
+            return self._use(self.host_names[variable])
+        if variable not in self.integers:
+            source = self.host(variable)
+            self.integers[variable] = self.writer.fresh("i")
+            self.writer.line(f"{self.integers[variable]} = int({source})")
+            if not self.in_launches:
+                self.early.add(self.integers[variable])
+        return self._use(self.integers[variable])
+
+    def _use(self, name: str, variable: Variable | None = None) -> str:
+        if self.in_launches and name in self.early:
+            if name not in self.passed:
+                self.passed.append(name)
+            if variable is not None:
+                self.roots[name] = variable
+        return name
+
+    # ---- the two functions ----------------------------------------------------------------------------------
+
+    def render(self, line: Sequence[Launch | Step], launcher: Callable[[Renderer, Launch], str]) -> None:
+        """Write the whole program.
+
+        Parameters
+        ----------
+        line : sequence of Launch and Step
+        launcher : callable
+            Writes a launch and returns the names of what it makes.
+        """
+        self._name_leaves()
+        for place, part in enumerate(line):
+            for variable in part.inputs if isinstance(part, Launch) else part.node.inputs:
+                self.read_at[variable] = place
+        early = [part for part in line if self._is_early(part)]
+        waiting = [part for part in line if part not in early]
+        with self.writer.indented(f"def arguments({', '.join(f'x{i}' for i in range(len(self.plan.inputs)))}):",
+                                  self.title):
+            self._begin_arguments()
+            for step in early:
+                assert isinstance(step, Step)
+                self._step(step)
+            self.writer.current = None
+            end = len(self.writer.lines)
+            self.writer.line("return")
+        self.writer.line("")
+        self.writer.line("")
+        start = len(self.writer.lines)
+        self.in_launches = True
+        with self.writer.indented("def launches():"):
+            for part in waiting:
+                if isinstance(part, Launch):
+                    launcher(self, part)
+                else:
+                    self._step(part)
+            self.writer.current = None
+            results = tuple_text([self.value(o.variable) for o in self.plan.outputs])
+            updates = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
+            self.writer.line(f"return {results}, {updates}")
+        self.writer.lines[end] = f"    return {tuple_text(self.passed)}"
+        self.writer.lines[start] = f"def launches({', '.join(['d', *self.passed])}):"
+
+    def _new_value(self, target: Any, variable: Variable) -> str:
+        return self.host(variable) if target.device == "cpu" else self.dev(variable)
+
+    def _name_leaves(self) -> None:
+        for i, variable in enumerate(self.plan.inputs):
+            self.host_names[variable] = f"x{i}"
+            self.early.add(f"x{i}")
+            self.early_values.add(variable)
+        self.early_values.update(self.plan.shared)
+        self.early_values.update(self.plan.constants)
+        for variable in [*self.plan.shared, *(u.target for u in self.plan.updates)]:
+            if variable not in self.storages:
+                self.storages[variable] = f"S{len(self.storages)}"
+                self.writer.namespace[self.storages[variable]] = variable.container
+
+    def _begin_arguments(self) -> None:
+        for variable in self.plan.inputs:
+            name = f"  {variable.name or ''}  {variable.origin}" if variable.origin else ""
+            self.writer.line(printable(f"# {self.host_names[variable]}: {shown_type(variable)}{name}"))
+        self.entries.append(Entry("arguments", [], "host"))
+        for variable in self.plan.inputs:
+            if self.placement[variable] is Place.DEVICE and self._is_read_on_device(variable):
+                self.dev(variable)
+        for i, variable in enumerate(self.plan.shared):
+            name = f"s{i}"
+            comment = f"{shown_type(variable)}  {variable.name or ''}  {variable.origin}"
+            where = self.device_names if self.placement[variable] is Place.DEVICE else self.host_names
+            where[variable] = name
+            read = "value" if where is self.device_names else "present()"
+            self.writer.line(f"{name} = {self.storages[variable]}.{read}", comment)
+            self.early.add(name)
+        for named in self.plan.named:
+            self._compare(named)
+
+    def _is_read_on_device(self, variable: Variable) -> bool:
+        """Whether anything but a step of the host reads an argument."""
+        results = [o.variable for o in self.plan.outputs] + [u.variable for u in self.plan.updates]
+        return variable in results or any(
+            variable in step.node.inputs and not all(self.placement.is_on_host(v) for v in step.node.outputs)
+            for step in self.plan.steps)
+
+    def _compare(self, named: Any) -> None:
+        """Axes whose lengths have one name: they differ in no call that goes on."""
+        (first, axis), *others = [(self.value(variable), axis) for variable, axis in named.places]
+        tests = " or ".join(f"{first}.shape[{axis}] != {other}.shape[{j}]" for other, j in others)
+        self.writer.namespace["misnamed"] = runtime.misnamed
+        with self.writer.indented(f"if {tests}:", printable(named.name)):
+            shown = (self.title, named.name, [(str(variable), j) for variable, j in named.places])
+            arrays = ", ".join(self.value(variable) for variable, _ in named.places)
+            self.writer.line(f"misnamed({self.writer.bind(shown, 'named')}, {arrays})")
+
+    def _is_early(self, part: Launch | Step) -> bool:
+        """Whether a step can be done before anything is launched; then it is, in `arguments`."""
+        if isinstance(part, Launch) or not all(v in self.early_values for v in part.node.inputs):
+            return False
+        node = part.node
+        view = isinstance(node.op, VIEWS) and not (isinstance(node.op, Subtensor) and ARRAY in node.op.spec)
+        if not view and not all(self.placement.is_on_host(v) for v in node.outputs):
+            return False
+        self.early_values.update(node.outputs)
+        return True
+
+    # ---- one step -------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> None:
+        node, writer = step.node, self.writer
+        writer.current = step
+        self.entries.append(Entry(str(node.op), [step], "host"))
+        self.guard(step.guards)
+        on_host = all(self.placement.is_on_host(v) for v in node.outputs)
+        expression = self._expression(step, on_host)
+        targets = [writer.fresh("n" if v in self.numbers else "h" if on_host else "t") for v in node.outputs]
+        types = ", ".join(str(v.type) for v in node.outputs)
+        writer.line(f"{', '.join(targets)} = {expression}", f"{types}  {node.origin}")
+        for variable, name in zip(node.outputs, targets, strict=True):
+            (self.host_names if on_host else self.device_names)[variable] = name
+            if not self.in_launches:
+                self.early.add(name)
+        if not on_host and self.entries[-1].kernel == "":
+            self.entries[-1].device, self.entries[-1].kernel = "view", "view"
+
+    def _expression(self, step: Step, on_host: bool) -> str:
+        """What computes a step: its row, or its own `perform` on the host."""
+        node = step.node
+        if on_host and node.outputs[0] in self.numbers:
+            written = number_text(node, [self.number(v) for v in node.inputs] if _is_arithmetic(node) else [])
+            if written:
+                return written
+        row = lowering_of(node.op)
+        bound = any(v in self.placement.bound for v in node.outputs) and not type(node.op).__name__ == "Transfer"
+        if row is not None and not bound:
+            before = len(self.writer.lines), len(self.direct)
+            try:
+                text = row(self, node)
+            except Unsupported as error:
+                del self.writer.lines[before[0]:], self.direct[before[1]:]
+                return self._by_host(step, str(error))
+            if not on_host:
+                self.entries[-1].device = "device"
+            return text
+        if on_host:
+            return self._performed(step)
+        return self._by_host(step, "")
+
+    def _performed(self, step: Step) -> str:
+        """A step of the host, by the operation's own method."""
+        name = self.writer.bind(runtime.performer(step.node, step.copies), "op")
+        return f"{name}({', '.join(self.host(v) for v in step.node.inputs)})"
+
+    def _by_host(self, step: Step, why: str) -> str:
+        """A step that only the host can compute, its operands moved there and its results back."""
+        node = step.node
+        reason = why or "nothing here computes it on a GPU"
+        if config.cuda_fallback != "cpu":
+            raise NotImplementedError(
+                f"{node.op}, built at {node.origin}, cannot be computed on {self.memory!r}: {reason}. Compile the "
+                "function for the CPU (device='cpu'), or let this operation run there, which moves its operands and "
+                "results in every call (cuda_fallback='cpu')")
+        self.entries[-1].device, self.entries[-1].kernel = "host (cuda_fallback)", reason
+        arguments = [self.host(v) for v in node.inputs]
+        name = self.writer.bind(runtime.performer(node, step.copies), "op")
+        self.direct.append(f"{node.op} is computed on the host, at {node.origin}")
+        self.entries[-1].transfers.append("its results to the device")
+        if len(node.outputs) == 1:
+            return f"put(D, {name}({', '.join(arguments)}))"
+        return f"(put(D, r) for r in {name}({', '.join(arguments)}))"
+
+    # ---- guards ---------------------------------------------------------------------------------------------
+
+    def guard(self, guards: Sequence[Guard]) -> None:
+        """Write the tests of lengths that some applications need."""
+        for guard in guards:
+            left, right = (self._length(place) for place in guard.tested)
+            if left is None or right is None:
+                continue  # of a value inside a kernel: the launch tests it
+            a, b = (self._shape(v) for v, _ in (guard.left, guard.right))
+            self.writer.namespace["mismatch"] = runtime.mismatch
+            with self.writer.indented(f"if {left} != {right}:"):
+                kind = ", IndexError" if guard.node.op.unfit is IndexError else ""  # type: ignore[attr-defined]
+                axes = [(guard.left[1], guard.right[1])]
+                if a and b:
+                    self.writer.line(f"mismatch({str(guard.node.op)!r}, {a}, {b}, {axes}{kind})")
+                else:
+                    self.writer.line(f"mismatch({str(guard.node.op)!r}, ({left},), ({right},), [(0, 0)]{kind})")
+
+    def _length(self, place: int | tuple[Variable, int]) -> str | None:
+        if isinstance(place, int):
+            return str(place)
+        shape = self._shape(place[0])
+        return None if shape is None else f"{shape}[{place[1]}]"
+
+    def _shape(self, variable: Variable) -> str | None:
+        """The expression of a value's shape, if it is there."""
+        if isinstance(variable, Constant) and isinstance(variable.type, TensorType):
+            return str(np.shape(variable.data))
+        name = self.device_names.get(variable) or self.host_names.get(variable)
+        if name is None:
+            return None
+        return f"{self._use(name, variable if variable in self.device_names else None)}.shape"
+
+
+def _is_arithmetic(node: Apply) -> bool:
+    return type(node.op).__name__ == "Elemwise"
+
+
+#: Arithmetic on integers of Python, which positions and lengths are.
+_INTEGERS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "maximum": "max({}, {})", "minimum": "min({}, {})"}
+
+
+def number_text(node: Apply, parts: Sequence[str]) -> str:
+    """Arithmetic on positions and lengths, as Python's; empty for what is none."""
+    head = getattr(node.op, "scalar", None)
+    form = _INTEGERS.get(head.name) if head is not None else None
+    return form.format(*(f"({p})" if not p.isidentifier() and not p.isdigit() else p for p in parts)) if form else ""

@@ -1,0 +1,96 @@
+"""What a program for a GPU does and where: one entry for each launch, step and transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from symgraph.plan import Step
+
+__all__ = ["Entry", "Report"]
+
+
+@dataclass(eq=False)
+class Entry:
+    """One part of a program.
+
+    Attributes
+    ----------
+    name : str
+        Of the operation, or the launch.
+    steps : sequence of Step
+        What it computes.
+    device : str
+        ``device``, ``view`` (nothing is moved or computed) or ``host``.
+    kernel : str
+        What computes it.
+    transfers : list of str
+        What is moved between the host and the device for it, in every call.
+    bytes, flops : int or None
+        Read and written, and computed, in the last call; None where that is not known.
+    precision : str
+        In which it multiplies and sums.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    device: str
+    kernel: str = ""
+    transfers: list[str] = field(default_factory=list)
+    bytes: int | None = None
+    flops: int | None = None
+    precision: str = ""
+
+
+@dataclass
+class Report:
+    """Where each part of a function is computed, and how; printed, a table.
+
+    Attributes
+    ----------
+    title : str
+    device : str
+    entries : list of Entry
+    rung : str
+        How a call is run: ``direct``, ``recorded`` or ``graph``.
+    why : list of str
+        What stands in the way of a better one.
+    """
+
+    title: str
+    device: str
+    entries: list[Entry]
+    rung: str
+    why: list[str]
+
+    @property
+    def launches(self) -> int:
+        """How many kernels of our own a call launches."""
+        return sum(entry.kernel.startswith("launch") for entry in self.entries)
+
+    @property
+    def transfers(self) -> list[str]:
+        """What every call moves between the host and the device, results aside."""
+        return [text for entry in self.entries for text in entry.transfers]
+
+    def __str__(self) -> str:
+        rows = [("where", "what", "by", "bytes", "flops", "line")]
+        for entry in self.entries:
+            origin = str(entry.steps[0].node.origin) if entry.steps else ""
+            rows.append((entry.device, entry.name, entry.kernel, _number(entry.bytes), _number(entry.flops), origin))
+        widths = [min(max(len(row[i]) for row in rows), 48) for i in range(5)]
+        lines = [f"{self.title} on {self.device}: {self.rung}, {self.launches} launches a call"]
+        lines += ["  " + "  ".join([*(cell[:48].ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
+                  for row in rows]
+        lines += [f"  transfer in every call: {text}" for text in self.transfers]
+        lines += [f"  not recorded: {text}" for text in dict.fromkeys(self.why)]
+        return "\n".join(lines)
+
+
+def _number(n: int | None) -> str:
+    if n is None:
+        return ""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if n >= 10 * size:
+            return f"{n / size:.0f} {unit}"
+    return str(n)

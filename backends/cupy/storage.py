@@ -1,0 +1,64 @@
+"""Shared values in the memory of a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backends.cupy.device import Device
+
+__all__ = ["DeviceMemory"]
+
+
+class DeviceMemory:
+    """The memory of a device, as shared variables know it (see `symgraph.shared.Memory`).
+
+    A value stays at its address as long as its shape stays: what replaces it is copied into the array that is there.
+
+    Parameters
+    ----------
+    name : str
+        What `config.device` calls the device.
+    device : Device
+    """
+
+    def __init__(self, name: str, device: Device) -> None:
+        self.name, self.device = name, device
+
+    def put(self, host: np.ndarray[Any, Any], into: Any = None) -> Any:
+        return self.device.to_device(np.asarray(host), into if self._fits(host, into) else None)
+
+    def get(self, array: Any) -> np.ndarray[Any, Any]:
+        return self.device.to_host(array)
+
+    def adopt(self, value: Any) -> Any:
+        if self.device.is_array(value):
+            return value
+        if hasattr(value, "__cuda_array_interface__"):
+            return self.device.xp.asarray(value)
+        if _on_gpu(value):
+            return self.device.xp.from_dlpack(value)
+        return None
+
+    def copy(self, array: Any, into: Any = None) -> Any:
+        if into is None or not self._fits(array, into):
+            into = self.device.empty(array.shape, array.dtype, "a shared value")
+        self.device.copy(into, array)
+        return into
+
+    @staticmethod
+    def _fits(array: Any, into: Any) -> bool:
+        return into is not None and into.shape == array.shape and into.dtype == array.dtype
+
+    def __reduce__(self) -> Any:
+        raise TypeError("the memory of a device is not pickled")
+
+
+_CUDA = (2, 13)  # numbers of DLPack: memory of a CUDA device, and managed memory
+
+
+def _on_gpu(value: Any) -> bool:
+    """Whether another library's array says that it lives on a GPU."""
+    where = getattr(type(value), "__dlpack_device__", None)
+    return where is not None and not isinstance(value, np.ndarray) and int(where(value)[0]) in _CUDA
