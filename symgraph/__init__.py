@@ -33,6 +33,7 @@ from symgraph.graph.traversal import clone
 from symgraph.graph.type import Type
 from symgraph.opfromgraph import OpFromGraph, custom_gradient
 from symgraph.printing import Print, debugprint, pp, pprint
+from symgraph.scan import foldl, foldr, map, reduce, scan
 from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
 from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
@@ -41,9 +42,9 @@ from symgraph.vectorize import vectorize_graph, vmap
 __all__ = [
     "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "Out", "Print", "Rop",
     "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
-    "custom_gradient", "debugprint", "disconnected_grad", "dot", "function", "grad", "grad_clip", "grad_scale",
-    "gradient", "hessian", "hessian_vector_product", "jacobian", "pp", "pprint", "random", "shared",
-    "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
+    "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
+    "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pp", "pprint",
+    "random", "reduce", "scan", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
 ]
 
 

@@ -23,8 +23,8 @@ class GradientGate(Op):
     Parameters
     ----------
     kind : str
-        ``disconnected``, ``zero``, ``undefined``, ``clip``, ``scale``, or ``same``: a place of its own for a gradient that
-        is given, while what flows back to the input from elsewhere is added to it.
+        ``disconnected``, ``zero``, ``undefined``, ``clip``, ``scale``, or ``same``: a place of its own for a gradient
+        that is given, while what flows back to the input from elsewhere is added to it.
     bounds : tuple of float
         The parameters of ``clip`` (lower, upper) and ``scale`` (factor).
     """

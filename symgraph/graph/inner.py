@@ -53,6 +53,19 @@ class InnerGraph:
             found.update(zip(node.outputs, results, strict=True))
         return [_value(v, found) for v in self.outputs]
 
+    def signature(self) -> tuple[Any, ...]:
+        """What the graph computes, written so that graphs that differ in nothing but their variables have it equal."""
+        numbers = {v: i for i, v in enumerate(self.inputs)}
+
+        def written(v: Variable) -> Any:
+            return v.signature() if isinstance(v, Constant) and v not in numbers else numbers[v]
+
+        nodes = []
+        for node in self.nodes:
+            nodes.append((node.op, *map(written, node.inputs)))
+            numbers.update((v, len(numbers)) for v in node.outputs if v not in numbers)
+        return tuple(v.type for v in self.inputs), tuple(nodes), tuple(map(written, self.outputs))
+
     def connections(self) -> list[list[bool]]:
         """For each input, for each output: whether the output depends on the input's elements."""
         reached: dict[Variable, set[int]] = {v: {i} for i, v in enumerate(self.inputs)}

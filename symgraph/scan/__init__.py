@@ -1,0 +1,9 @@
+"""Loops: `scan`, and `map`, `reduce`, `foldl` and `foldr`, which are made of it."""
+
+from symgraph.scan.arguments import until
+from symgraph.scan.build import scan
+from symgraph.scan.op import Scan
+from symgraph.scan.updates import OrderedUpdates
+from symgraph.scan.views import foldl, foldr, map, reduce
+
+__all__ = ["OrderedUpdates", "Scan", "foldl", "foldr", "map", "reduce", "scan", "until"]

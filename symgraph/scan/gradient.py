@@ -1,0 +1,308 @@
+"""The derivatives of a scan: backward, a scan that goes back through the steps; forward, one beside it.
+
+One step backward is the chain rule applied to the graph of a step. It reads the states before and after the step from
+their histories, takes the gradients of what the step collected as sequences, carries the gradients of the states as its
+own states, and sums those of what is the same in all steps. What a step computed at some cost (a product, a draw, a
+loop) and the backward step needs again is collected on the way forward; the rest is computed anew, for all steps at
+once where it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symgraph.graph.basic import Constant
+from symgraph.graph.gates import GradientGate
+from symgraph.graph.gradient import grad
+from symgraph.graph.inner import InnerGraph
+from symgraph.graph.traversal import clone_replace, toposort
+from symgraph.graph.type import DisconnectedType, NullType
+from symgraph.scan.build import close
+from symgraph.scan.op import Inputs, Outputs, Scan
+from symgraph.tensor.basic import Alloc, as_tensor_variable, zeros_like
+from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.math import minimum, switch
+from symgraph.tensor.reduce import Reduce
+from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
+from symgraph.tensor.subtensor import IncSubtensor, Subtensor, set_subtensor
+from symgraph.tensor.type import TensorType
+
+__all__ = ["extended", "pulled", "pushed"]
+
+#: What is cheaper to compute again than to keep for all steps.
+_CHEAP = (Elemwise, Reduce, DimShuffle, Reshape, Subtensor, IncSubtensor, Alloc, Shape, ShapeI, MakeVector,
+          GradientGate)
+
+
+def _is_live(gradient: Any) -> bool:
+    return gradient is not None and not isinstance(gradient.type, (DisconnectedType, NullType))
+
+
+def _moves(variable: Any) -> bool:
+    """Whether derivatives exist with respect to a variable: it is a tensor of real or complex numbers."""
+    return isinstance(variable.type, TensorType) and not variable.type.is_discrete
+
+
+def extended(op: Scan, keep: set[int], traces: Sequence[Any]) -> Scan:
+    """The scan that also keeps the histories of some states, and collects some values of its step."""
+    kept = [k or i in keep for i, k in enumerate(op.kept)]
+    outputs = [*op.next_states, *op.traced, *traces, *([op.condition] if op.until else [])]
+    graph = InnerGraph(op.graph.inputs, outputs, op.graph.name)
+    return Scan(graph, op.n_sequences, op.n_states, kept, op.n_traces + len(traces), op.until, op.truncate, op.name)
+
+
+class _Backward:
+    """The backward pass of one scan."""
+
+    def __init__(self, op: Scan, inputs: Sequence[Any], outputs: Sequence[Any], gradients: Sequence[Any]) -> None:
+        self.op = op
+        self.inputs, self.outputs = op.inputs(inputs), op.outputs(outputs)
+        self.gradients = op.outputs(gradients)
+        self.slots, self.next, self.traced = op.slots, op.next_states, op.traced
+        self.final, self.history = self._of_states()
+        self.trace = [g if _is_live(g) and _moves(v) else None
+                      for g, v in zip(self.gradients.traces, self.traced, strict=True)]
+        self.live = self._live_states()
+        self.seeds: dict[Any, Any] = {}  # by the gate behind an output of a step, its gradient in a backward step
+
+    def _of_states(self) -> tuple[dict[int, Any], dict[int, Any]]:
+        """The gradients of the last states, and of the histories; where only the last value of one counts, of that."""
+        final = {i: g for i, g in enumerate(self.gradients.final) if _is_live(g) and _moves(self.next[i])}
+        history = {i: g for i, g in self.gradients.histories.items() if _is_live(g) and _moves(self.next[i])}
+        for i, g in list(history.items()):
+            last = _only_last(g)
+            if last is not None:
+                del history[i]
+                final[i] = final[i] + last if i in final else last
+        return final, history
+
+    def _live_states(self) -> list[int]:
+        """The states through which gradients flow."""
+        rows = self.op.graph.connections()
+        first, found = self.op.n_sequences, {*self.final, *self.history}
+        direct = [m for m, g in enumerate(self.trace) if g is not None]
+        found |= {i for i in range(self.op.n_states) if _moves(self.slots.states[i])
+                  and any(rows[first + i][self.op.n_states + m] for m in direct)}
+        while True:
+            more = {i for i in range(self.op.n_states) if i not in found and _moves(self.slots.states[i])
+                    and any(rows[first + i][j] for j in found)}
+            if not more:
+                return sorted(found)
+            found |= more
+
+    # ---- one step ---------------------------------------------------------------------------------------------
+
+    def step(self) -> list[Any]:
+        """The gradient by each input of a step, from those of its outputs."""
+        known = {}
+        self.lambdas = {i: _variable(self.next[i].type.gradient_type(), f"d{self.slots.states[i]}") for i in self.live}
+        self.rows = {i: _variable(self.next[i].type.gradient_type(), f"d{self.slots.states[i]}") for i in self.history}
+        self.elements = {m: _variable(self.traced[m].type.gradient_type(), f"dtrace{m}")
+                         for m, g in enumerate(self.trace) if g is not None}
+        for i in self.live:
+            total = self.lambdas[i] + self.rows[i] if i in self.rows else self.lambdas[i]
+            known[GradientGate("same")(self.next[i])] = total
+        for m, seed in self.elements.items():
+            known[GradientGate("same")(self.traced[m])] = seed
+        slots = [v for v in self.op.graph.inputs if _moves(v)]
+        found = grad(None, slots, disconnected_inputs="ignore", known_grads=known, return_disconnected="disconnected",
+                     null_gradients="return") if slots and known else [DisconnectedType()() for _ in slots]
+        by_slot = dict(zip(slots, found, strict=True))
+        return [by_slot.get(v) for v in self.op.graph.inputs]
+
+    def gradients_by_inputs(self) -> list[Any]:
+        """The gradient by each input of the scan."""
+        if not self.live and not any(g is not None for g in self.trace):
+            return [DisconnectedType()() for _ in self.inputs.all]
+        back = self.op.inputs([None, *self.step()])
+        nulls = self._nulls(back)
+        sequences = [j for j, g in enumerate(back.sequences) if _is_live(g)]
+        fixed = [k for k, g in enumerate(back.fixed) if _is_live(g)]
+        sums = {k: _variable(back.fixed[k].type, f"sum{k}") for k in fixed}
+        after = [self._like(back.states[i], self.lambdas[i]) for i in self.live]
+        after += [self._like(sums[k] + back.fixed[k], sums[k]) for k in fixed]
+        traces = [back.sequences[j] for j in sequences]
+        made = self._scan(after, traces, sums)
+        result: list[Any] = [self._absent(v) for v in self.inputs.all]
+        first = 1
+        for j, trace in zip(sequences, made.traces, strict=True):
+            result[first + j] = self._spread(trace, self.inputs.sequences[j])
+        first += self.op.n_sequences
+        for place, i in enumerate(self.live):
+            result[first + i] = self._to_initial(i, made.final[place])
+        first += self.op.n_states
+        for place, k in enumerate(fixed, len(self.live)):
+            result[first + k] = made.final[place]
+        for place, why in nulls.items():
+            result[1 + place] = NullType(why)()
+        return result
+
+    def _nulls(self, back: Inputs) -> dict[int, str]:
+        """The inputs by which there is no derivative: those of a step, and what a state without one depends on."""
+        found: dict[int, str] = {}
+        influences = self.op.influences()
+        for place, g in enumerate(back.all):
+            if g is None or not isinstance(g.type, NullType):
+                continue
+            found[place] = g.type.why
+            state = place - self.op.n_sequences
+            if 0 <= state < self.op.n_states:
+                found.update(dict.fromkeys(influences[state], g.type.why))
+        return {place: why for place, why in found.items() if _moves(self.op.graph.inputs[place])}
+
+    def _absent(self, x: Any) -> Any:
+        return x.type.zeros_like(x) if isinstance(x.type, TensorType) and x.type.is_discrete and (
+            x is not self.inputs.steps) else DisconnectedType()()
+
+    @staticmethod
+    def _like(g: Any, slot: Any) -> Any:
+        """A gradient as the next value of what is carried."""
+        if not _is_live(g):
+            return zeros_like(slot)
+        return slot.type.filter_variable(slot.type.check_gradient(slot, g))
+
+    # ---- the scan ---------------------------------------------------------------------------------------------
+
+    def _scan(self, after: list[Any], traces: list[Any], sums: dict[int, Any]) -> Outputs:
+        """The scan backward: it carries `after`, and collects `traces`."""
+        bodies = [*after, *traces]
+        carried = [*(self.lambdas[i] for i in self.live), *sums.values()]
+        stand_ins, given = self._read_back(bodies, {*carried, *self.rows.values(), *self.elements.values()})
+        bodies = clone_replace(bodies, stand_ins)
+        rows: dict[Any, Any] = {}  # by what stands for an element of it, a sequence
+        for slot, x in zip(self.slots.sequences, self.inputs.sequences, strict=True):
+            rows[slot] = self._backward_rows(x, behind=True) if self.op.until else self._backward_rows(x)
+        for i, slot in enumerate(self.slots.states):
+            if i in given.histories:
+                rows[slot] = self._backward_rows(given.histories[i], behind=True)
+        for (kind, place), v in self.stored.items():
+            rows[v] = (self._backward_rows(given.histories[place], 1) if kind == "next"
+                       else self._backward_rows(given.traces[place]))
+        for i, v in self.rows.items():
+            rows[v] = self._backward_rows(self.history[i], 1)
+        for m, v in self.elements.items():
+            rows[v] = self._backward_rows(self.trace[m])
+        read = {v for node in toposort(bodies) for v in node.inputs} | set(bodies)
+        rows = {v: x for v, x in rows.items() if v in read}
+        slots = [*rows, *carried]
+        whole = dict(zip(self.slots.fixed, self.inputs.fixed, strict=True))
+        graph, fixed = close(slots, bodies, {}, f"gradient of {self.op}")
+        op = Scan(graph, len(rows), len(carried), [False] * len(carried), len(traces), name=f"gradient of {self.op}")
+        initial = [self.final[i] if i in self.final else self.next_zeros(i) for i in self.live]
+        initial += [v.type.filter_variable(zeros_like(self.inputs.fixed[k], v.type.dtype)) for k, v in sums.items()]
+        outer = clone_replace([*fixed], whole) if fixed else []
+        node = op.make_node(self._steps_back(), *rows.values(), *initial, *outer)
+        return op.outputs(node.outputs)
+
+    def next_zeros(self, i: int) -> Any:
+        """Zeros of the shape of a state."""
+        kind = self.lambdas[i].type
+        return kind.filter_variable(zeros_like(self.inputs.states[i], kind.dtype))
+
+    def _read_back(self, bodies: Sequence[Any], stop: set[Any]) -> tuple[dict[Any, Any], Outputs]:
+        """What a backward step reads of what the step computed: stand-ins for it, and the scan that kept it."""
+        inner = self.op.graph.nodes
+        moving: set[Any] = {*self.slots.states}
+        for node in inner:
+            if any(v in moving for v in node.inputs):
+                moving.update(node.outputs)
+        self.stored: dict[tuple[str, int], Any] = {}
+        stand_ins: dict[Any, Any] = {}
+
+        def store(kind: str, place: int, v: Any) -> None:
+            if v.owner is not None and v not in stand_ins and v in moving:
+                self.stored[kind, place] = stand_ins[v] = _variable(v.type, v.name or f"{kind}{place}")
+
+        for i, v in enumerate(self.next):
+            store("next", i, v)
+        for m, v in enumerate(self.traced):
+            store("trace", m, v)
+        dear = [v for node in inner if not isinstance(node.op, _CHEAP) for v in node.outputs
+                if v in moving and v not in stand_ins and isinstance(v.type, TensorType)]
+        reached = {v for node in toposort(bodies, {*stop, *stand_ins, *dear}) for v in node.inputs} | set(bodies)
+        extra = [v for v in dear if v in reached]
+        for m, v in enumerate(extra, self.op.n_traces):
+            store("extra", m, v)
+        wanted = {v for u, v in stand_ins.items() if u in reached}
+        self.stored = {key: v for key, v in self.stored.items() if v in wanted}
+        keep = {i for i, slot in enumerate(self.slots.states) if slot in reached}
+        keep |= {place for kind, place in self.stored if kind == "next"}
+        if not extra and all(self.op.kept[i] for i in keep):
+            return stand_ins, self.outputs
+        op = extended(self.op, keep, extra)
+        return stand_ins, op.outputs(op.make_node(*self.inputs.all).outputs)
+
+    def _steps_made(self) -> Any:
+        return self.inputs.steps if self.outputs.steps is None else self.outputs.steps
+
+    def _steps_back(self) -> Any:
+        made = self._steps_made()
+        return made if self.op.truncate == -1 else minimum(made, self.op.truncate)
+
+    def _backward_rows(self, x: Any, first: int = 0, behind: bool = False) -> Any:
+        """The rows for the steps that are gone through, the last first.
+
+        Parameters
+        ----------
+        x : Variable
+        first : int
+            The row for the first step.
+        behind : bool
+            Whether there may be rows behind that for the last step.
+        """
+        if self.op.truncate != -1:
+            end = self._steps_made() + first
+            return x[end - self._steps_back(): end][::-1]
+        if behind:
+            return x[: self._steps_made()][::-1]
+        return x[first:][::-1]
+
+    def _spread(self, trace: Any, x: Any) -> Any:
+        """The gradients of the elements gone through, in their order, in the place of these among zeros."""
+        if not self.op.until and self.op.truncate == -1:
+            return trace[::-1]
+        made = self._steps_made()
+        return set_subtensor(zeros_like(x, trace.type.dtype)[made - self._steps_back(): made], trace[::-1])
+
+    def _to_initial(self, i: int, g: Any) -> Any:
+        """The gradient by an initial state: what flowed back to it, if the steps back reach so far."""
+        if self.op.truncate != -1:
+            g = switch(as_tensor_variable(self._steps_back()) < self._steps_made(), zeros_like(g), g)
+        return g + self.history[i][0] if i in self.history else g
+
+
+def _variable(kind: Any, name: str) -> Any:
+    return kind.make_variable(name)
+
+
+def _only_last(g: Any) -> Any:
+    """The gradient of the last row of a history, where that of all other rows is zero by the way it was made."""
+    outer = g.owner
+    if outer is None or not isinstance(outer.op, IncSubtensor) or outer.op.set_instead or outer.op.show([]) != "1:":
+        return None
+    inner = outer.inputs[1].owner
+    if inner is None or not isinstance(inner.op, IncSubtensor) or inner.op.set_instead or inner.op.spec != (-1,):
+        return None
+    blank = [outer.inputs[0], inner.inputs[0]]
+    return inner.inputs[1] if all(_is_blank(v) for v in blank) else None
+
+
+def _is_blank(v: Any) -> bool:
+    """Whether a variable is an array of zeros, as gradients begin."""
+    node = v.owner
+    while node is not None and (isinstance(node.op, Alloc) or (isinstance(node.op, Elemwise)
+                                                             and node.op.scalar.name == "second")):
+        v = node.inputs[0 if isinstance(node.op, Alloc) else 1]
+        node = v.owner
+    return isinstance(v, Constant) and v.data.size > 0 and not v.data.any()
+
+
+def pulled(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any], output_gradients: Sequence[Any]) -> list[Any]:
+    """The gradients by the inputs of a scan, from those of its outputs."""
+    return _Backward(op, inputs, outputs, output_gradients).gradients_by_inputs()
+
+
+def pushed(op: Scan, inputs: Sequence[Any], eval_points: Sequence[Any]) -> list[Any]:
+    """The derivatives of the outputs of a scan along its inputs: a scan that carries those of the states too."""
+    raise NotImplementedError
