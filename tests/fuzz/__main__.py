@@ -12,6 +12,7 @@ random index expressions instead.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import time
 import traceback
 from collections import Counter
@@ -61,7 +62,7 @@ def report(heading: str, recipe: Recipe | None, error: Exception) -> str:
 
 
 class Progress:
-    """Prints how far a run is, every half minute.
+    """Prints how far a run is, every half minute; and where it is, when one seed takes five minutes.
 
     Attributes
     ----------
@@ -85,6 +86,7 @@ class Progress:
 
     def done(self, seed: int) -> None:
         """A seed is done."""
+        faulthandler.dump_traceback_later(300)
         if time.perf_counter() - self.last > self.every:
             self.last = time.perf_counter()
             number = seed - self.seeds.start + 1
