@@ -44,7 +44,8 @@ __all__ = [
     "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
     "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
     "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pp", "pprint",
-    "random", "reduce", "scan", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
+    "random", "reduce", "scan", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad",
+    "vectorize_graph", "vmap", "zero_grad",
 ]
 
 
