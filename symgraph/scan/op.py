@@ -240,11 +240,36 @@ class Scan(Op):
             if self.until and found[-1]:
                 break
         results: list[Any] = [*states, *histories.values(), *traces, *([np.asarray(made)] if self.until else [])]
-        count = self.n_states
-        for place, (cell, value) in enumerate(zip(output_storage, results, strict=True)):
-            kind = node.outputs[place].type
-            many = count <= place < count + len(histories) + len(traces)
-            cell[0] = _stack(value, kind, str(self)) if many else np.array(value)
+        if not made:
+            shapes = self.shapes_of_traces(inputs)
+            results[len(states) + len(histories):len(results) - self.until] = [
+                np.zeros((0, *shape), v.type.numpy_dtype) for shape, v in zip(shapes, self.traced, strict=True)]
+        for cell, value in zip(output_storage, results, strict=True):
+            cell[0] = _stack(value, str(self)) if isinstance(value, list) else np.array(value)
+
+    def shapes_of_traces(self, inputs: Sequence[Any]) -> list[tuple[int, ...]]:
+        """The shapes of one row of what is collected, where there is no row: from those of the inputs."""
+        parts = self.inputs(inputs)
+        shapes = [*(x.shape[1:] for x in parts.sequences), *(np.shape(v) for v in [*parts.states, *parts.fixed])]
+        of = dict(zip(self.graph.inputs, shapes, strict=True))
+        found = []
+        tried: list[Any] | None = None
+        for place, v in enumerate(self.traced):
+            sources = [length_source(v, axis) for axis in range(v.type.ndim)]
+            if None in sources and tried is None:
+                tried = self._tried(shapes, [*parts.sequences, *parts.states, *parts.fixed])
+            found.append(tuple(np.shape(tried[place])[axis] if source is None and tried else source if isinstance(
+                source, int) else of[source[0]][source[1]] if source else 0 for axis, source in enumerate(sources)))
+        return found
+
+    def _tried(self, shapes: Sequence[tuple[int, ...]], values: Sequence[Any]) -> list[Any]:
+        """What a step on zeros would collect; nothing where it fails."""
+        try:
+            with np.errstate(all="ignore"):
+                found = self.graph.evaluate([np.zeros(s, v.dtype) for s, v in zip(shapes, values, strict=True)])
+        except Exception:
+            return []
+        return found[self.n_states:]
 
     def _check_states(self, states: Sequence[Any], found: Sequence[Any]) -> None:
         """A state keeps its shape, unless no step reads it."""
@@ -309,9 +334,7 @@ def _stacked(kind: Any, length: int | None) -> Type:
     return tensor_type(kind.dtype, (length, *kind.shape))
 
 
-def _stack(values: list[Any], kind: TensorType, who: str) -> Any:
-    if not values:
-        return np.zeros([n or 0 for n in kind.shape], kind.numpy_dtype)
+def _stack(values: list[Any], who: str) -> Any:
     for step, value in enumerate(values):
         if np.shape(value) != np.shape(values[0]):
             result_changes(who, step, np.shape(values[0]), np.shape(value))
