@@ -195,7 +195,8 @@ class Grouping:
         else:
             ndim = item.output.type.ndim
             padded = [(1,) * (ndim - v.type.ndim) + self.lengths(v) for v in item.inputs]
-            self._lengths[item.output] = tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
+            self._lengths[item.output] = tuple(
+                next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
 
     def _other(self, step: Step) -> None:
         for variable in step.node.inputs:
@@ -288,7 +289,7 @@ class Grouping:
         plain = isinstance(item.meaning, (ScalarFunction, Shuffle))
         if isinstance(item.meaning, Shuffle):
             kept = [a for a in item.meaning.order if a != "x"]
-            plain = kept == sorted(kept)  # type: ignore[type-var]
+            plain = kept == sorted(kept)
         return plain and all(self._space(v) == group.space for v in (item.output, *(item.inputs[i] for i in inside)))
 
     def _has_rows(self, group: Group, variable: Variable) -> bool:
@@ -316,7 +317,8 @@ class Grouping:
         if fits and inside == [0] and self._has_rows(group, x) and x.type.shape[0] != 1:
             group.heads.add(self.lengths(item.output)[0])
             return True
-        return fits and self._has_rows(group, item.output) and all(self._has_rows(group, item.inputs[i]) for i in inside)
+        return fits and self._has_rows(group, item.output) and all(
+            self._has_rows(group, item.inputs[i]) for i in inside)
 
     def _add_fold(self, item: Item, fold: Fold) -> None:
         (x,) = item.inputs
