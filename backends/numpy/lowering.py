@@ -55,10 +55,6 @@ def lowering_of(op: Op) -> Lowering:
     return _perform
 
 
-def _out(out: str | None) -> str:
-    return f", out={out}" if out else ""
-
-
 def _type(node: Apply) -> Any:
     return node.outputs[0].type
 
@@ -91,11 +87,11 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     function = node.op.scalar
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
-        return f"np.{name}({', '.join(args)}{_out(out)})"
+        return f"np.{name}({', '.join(args)}{r.into(out, keyword=name in _BY_KEYWORD)})"
     if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
         local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
         r.writer.namespace[local] = getattr(importlib.import_module(module), name)
-        return f"{local}({', '.join(args)}{_out(out)})"
+        return f"{local}({', '.join(args)}{r.into(out)})"
     own = f"{function.name}_of_any" if name else function.name  # beside the function of SciPy, which takes floats only
     r.writer.namespace[own] = function.impl
     return f"{own}({', '.join(args)})"
@@ -120,7 +116,7 @@ def _identity(r: Renderer, node: Apply, args: list[str], target: str, out: str |
 def _sigmoid(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
         r.writer.namespace["sigmoid"] = runtime.sigmoid
-        return f"sigmoid({args[0]}{_out(out)})"
+        return f"sigmoid({args[0]}{r.into(out)})"
     assert isinstance(node.op, Elemwise)
     return _by_name(r, node, args, out)
 
@@ -132,8 +128,11 @@ def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     if not plain or condition.dtype != "bool" or _type(node).ndim == 0:
         return f"np.where({', '.join(args)})"
     r.writer.namespace["select"] = runtime.select
-    return f"select({', '.join(args)}{_out(out)})"
+    return f"select({', '.join(args)}{r.into(out)})"
 
+
+#: Functions of two arguments that do not take the array to compute into by position: others took it for a third.
+_BY_KEYWORD = frozenset(("maximum", "minimum"))
 
 #: Arithmetic on floating scalars of NumPy, for which operators are several times faster than ufuncs.
 SCALARS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "true_div": "{} / {}", "neg": "-{}"}
@@ -144,11 +143,11 @@ ELEMWISE: dict[str, Lowering] = {
     "cast": _cast,
     "identity": _identity,
     "switch": _switch,
-    "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{_out(out)})",
+    "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})",
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
     "sigmoid": _sigmoid,
-    "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{_out(out)})",
+    "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{r.into(out, keyword=False)})",
 }
 
 
@@ -173,7 +172,7 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     text = f"np.{ufunc.__name__}.reduce({args[0]}{options}"
     if accumulate != result and op.kind not in ("all", "any"):
         return f"{text}).astype({r.dtype(result.name)})"
-    return f"{text}{_out(out)})"
+    return f"{text}{r.into(out)})"
 
 
 def _axes(axes: tuple[int, ...]) -> str:
@@ -195,13 +194,13 @@ def _arg_reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str
 @lower(Dot)
 def _dot(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     # np.dot computes only into arrays in C order.
-    return f"np.dot({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
+    return f"np.dot({', '.join(args)}{r.into(out if out is not None and r.is_plain(out) else None, keyword=False)})"
 
 
 @lower(Gemm)
 def _gemm(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     r.writer.namespace["gemm"] = blas.gemm
-    return f"gemm({', '.join(args)}{_out(out if out is not None and r.is_plain(out) else None)})"
+    return f"gemm({', '.join(args)}{r.into(out if out is not None and r.is_plain(out) else None)})"
 
 
 @lower(Inner)
@@ -212,7 +211,7 @@ def _inner(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
 
 @lower(BatchedMatMul)
 def _matmul(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    return f"np.matmul({', '.join(args)}{_out(out)})"
+    return f"np.matmul({', '.join(args)}{r.into(out, keyword=False)})"
 
 
 # ---- shapes and views -------------------------------------------------------------------------------------------
@@ -293,7 +292,7 @@ def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None
 @lower(Draw)
 def _draw(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     r.writer.namespace["draw"] = random.draw
-    into = _out(out if out is not None and r.is_plain(out) else None)
+    into = r.into(out if out is not None and r.is_plain(out) else None)
     return f"draw({r.writer.bind(node.op, 'op')}, {', '.join(args)}{into})"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of
 from backends.numpy.tiles import render_kernel, tiling_of
+from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program, untiled
 from symgraph.graph.basic import Apply, Constant, Variable
@@ -72,9 +73,9 @@ class Renderer:
         self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
         self.late = monitor is None and any(
             step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
-        self.scratch = runtime.Scratch(0)
         self.storages: dict[Any, str] = {}
-        self.places: dict[Buffer, int] = {}
+        self.workspaces = Workspaces(self, plan)
+        self.taken = False                     # whether the last expression computes into the array it was offered
 
     # ---- what lowerings use ---------------------------------------------------------------------------------
 
@@ -94,9 +95,19 @@ class Renderer:
             return f"{name}n"
         return name
 
+    def into(self, out: str | None, keyword: bool = True) -> str:
+        """The end of an argument list: the array to compute into, if there is one.
+
+        By position it is quicker than by keyword, which most of NumPy's functions of elements allow.
+        """
+        if out is None:
+            return ""
+        self.taken = True
+        return f", out={out}" if keyword else f", {out}"
+
     def is_plain(self, out: str) -> bool:
         """Whether an array to compute into is known to be in C order. Scratch is; results are in any order."""
-        return out in self.plain or out.startswith(("room(", "spare_array("))
+        return out in self.plain or out.startswith("spare_array(")
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""
@@ -187,12 +198,10 @@ class Renderer:
     def _body(self, pack: Pack) -> None:
         self._read_shared()
         self._compare_named()
-        scratch = [b for b in self.plan.buffers if b.use is Use.SCRATCH]
+        scratch = any(b.use is Use.SCRATCH for b in self.plan.buffers)
         if scratch:
-            self.scratch = runtime.Scratch(len(scratch))
-            self.writer.namespace["scratch"] = self.scratch
+            self.writer.namespace["scratch"] = self.workspaces.scratch
             self.writer.line("w = scratch.take()")
-        self.places = {b: i for i, b in enumerate(scratch)}
         self.lap(len(self.plan.steps))
         for step in self.plan.steps:
             if step.commits and self.late:
@@ -333,13 +342,12 @@ class Renderer:
         out = self._destination(step)
         targets = [writer.fresh("t") for _ in node.outputs]
         target = ", ".join(targets)
-        expression = lowering_of(node.op)(self, node, args, target, out)
+        expression = self.lowered(node, args, target, out)
         if expression is not None:
             self.line(f"{target} = {expression}", node)
-        taken = out is not None and (expression is None or f"out={out})" in expression)
-        if out is not None and not taken:
+        if out is not None and not self.taken:
             self.anew.add(step)
-        if isinstance(node.op, Dot) or (taken and out is not None and (out in self.plain or out.startswith("room("))):
+        if isinstance(node.op, Dot) or (self.taken and out in self.plain):
             self.plain.add(target)
         for output, name in zip(node.outputs, targets, strict=True):
             self.names[output] = name
@@ -351,6 +359,14 @@ class Renderer:
             writer.line(f"monitor({bound}, {inputs}, ({target},))")
             if self.clock is not None:
                 writer.line("lap.skip()")
+
+    def lowered(self, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+        """The expression of a node's result, or None when its lines are written; `taken` tells what became of `out`."""
+        self.taken = False
+        expression = lowering_of(node.op)(self, node, args, target, out)
+        if expression is None and out is not None:
+            self.taken = True
+        return expression
 
     def _argument(self, node: Apply, place: int) -> str:
         """How an input is written: a number of Python where one will do, else the array."""
@@ -375,37 +391,42 @@ class Renderer:
             return self.arrays[into]
         if into.use is Use.FRESH or into.shape is None:
             return None
-        return self.buffer_array(into)
+        return self.buffer_array(into, step.index)
 
     def measure_destination(self, step: Step) -> None:
         """Read off the lengths of the array a step will need."""
         into = step.into
         if isinstance(into, Buffer) and into not in self.arrays and into.use is not Use.FRESH and into.shape:
-            self._shape(into.shape)
+            self.shape(into.shape)
 
-    def buffer_array(self, into: Buffer) -> str:
-        """The expression that gives the array of a buffer, of the right shape."""
+    def buffer_array(self, into: Buffer, before: int) -> str:
+        """The expression that gives the array of a buffer, of the right shape, before a step."""
         assert into.shape is not None
-        shape = self._shape(into.shape)
-        if into.use is Use.UPDATE:
-            assert into.update is not None
-            self.writer.namespace["spare_array"] = runtime.spare_array
-            storage = self.storages[self.plan.updates[into.update].target]
-            return f"spare_array({storage}, {shape}, {self.dtype(into.dtype)})"
-        room = "columns" if into.by_columns else "room"
-        self.writer.namespace[room] = getattr(runtime, room)
-        return f"{room}(w, {self.places[into]}, {shape}, {self.dtype(into.dtype)})"
+        if into.use is Use.SCRATCH:
+            return self.workspaces.array(into, before)
+        shape = self.shape(into.shape)
+        assert into.update is not None
+        self.writer.namespace["spare_array"] = runtime.spare_array
+        storage = self.storages[self.plan.updates[into.update].target]
+        return f"spare_array({storage}, {shape}, {self.dtype(into.dtype)})"
 
-    def _shape(self, shape: tuple[int | tuple[Variable, int], ...]) -> str:
+    def shape(self, shape: tuple[int | tuple[Variable, int], ...]) -> str:
         """A shape as a tuple expression; an unknown length is read off an array, once."""
-        return tuple_text([str(part) if isinstance(part, int) else self._measure(*part) for part in shape])
+        return tuple_text([str(part) if isinstance(part, int) else self.measure(*part) for part in shape])
 
-    def _measure(self, variable: Variable, axis: int) -> str:
+    def measure(self, variable: Variable, axis: int) -> str:
+        """The name of an axis's length, which is read off the array once."""
         name = self.measured.get((variable, axis))
         if name is None:
-            name = self.measured[variable, axis] = self.writer.fresh("n")
-            self.writer.line(f"{name} = {self.names[variable]}.shape[{axis}]")
+            text, name = self.axis(variable, axis), self.writer.fresh("n")
+            self.measured[variable, axis] = name
+            self.writer.line(f"{name} = {text}")
         return name
+
+    def axis(self, variable: Variable, axis: int) -> str:
+        """An axis's length as an expression."""
+        name = self.names[variable]
+        return self.measured.get((variable, axis)) or (f"len({name})" if axis == 0 else f"{name}.shape[{axis}]")
 
     def length(self, length: int | Length, before: int) -> str:
         """A length as an expression of what is there before a step, if possible of what that step's kernel reads.
@@ -421,7 +442,7 @@ class Renderer:
         known = next((self.measured[source] for source in sources if source in self.measured), None)
         if known is None:
             variable, axis = sources[0] if sources else next(s for s in length.sources if self._is_there(s[0], before))
-            known = self.measured.get((variable, axis)) or f"{self.names[variable]}.shape[{axis}]"
+            known = self.axis(variable, axis)
         return known
 
     def shape_of(self, variable: Variable, before: int, tested: dict[int, str] | None = None) -> str:
@@ -432,7 +453,7 @@ class Renderer:
                            for axis, n in enumerate(self.plan.lengths.of(variable))])
 
     def _tested(self, place: int | tuple[Variable, int]) -> str:
-        return str(place) if isinstance(place, int) else f"{self.names[place[0]]}.shape[{place[1]}]"
+        return str(place) if isinstance(place, int) else self.axis(*place)
 
     def _is_there(self, variable: Variable, before: int) -> bool:
         return self.made_at.get(variable, -1) < before
@@ -504,7 +525,8 @@ class NumpyBackend:
         def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
             return _step_at(error, renderer)
 
-        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, renderer.scratch.clear,
+        free = renderer.workspaces.scratch.clear
+        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, free,
                        tiling_of if monitor is None else untiled, renderer.anew)
 
 

@@ -13,49 +13,39 @@ from backends.lengths import mismatch, misnamed
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "add_to_head", "columns", "commit", "empty_columns", "head", "mismatch", "misnamed",
-    "own", "room", "select", "sigmoid", "spare_array",
+    "Scratch", "add_to_head", "commit", "empty_columns", "head", "mismatch", "misnamed",
+    "own", "select", "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row
 
 
 class Scratch(list[Any]):
-    """Arrays a function keeps from call to call, one set for each call that is under way at the same time."""
+    """Arrays a function keeps from call to call, one set for each call that is under way at the same time.
 
-    def __init__(self, size: int) -> None:
+    Attributes
+    ----------
+    blank : list of tuple
+        A set in which nothing is yet.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.size = size
+        self.blank: list[Any] = []
 
     def take(self) -> list[Any]:
         """A set nobody else uses. Give it back with `append` after the call."""
         try:
             return self.pop()
         except IndexError:
-            return [None] * self.size
-
-
-def room(arrays: list[Any], place: int, shape: tuple[int, ...], dtype: Any) -> Any:
-    """The scratch array at a place, made anew when the shape is another."""
-    array = arrays[place]
-    if array is None or array.shape != shape:
-        array = arrays[place] = np.empty(shape, dtype)
-    return array
-
-
-def columns(arrays: list[Any], place: int, shape: tuple[int, int], dtype: Any) -> Any:
-    """The scratch matrix at a place, in which columns are contiguous if its rows are short.
-
-    NumPy's loops run along what is contiguous; over a dozen classes at a time they hardly start before they end.
-    """
-    array = arrays[place]
-    if array is None or array.shape != shape:
-        array = arrays[place] = empty_columns(shape, dtype)
-    return array
+            return list(self.blank)
 
 
 def empty_columns(shape: tuple[int, int], dtype: Any) -> Any:
-    """A matrix in which columns are contiguous if its rows are short."""
+    """A matrix in which columns are contiguous if its rows are short.
+
+    NumPy's loops run along what is contiguous; over a dozen classes at a time they hardly start before they end.
+    """
     short = shape[1] < _SHORT and shape[0] > 2 * shape[1]
     return np.empty(shape, dtype, order="F" if short else "C")
 

@@ -7,10 +7,10 @@ between steps stays in the cache, and several threads share the rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from backends.numpy.commits import tiles_over
-from backends.numpy.lowering import lowering_of
 from backends.numpy.runtime import empty_columns
 from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
 from backends.source import tuple_text
@@ -45,27 +45,29 @@ def tiling_of(kernel: Kernel, rows: int, size: int) -> Tiling | None:
 
 def render_kernel(r: Renderer, kernel: Kernel) -> None:
     """Write a kernel's steps: plainly, and as a loop over tiles for large arrays."""
+    for step in kernel.steps:
+        r.measure_destination(step)
+    r.workspaces.prepare(kernel)
     r.writer.current = kernel.steps[0]
     r.guard(kernel.steps[0])
     r.writer.current = None
-    for step in kernel.steps:
-        r.measure_destination(step)
     limit = _limit(kernel)
     size, rows = _size(r, kernel), _rows(r, kernel)
     blocks, variables = r.plan.blocks, [v for step in kernel.steps for v in (*step.node.inputs, *step.node.outputs)]
     buffers = dict.fromkeys(blocks[v].buffer for v in variables if v in blocks)
     arrays = {b: r.arrays[b] for b in buffers if b in r.arrays}
-    measured = len(r.measured)
-    with r.writer.indented(f"if {size} <= {limit} or {rows} < {_LEAST_ROWS}:"):
+    measured, there = len(r.measured), list(r.workspaces.there)
+    small = f"{rows} <= {limit}" if size == rows else f"{size} <= {limit} or {rows} < {_LEAST_ROWS}"
+    with r.writer.indented(f"if {small}:"):
         for step in kernel.steps:
             r.step(step)
         r.writer.current = None
         for variable, target in kernel.over.items():
             r.alternate(target, variable)
+    _forget(r, measured, there)
     with r.writer.indented("else:"):
         _Tiled(r, kernel, arrays).render(size, rows)
-    while len(r.measured) > measured:  # what was measured in one branch is not known behind both
-        r.measured.popitem()
+    _forget(r, measured, there)
     lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
     passing = {r.names[v] for v in kernel.made} - lasting
     for buffer in buffers:
@@ -73,8 +75,17 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
             del r.arrays[buffer]
 
 
+def _forget(r: Renderer, measured: int, there: Iterable[Any]) -> None:
+    """What was measured or fetched in one branch is not known in the other, nor behind both."""
+    while len(r.measured) > measured:
+        r.measured.popitem()
+    r.workspaces.there = dict.fromkeys(there)
+
+
 def _size(r: Renderer, kernel: Kernel) -> str:
     widest = kernel.widest
+    if widest.type.ndim == 1:
+        return _rows(r, kernel)
     if widest in kernel.inputs:
         return f"{r.names[widest]}.size"
     return " * ".join(r.length(n, kernel.first) for n in r.plan.lengths.of(widest))
@@ -122,7 +133,7 @@ class _Tiled:
         for variable in self._views_needed():
             node = variable.owner
             args = [r.names[v] for v in node.inputs]
-            r.line(f"{r.names[variable]} = {lowering_of(node.op)(r, node, args, '', None)}", node)
+            r.line(f"{r.names[variable]} = {r.lowered(node, args, '', None)}", node)
         if r.clock is not None:
             r.writer.line(f"lap.join({kernel.first}, {kernel.last})")
 
@@ -184,7 +195,7 @@ class _Tiled:
             if cell in self.arrays:
                 return self.arrays[cell]
             if cell.use is not Use.FRESH and cell.shape is not None:
-                return r.buffer_array(cell)
+                return r.buffer_array(cell, self.kernel.first)
         return f"np.empty({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
 
     def _parts(self, variable: Variable, size: str, rows: str) -> None:
@@ -200,7 +211,7 @@ class _Tiled:
         out = ""
         cell = self._cell(step)
         if isinstance(cell, Buffer) and cell.use is not Use.FRESH and cell.shape is not None:
-            out = f", out={self.arrays.get(cell) or r.buffer_array(cell)}"
+            out = f", out={self.arrays.get(cell) or r.buffer_array(cell, self.kernel.first)}"
         ufunc = self.kernel.roles[step].combined_by
         r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, axis=0{out})", step.node)
 
@@ -283,9 +294,9 @@ class _Tiled:
                 if name is None and isinstance(cell, Variable) and cell in kernel.inputs:
                     name = r.names[cell]
                 out = f"{name}_" if name else None
-            expression = lowering_of(node.op)(r, node, args, target, out)
+            expression = r.lowered(node, args, target, out)
             if expression is not None:
-                if out is not None and self._lasts(variable) and f"out={out})" not in expression:
+                if out is not None and self._lasts(variable) and not r.taken:
                     r.line(f"{out}[...] = {expression}", node)
                     expression = out
                 if expression != target:
@@ -297,7 +308,7 @@ class _Tiled:
         r, node = self.r, step.node
         part = self._part_name(node.outputs[0])
         target = r.names[node.outputs[0]] + "_"
-        expression = lowering_of(node.op)(r, node, args, target, None)
+        expression = r.lowered(node, args, target, None)
         r.line(f"{target} = {expression}", node)
         ufunc = self.kernel.roles[step].combined_by
         r.writer.line(f"{part}[chunk] = {target} if i == rows.start else np.{ufunc}({part}[chunk], {target})")

@@ -12,29 +12,49 @@ import scipy.special
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.runtime import Scratch, columns, commit, empty_columns, mismatch, room, select, sigmoid, spare_array
+from backends.numpy.runtime import Scratch, commit, empty_columns, mismatch, select, sigmoid, spare_array
 from symgraph.shared import Storage
 
 # ---- scratch ----------------------------------------------------------------------------------------------------
 
 
 def test_a_set_of_arrays_is_lent_to_one_call_at_a_time() -> None:
-    scratch = Scratch(2)
+    scratch = Scratch()
+    scratch.blank.append((None, None))
     first, second = scratch.take(), scratch.take()
-    assert first == second == [None, None]
+    assert first == second == [(None, None)]
     assert first is not second
     scratch.append(first)
     assert scratch.take() is first
 
 
-def test_room_is_kept_while_the_shape_is_the_same() -> None:
-    arrays: list[Any] = [None]
-    a = room(arrays, 0, (2, 3), np.float32)
-    assert (a.shape, a.dtype) == ((2, 3), np.float32)
-    assert room(arrays, 0, (2, 3), np.float32) is a
-    b = room(arrays, 0, (4,), np.float32)
-    assert b.shape == (4,)
-    assert arrays[0] is b
+def kept_by(f: Any) -> list[Any]:
+    """The workspaces of a function, between calls."""
+    (kept,) = f._run.__globals__["scratch"]
+    return kept  # type: ignore[no-any-return]
+
+
+def test_scratch_is_kept_while_the_lengths_are_the_same() -> None:
+    x, y = T.dmatrices("xy")
+    f = sg.function([x, y], T.exp(T.dot(T.exp(x), T.exp(y))).sum())
+    for shapes in (((2, 3), (3, 4)), ((2, 3), (3, 4)), ((2, 3), (3, 5)), ((1, 0), (0, 1)), ((4, 3), (3, 4))):
+        a, b = (np.arange(np.prod(s)).reshape(s) / 10 for s in shapes)
+        before = kept_by(f) if f._run.__globals__["scratch"] else []
+        arrays = [v for workspace in before for v in workspace if isinstance(v, np.ndarray)]
+        np.testing.assert_allclose(f(a, b), np.exp(np.exp(a) @ np.exp(b)).sum(), rtol=1e-12)
+        after = [v for workspace in kept_by(f) for v in workspace if isinstance(v, np.ndarray)]
+        if arrays and [v.shape for v in arrays] == [v.shape for v in after]:
+            assert all(v is w for v, w in zip(arrays, after, strict=True))
+        assert {v.shape for v in after} <= {a.shape, b.shape, (len(a), b.shape[1])}
+
+
+def test_large_arrays_make_no_scratch_for_the_lines_of_small_ones() -> None:
+    x = T.fvector("x")
+    f = sg.function([x], T.exp(x) * T.exp(-x) + T.sqr(x))
+    f(np.ones(1 << 21, np.float32))
+    assert all(v is None for workspace in kept_by(f) for v in workspace)
+    f(np.ones(1 << 10, np.float32))
+    assert any(isinstance(v, np.ndarray) for workspace in kept_by(f) for v in workspace)
 
 
 def test_a_failed_call_keeps_no_set() -> None:
@@ -178,10 +198,6 @@ def test_short_rows_are_laid_out_by_columns() -> None:
     assert empty_columns((600, 10), np.float32).flags.f_contiguous
     assert empty_columns((10, 10), np.float32).flags.c_contiguous
     assert empty_columns((600, 1000), np.float32).flags.c_contiguous
-    held: list[Any] = [None]
-    first = columns(held, 0, (600, 10), np.float32)
-    assert columns(held, 0, (600, 10), np.float32) is first
-    assert columns(held, 0, (500, 10), np.float32).shape == (500, 10)
 
 
 def test_softmax_of_short_and_of_long_rows() -> None:
