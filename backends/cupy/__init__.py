@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from backends.cupy import library  # noqa: F401  (its rows)
 from backends.cupy.program import CupyBackend
 
 __all__ = ["CupyBackend", "backend_on"]
@@ -26,6 +27,6 @@ def backend_on(target: str) -> CupyBackend:
         from backends.cupy.emulated import EmulatedDevice
 
         return CupyBackend(target, EmulatedDevice())
-    from backends.cupy.cuda import CupyDevice
+    from backends.cupy.cuda import CupyDevice  # type: ignore[import-not-found,unused-ignore]
 
     return CupyBackend(target, CupyDevice())

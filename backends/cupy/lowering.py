@@ -75,7 +75,7 @@ def _axes(node: Apply, first: int, r: Renderer) -> str:
 def _dimshuffle(r: Renderer, node: Apply) -> str:
     op = node.op
     assert isinstance(op, DimShuffle)
-    ndim = node.inputs[0].type.ndim  # type: ignore[attr-defined]
+    ndim = node.inputs[0].type.ndim
     text = r.value(node.inputs[0])
     if len(op.kept) < ndim:
         text += f"[{', '.join(':' if axis in op.kept else '0' for axis in range(ndim))}]"
@@ -182,13 +182,13 @@ def _pieces(x: Any, axis: int, lengths: tuple[int, ...]) -> Any:
 def _index(r: Renderer, node: Apply, first: int) -> str:
     """The index as Python text: positions are numbers of the host, index arrays are on the device."""
     op: Any = node.op
-    parts = [r.number(v) if v.type.ndim == 0 else r.value(v) for v in node.inputs[first:]]  # type: ignore[attr-defined]
+    parts = [r.number(v) if v.type.ndim == 0 else r.value(v) for v in node.inputs[first:]]
     return op.show(parts) or "..."
 
 
 @lower(Subtensor)
 def _subtensor(r: Renderer, node: Apply) -> str:
-    if ARRAY in node.op.spec and not r.placement.is_on_host(node.outputs[0]):  # type: ignore[attr-defined]
+    if ARRAY in node.op.spec and not r.placement.is_on_host(node.outputs[0]):
         r.by_library("an index array")
     return f"{r.value(node.inputs[0])}[{_index(r, node, 1)}]"
 
@@ -200,7 +200,8 @@ def _inc_subtensor(r: Renderer, node: Apply) -> str:
     r.by_library(op.verb)
     r.writer.namespace["written"] = _written
     how = "set" if op.set_instead else "at" if op.is_advanced and not op.unique else "add"
-    misread = op.misread(*(v.type for v in node.inputs[:2]), node.inputs[2].type if len(node.inputs) > 2 else None)
+    x, y, *index = (v.type for v in node.inputs)
+    misread = bool(index) and op.misread(x, y, index[0])
     return (f"written(d, {r.dev(node.inputs[0])}, np.s_[{_index(r, node, 2)}], {r.dev(node.inputs[1])}, {how!r}"
             f"{', True' if misread else ''})")
 
@@ -248,7 +249,7 @@ def _join(r: Renderer, node: Apply) -> str:
     assert isinstance(node.op, Join)
     if r.placement.is_on_host(node.outputs[0]):
         return f"np.concatenate({tuple_text([r.host(v) for v in node.inputs])}, axis={node.op.axis})"
-    parts = [r.dev(v) if v.type.dtype == node.outputs[0].type.dtype  # type: ignore[attr-defined]
+    parts = [r.dev(v) if v.type.dtype == node.outputs[0].type.dtype
              else f"{r.dev(v)}.astype({_dtype(node)})" for v in node.inputs]
     return f"{r.xp('concatenate')}({tuple_text(parts)}, axis={node.op.axis})"
 

@@ -114,7 +114,8 @@ class _Placer:
             if isinstance(variable.type, TensorType):
                 self.bound[variable] = variable
         else:
-            raise TypeError(f"{variable} lives on {variable.device!r}, and the function is compiled for {self.device!r}")
+            raise TypeError(f"{variable} lives on {variable.device!r}, and the function is compiled for "
+                            f"{self.device!r}")
 
     def _step(self, step: Step) -> None:
         node, op = step.node, step.node.op
@@ -180,7 +181,7 @@ class _Placer:
         return isinstance(variable, Constant) and getattr(variable.data, "size", _LONGEST + 1) <= _LONGEST
 
     def _check_update(self, target: Any, variable: Variable) -> None:
-        """A value of the device cannot become that of a variable on the host, nor the other way, without being moved."""
+        """A value of the device becomes that of a variable on the host, or the other way, only where it is moved."""
         if target.device == "cpu" and variable in self.resident and isinstance(target.type, TensorType):
             raise TypeError(f"the update of {target}, which lives in the memory of the processor, is computed from "
                             f"{self.resident[variable]}, which lives on {self.device!r}. Move it: .transfer('cpu')")

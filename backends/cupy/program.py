@@ -10,16 +10,32 @@ import numpy as np
 
 from backends.cupy import runtime
 from backends.cupy.device import Device
+from backends.cupy.execution import Direct, Errors, Kernels
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
+from backends.cupy.scalars import is_supported
 from backends.cupy.storage import DeviceMemory
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Variable
 from symgraph.plan import Plan, Step
-from symgraph.plan.jobs import launches_of
+from symgraph.plan.items import Item
+from symgraph.plan.jobs import Abilities, launches_of
+from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType
 
 __all__ = ["CupyBackend", "CupyProgram"]
+
+
+def _computes(item: Item) -> bool:
+    """Whether there is CUDA C for an item's elements."""
+    if not isinstance(item.meaning, ScalarFunction):
+        return True
+    return is_supported(item.meaning, [v.type.dtype for v in item.inputs])
+
+
+def abilities() -> Abilities:
+    """What kernels can compute here."""
+    return Abilities(computes=_computes)
 
 
 class CupyBackend:
@@ -42,8 +58,11 @@ class CupyBackend:
                 monitor: Any = None, clock: Any = None) -> Program:
         """Make a plan executable; see `symgraph.backend.Backend`."""
         renderer = Renderer(plan, name, self.device, self.target)
-        renderer.render(plan.steps, None)
-        program = CupyProgram(self, renderer, pack, accept)
+        sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
+        line = launches_of(plan, sizes, abilities(), renderer.host_values())
+        kernels, errors = Kernels(self.device), Errors(self.device)
+        renderer.render(line, kernels, errors)
+        program = CupyProgram(self, renderer, kernels, errors, pack, accept)
         return Program(program.run, program.call, renderer.writer.text(), program.step_at, program.free,
                        inside=program.inside, report=program.report)
 
@@ -62,13 +81,16 @@ class CupyProgram:
         For each input, what checks and converts a host value.
     """
 
-    def __init__(self, backend: CupyBackend, renderer: Renderer, pack: Pack,
+    def __init__(self, backend: CupyBackend, renderer: Renderer, kernels: Kernels, errors: Errors, pack: Pack,
                  accept: Sequence[Callable[[Any], Any]]) -> None:
         self.device, self.memory = backend.device, backend.memory
+        self.kernels, self.errors, self.direct = kernels, errors, Direct(backend.device)
         self.plan, self.renderer, self.accept = renderer.plan, renderer, list(accept)
         writer = renderer.writer
         names = [f"r{i}" for i in range(len(self.plan.outputs))]
         expression, bound = pack(names)
+        writer.line("")
+        writer.line("")
         with writer.indented(f"def packed({', '.join(names)}):"):
             writer.line(f"return {expression}")
         writer.namespace.update(bound)
@@ -94,7 +116,8 @@ class CupyProgram:
 
     def _computed(self, values: Sequence[Any]) -> list[Any]:
         with self.locks:
-            outputs, updates = self.launches(self.device, *self.arguments(*values))
+            outputs, updates = self.launches(self.direct, *self.arguments(*values))
+            self.errors.check()
             kept = [self._own(o.variable, value) if o.copy else value
                     for o, value in zip(self.plan.outputs, outputs, strict=True)]
             self._commit(updates)

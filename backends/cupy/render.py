@@ -7,13 +7,14 @@ lengths, that is the same every time, at other addresses; so it can be recorded 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from backends.cupy import runtime
 from backends.cupy.array_functions import check
+from backends.cupy.execution import Errors, Kernels, Launcher, lengths_of
 from backends.cupy.lowering import VIEWS, Unsupported, lowering_of
 from backends.cupy.placement import Place, place_all
 from backends.cupy.report import Entry
@@ -22,7 +23,9 @@ from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan import Guard, Plan, Step
 from symgraph.plan.jobs import Launch
+from symgraph.tensor.devices import Transfer
 from symgraph.tensor.dims import shown_type
+from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.subtensor import ARRAY, Subtensor
 from symgraph.tensor.type import TensorType
 
@@ -59,6 +62,7 @@ class Renderer:
         self.roots: dict[str, Variable] = {}
         self.direct: list[str] = []
         self.entries: list[Entry] = []
+        self.fixed: set[str] = set()       # values of the host for one of which a record holds
         self.storages: dict[Any, str] = {}
         self.read_at: dict[Variable, int] = {}
 
@@ -132,11 +136,16 @@ class Renderer:
         """The name of a value where it is."""
         return self.host(variable) if self.placement.is_on_host(variable) else self.dev(variable)
 
-    def scalar(self, variable: Variable) -> str:
-        """A single number of the host, as NumPy's or Python's."""
-        if variable in self.numbers:
-            return self._use(self.host_names[variable])
-        return f"{self.host(variable)}[()]"
+    def scalar(self, variable: Variable, by_value: bool = False) -> str:
+        """A single number of the host, as NumPy's or Python's.
+
+        What is recorded holds for one value of it, unless it is passed to a kernel `by_value`.
+        """
+        name = self.host_names[variable] if variable in self.host_names else self.host(variable)
+        self._use(name)
+        if not by_value:
+            self.fixed.add(name)
+        return name if variable in self.numbers else f"{name}[()]"
 
     def number(self, variable: Variable) -> str:
         """A position or length, as an integer of Python."""
@@ -162,15 +171,8 @@ class Renderer:
 
     # ---- the two functions ----------------------------------------------------------------------------------
 
-    def render(self, line: Sequence[Launch | Step], launcher: Callable[[Renderer, Launch], str]) -> None:
-        """Write the whole program.
-
-        Parameters
-        ----------
-        line : sequence of Launch and Step
-        launcher : callable
-            Writes a launch and returns the names of what it makes.
-        """
+    def render(self, line: Sequence[Launch | Step], kernels: Kernels, errors: Errors) -> None:
+        """Write the whole program."""
         self._name_leaves()
         for place, part in enumerate(line):
             for variable in part.inputs if isinstance(part, Launch) else part.node.inputs:
@@ -193,7 +195,7 @@ class Renderer:
         with self.writer.indented("def launches():"):
             for part in waiting:
                 if isinstance(part, Launch):
-                    launcher(self, part)
+                    self.launch(part, kernels, errors)
                 else:
                     self._step(part)
             self.writer.current = None
@@ -265,6 +267,31 @@ class Renderer:
         self.early_values.update(node.outputs)
         return True
 
+    # ---- a launch -------------------------------------------------------------------------------------------
+
+    def launch(self, launch: Launch, kernels: Kernels, errors: Errors) -> None:
+        """Write one launch."""
+        self.writer.current = launch.steps[0]
+        name = f"k{launch.index}"
+        done = ", ".join(dict.fromkeys(str(step.node.op) for step in launch.steps))
+        by = f"launch {launch.index}: {name} ({', '.join(job.kind for job in launch.jobs)})"
+        self.entries.append(Entry(done, launch.steps, "device", by))
+        self.guard([guard for step in launch.steps for guard in step.guards])
+        scalars = [v for v in launch.scalars if not isinstance(v, Constant)]
+        arrays = [self.dev(v) for v in launch.inputs]
+        numbers = [self.scalar(v, by_value=True) for v in scalars]
+        bare = [text.removesuffix("[()]") for text in numbers]
+        places = [self.passed.index(text) if text in self.passed else None for text in [*arrays, *bare]]
+        launcher = Launcher(launch, kernels, errors, places, scalars, name)
+        self.writer.namespace[name] = launcher
+        lengths = lengths_of(launch)
+        self.fixed.update(text for v, text in zip(scalars, bare, strict=True) if v in lengths)
+        targets = [self.writer.fresh("t") for _ in launch.outputs]
+        types = ", ".join(str(v.type) for v in launch.outputs)
+        self.writer.line(f"{', '.join(targets)}, = {name}(d, {tuple_text(arrays)}, {tuple_text(numbers)})",
+                         f"{types}  {launch.steps[-1].node.origin}")
+        self.device_names.update(zip(launch.outputs, targets, strict=True))
+
     # ---- one step -------------------------------------------------------------------------------------------
 
     def _step(self, step: Step) -> None:
@@ -292,7 +319,7 @@ class Renderer:
             if written:
                 return written
         row = lowering_of(node.op)
-        bound = any(v in self.placement.bound for v in node.outputs) and not type(node.op).__name__ == "Transfer"
+        bound = any(v in self.placement.bound for v in node.outputs) and not isinstance(node.op, Transfer)
         if row is not None and not bound:
             before = len(self.writer.lines), len(self.direct)
             try:
@@ -341,7 +368,7 @@ class Renderer:
             a, b = (self._shape(v) for v, _ in (guard.left, guard.right))
             self.writer.namespace["mismatch"] = runtime.mismatch
             with self.writer.indented(f"if {left} != {right}:"):
-                kind = ", IndexError" if guard.node.op.unfit is IndexError else ""  # type: ignore[attr-defined]
+                kind = ", IndexError" if guard.node.op.unfit is IndexError else ""
                 axes = [(guard.left[1], guard.right[1])]
                 if a and b:
                     self.writer.line(f"mismatch({str(guard.node.op)!r}, {a}, {b}, {axes}{kind})")
@@ -365,7 +392,7 @@ class Renderer:
 
 
 def _is_arithmetic(node: Apply) -> bool:
-    return type(node.op).__name__ == "Elemwise"
+    return isinstance(node.op, Elemwise)
 
 
 #: Arithmetic on integers of Python, which positions and lengths are.

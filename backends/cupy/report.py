@@ -80,8 +80,9 @@ class Report:
             rows.append((entry.device, entry.name, entry.kernel, _number(entry.bytes), _number(entry.flops), origin))
         widths = [min(max(len(row[i]) for row in rows), 48) for i in range(5)]
         lines = [f"{self.title} on {self.device}: {self.rung}, {self.launches} launches a call"]
-        lines += ["  " + "  ".join([*(cell[:48].ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
-                  for row in rows]
+        for row in rows:
+            cells = [cell[:48].ljust(width) for cell, width in zip(row, widths, strict=False)]
+            lines.append(("  " + "  ".join([*cells, row[5]])).rstrip())
         lines += [f"  transfer in every call: {text}" for text in self.transfers]
         lines += [f"  not recorded: {text}" for text in dict.fromkeys(self.why)]
         return "\n".join(lines)

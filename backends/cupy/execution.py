@@ -1,0 +1,168 @@
+"""Launches at run time: a kernel is written and compiled for each layout of its arrays, once, and launched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from backends.cupy.device import Device
+from backends.cupy.launches import Binding, Layout, bind
+from backends.cupy.prelude import prelude
+from symgraph.graph.basic import Variable
+from symgraph.plan.items import Count, Fill
+from symgraph.plan.jobs import Launch
+
+__all__ = ["Direct", "Errors", "Kernels", "Launcher"]
+
+
+class Errors:
+    """The error word of a program: what kernels that index found out of range.
+
+    Kernels cannot raise; they note the first such index here and go on, and leave shared values as they are. The host
+    looks before it hands anything out.
+
+    Parameters
+    ----------
+    device : Device
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.may_fail = False
+        self._word: Any = None
+        self._clear = np.zeros(3, np.int64)
+
+    @property
+    def word(self) -> Any:
+        """Three int64 on the device."""
+        if self._word is None:
+            self._word = self.device.to_device(self._clear)
+        return self._word
+
+    def check(self) -> None:
+        """Raise IndexError if a kernel has noted something; waits for the device.
+
+        Raises
+        ------
+        IndexError
+        """
+        if self.may_fail:
+            self.raise_for(self.device.to_host(self.word))
+
+    def raise_for(self, found: Any) -> None:
+        """Raise for the content of the word, and clear it."""
+        failed, index, length = (int(n) for n in found)
+        if failed:
+            self.device.to_device(self._clear, self.word)
+            raise IndexError(f"index {index} is out of bounds for axis of size {length}")
+
+
+class Kernels:
+    """Compiled kernels of a program, by their text."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.sources: dict[str, Any] = {}
+
+    def load(self, binding: Binding) -> Any:
+        """The kernel of a binding; compiled when its text is met first."""
+        found = self.sources.get(binding.source)
+        if found is None:
+            text = f"{prelude(binding.source)}\n{binding.source}"
+            found = self.sources[binding.source] = self.device.load(text, [binding.name])[0]
+        return found
+
+    def text(self) -> str:
+        """The CUDA C of all kernels met so far."""
+        return "\n".join(self.sources)
+
+
+class Direct:
+    """Does at once what a program says; the first rung, and what recording looks over the shoulder of."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.empty = device.empty
+        self.copy = device.copy
+        self.product = device.product
+        self.to_device = device.to_device
+        self.to_host = device.to_host
+        self.xp = device.xp
+
+    def launch(self, kernel: Any, binding: Binding, arguments: Sequence[Any], sources: dict[int, int]) -> None:
+        """Launch a kernel. `sources` says which arguments are values passed to the program, for who records it."""
+        self.device.launch(kernel, binding.grid, binding.block, binding.shared_bytes, arguments)
+
+    @contextmanager
+    def into(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> Iterator[None]:
+        """What is made inside: for who records it."""
+        yield
+
+
+class Launcher:
+    """One launch of a program, for arrays of any layout.
+
+    Parameters
+    ----------
+    launch : Launch
+    kernels : Kernels
+    errors : Errors
+    places : sequence of int or None
+        For each input and number, its place among the values passed to the program; None for what the program makes.
+    guards : sequence of Guard
+        Lengths that must be equal, of what is inside.
+    """
+
+    def __init__(self, launch: Launch, kernels: Kernels, errors: Errors, places: Sequence[int | None],
+                 scalars: Sequence[Variable], name: str) -> None:
+        self.launch, self.kernels, self.errors, self.places = launch, kernels, errors, list(places)
+        self.scalars, self.name = list(scalars), name
+        lengths = lengths_of(launch)
+        self.is_length = [v in lengths for v in self.scalars]
+        self._bindings: dict[Any, tuple[Binding, Any, list[Any]]] = {}
+
+    def __call__(self, d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+        device = self.kernels.device
+        layouts = [Layout.of(a, device.address(a) % 16 == 0) for a in arrays]
+        key = (tuple(layouts), tuple(int(n) for n, is_length in zip(numbers, self.is_length, strict=True) if is_length))
+        found = self._bindings.get(key)
+        if found is None:
+            found = self._bindings[key] = self._bind(layouts, numbers)
+        binding, kernel, scratch = found
+        outputs = [d.empty(binding.shapes[v], v.type.numpy_dtype, str(v)) for v in self.launch.outputs]
+        held = dict(zip(self.launch.inputs, arrays, strict=True)) | dict(
+            zip(self.launch.outputs, outputs, strict=True))
+        values = dict(zip(self.scalars, numbers, strict=True))
+        arguments = binding.arguments(self.errors.word, held, values, scratch)
+        if binding.grid[0]:
+            d.launch(kernel, binding, arguments, self._sources(binding))
+        return tuple(outputs)
+
+    def _sources(self, binding: Binding) -> dict[int, int]:
+        """From the places of a kernel's arguments to those of the program's values that they are."""
+        known = dict(zip([*self.launch.inputs, *self.scalars], self.places, strict=True))
+        behind = 1 + len(binding.inputs) + len(binding.outputs) + len(binding.scratch)
+        at = [*enumerate(binding.inputs, 1), *enumerate(binding.scalars, behind)]
+        return {i: place for i, v in at if (place := known[v]) is not None}
+
+    def _bind(self, layouts: Sequence[Layout], numbers: Sequence[Any]) -> tuple[Binding, Any, list[Any]]:
+        device = self.kernels.device
+        integers = {v: int(n) for v, n, is_length in zip(self.scalars, numbers, self.is_length, strict=True)
+                    if is_length}
+        binding = bind(self.launch, dict(zip(self.launch.inputs, layouts, strict=True)), integers, self.name,
+                       device.multiprocessors)
+        self.errors.may_fail |= binding.may_fail
+        scratch = []
+        for size, zeroed in binding.scratch:
+            scratch.append(device.to_device(np.zeros(size, np.uint8)) if zeroed else device.empty((size,), np.uint8))
+        return binding, self.kernels.load(binding), scratch
+
+
+def lengths_of(launch: Launch) -> set[Variable]:
+    """The numbers that say how long something is."""
+    return {v for job in launch.jobs for item in job.items.values()
+            for v in (item.inputs[1:] if isinstance(item.meaning, Fill)
+                      else item.inputs if isinstance(item.meaning, Count) else ())}
