@@ -31,6 +31,7 @@ __all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
 
 _ALIGNMENT = 256
 _POISON = 0xFF        # NaN in every float format
+_GUARD = 4096        # poisoned bytes around each array: reading them shows, and so does having written them
 _QUARANTINE = 64 << 20  # bytes of freed memory that are kept poisoned before the host gets them back
 _MOST_SHARED = 227 << 10
 _LARGEST_GRID = (2**31 - 1, 65535, 65535)
@@ -114,6 +115,7 @@ class _Pool:
         self.used = 0
         self.live: dict[int, tuple[int, str]] = {}  # from the address to the size and the label
         self.starts: list[int] = []                 # of live memory, sorted
+        self._memory: dict[int, np.ndarray] = {}    # with what lies around it
         self._kept: deque[np.ndarray] = deque()
         self._kept_bytes = 0
         self._lock = threading.RLock()              # memory may be freed at any time, also while some is taken
@@ -122,24 +124,35 @@ class _Pool:
         with self._lock:
             if self.used + size > self.total:
                 raise GpuOutOfMemory(out_of_memory(size, self.total - self.used, self.total, self.live.values()))
-            raw = np.full(size + _ALIGNMENT, _POISON, np.uint8)
-            address = -(-raw.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+            raw = np.full(size + _ALIGNMENT + 2 * _GUARD, _POISON, np.uint8)
+            address = -(-(raw.ctypes.data + _GUARD) // _ALIGNMENT) * _ALIGNMENT
             allocation = _Allocation(address, size)
             self.used += size
             self.live[address] = size, label
+            self._memory[address] = raw
             insort(self.starts, address)
-            weakref.finalize(allocation, self._free, address, raw).atexit = False
+            weakref.finalize(allocation, self._free, address).atexit = False
             return np.asarray(allocation)
 
-    def _free(self, address: int, raw: np.ndarray) -> None:
+    def _free(self, address: int) -> None:
         with self._lock:
             self.used -= self.live.pop(address)[0]
             self.starts.remove(address)
+            raw = self._memory.pop(address)
             raw.fill(_POISON)
             self._kept.append(raw)
             self._kept_bytes += raw.size
             while self._kept_bytes > _QUARANTINE:
                 self._kept_bytes -= self._kept.popleft().size
+
+    def look_at_guards(self) -> None:
+        """Raise an error when something was written beside an array."""
+        with self._lock:
+            for address, (size, label) in self.live.items():
+                raw = self._memory[address]
+                start = address - raw.ctypes.data
+                if (raw[:start] != _POISON).any() or (raw[start + size:] != _POISON).any():
+                    raise KernelError(f"a kernel wrote beside an array of {size} bytes ({label or 'unnamed'})")
 
     def regions(self) -> list[tuple[int, int]]:
         """Start and end of all memory that is in use."""
@@ -292,6 +305,7 @@ class EmulatedDevice:
         """A copy of a device array on the host."""
         if not isinstance(array, EmulatedArray):
             raise TypeError(f"an array of the device was expected, not {type(array).__name__}")
+        self._pool.look_at_guards()
         return array.get()
 
     def copy(self, target: EmulatedArray, source: EmulatedArray) -> None:

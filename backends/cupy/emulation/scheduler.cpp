@@ -33,6 +33,7 @@ const unsigned stacks_per_slab = 64;
 const unsigned warp_size = 32;
 const unsigned most_threads = 1024;
 const unsigned most_blocks_in_flight = 3;
+const size_t guard_bytes = 4096;  // after dynamic shared memory: who writes there is found
 
 // ---- Fibers
 
@@ -374,7 +375,7 @@ void start(Block &block, size_t number) {
   block.last_warp = ~0u;
   block.finished = block.at_grid = false;
   block.static_shared.assign(s.shared_size, '\xFF');
-  block.dynamic_shared.assign(s.launch->shared_bytes + 256, '\xFF');
+  block.dynamic_shared.assign(s.launch->shared_bytes + 256 + guard_bytes, '\xFF');
 }
 
 void enter(Block &block) {
@@ -389,6 +390,12 @@ void enter(Block &block) {
 
 void leave(Block &block) {
   if (s.shared_size) std::memcpy(block.static_shared.data(), s.shared_begin, s.shared_size);
+}
+
+void look_at_guard() {
+  const char *end = s.ranges.dynamic_shared_end;
+  for (size_t i = 0; i < guard_bytes && s.launch->shared_bytes; i++)
+    if (end[i] != '\xFF') { fail("a write %zu bytes after the end of dynamic shared memory", i); return; }
 }
 
 void release_grid(std::vector<Block> &blocks) {
@@ -420,6 +427,7 @@ void run_blocks(const std::vector<size_t> &numbers, size_t in_flight) {
       block.at_grid = true;
       if (!s.launch->cooperative) fail("a grid barrier in a launch that is not cooperative");
     } else if (outcome == Outcome::finished) {
+      look_at_guard();
       block.finished = true;
       ended++;
       if (begun < numbers.size()) start(block, numbers[begun++]);
