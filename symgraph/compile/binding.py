@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from symgraph.compile.recipe import Recipe
-from symgraph.shared import SharedVariable, TensorSharedVariable
+from symgraph.shared import SharedVariable, TensorSharedVariable, device_name, memory_of
 from symgraph.tensor.type import TensorType
 
 __all__ = ["default_of", "refuse_call", "state_of"]
@@ -52,5 +52,9 @@ def state_of(recipe: Recipe, position: int) -> SharedVariable:
     """Where the present value of a stateful input is kept."""
     entry = recipe.inputs[position]
     kind = entry.variable.type
-    cls = TensorSharedVariable if isinstance(kind, TensorType) else SharedVariable
-    return cls(kind, default_of(recipe, position, entry.value), entry.name)
+    value = default_of(recipe, position, entry.value)
+    if not isinstance(kind, TensorType):
+        return SharedVariable(kind, value, entry.name)
+    linker = recipe.mode.linker
+    memory = memory_of(device_name("cpu" if linker == "numpy" else "cuda" if linker == "cupy" else linker))
+    return TensorSharedVariable(kind, value if memory is None else memory.put(value), entry.name, memory=memory)

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symgraph.backend import Pack, Program, get_backend
@@ -82,6 +82,8 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
         borrowed=[i for i, o in enumerate(recipe.outputs) if o.borrow],
     )
     plan.check()
+    plan.outputs = [replace(o, stays=True) if asked.device else o
+                    for o, asked in zip(plan.outputs, recipe.outputs, strict=True)]
     laps.lap("plan")
     backend = get_backend(recipe.mode.linker or config.device)
     program = backend.compile(plan, recipe.label, _packer(recipe.form), acceptors(recipe), monitor,

@@ -15,6 +15,7 @@ from symgraph.compile.binding import default_of, refuse_call, state_of
 from symgraph.compile.build import Built, build
 from symgraph.compile.errors import explain
 from symgraph.compile.io import parse_inputs, parse_outputs
+from symgraph.compile.many import call_many
 from symgraph.compile.mode import get_mode
 from symgraph.compile.profile import Profile
 from symgraph.compile.recipe import Recipe
@@ -166,7 +167,7 @@ class Function:
         """What an input is when nothing is passed; a copy where the function (or the caller) may write on it."""
         state = self._states.get(position)
         if state is not None:
-            return state.get_value(borrow=not copied)
+            return state.get_value(borrow=not copied, return_internal_type=not copied)
         value = self._defaults.get(position)
         return copy.copy(value) if copied else value
 
@@ -178,7 +179,53 @@ class Function:
                 explain(error, *place, self.recipe.label)
                 error._explained_by_symgraph = True  # type: ignore[attr-defined]
 
+    def map(self, *sequences: Any) -> Any:
+        """Call the function once for each element of a sequence, and stack the results.
+
+        That is a loop of calls, in order, each of which sees the updates of those before. On a GPU the loop is
+        launched as a whole where that is possible, and all results are moved to the host together.
+
+        Parameters
+        ----------
+        *sequences : sequence
+            One for each input, all of one length.
+
+        Returns
+        -------
+        The outputs in the function's form, each with a new first axis for the calls.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When there is no sequence, or their lengths differ, or the results of the calls have different shapes.
+            What a call raises is raised here; what the calls before it have updated stays.
+
+        Examples
+        --------
+        >>> import symgraph as sg, symgraph.tensor as T
+        >>> x, total = T.dscalar("x"), sg.shared(0.0)
+        >>> f = sg.function([x], total, updates=[(total, total + x)])
+        >>> f.map([1, 2, 3])
+        array([0., 1., 3.])
+        """
+        return call_many(self, sequences)
+
+    def program_of_many(self) -> Any:
+        """What runs many calls in one; None where a loop of calls is as good."""
+        program = self._built.program
+        return None if self._states or self._plain < 0 else program.many
+
     # ---- looking --------------------------------------------------------------------------------------------
+
+    def report(self) -> Any:
+        """Where each part of the program runs and how; printed, a table. On the CPU, the plan.
+
+        For a GPU it has, for each launch and step: the device, the kernel, the bytes it reads and writes, its
+        floating-point operations, what it moves between host and device, and in which precision it multiplies; and for
+        the whole, how calls are run and what stands in the way of a faster way.
+        """
+        report = self._built.program.report
+        return self.plan if report is None else report()
 
     @property
     def source(self) -> str:

@@ -79,9 +79,11 @@ def _program(inputs: Sequence[Variable], outputs: Sequence[Variable], label: str
     program = backend.compile(plan, label, lambda names: (f"[{', '.join(names)}]", {}),
                               [v.type.filter for v in graph.inputs])
 
+    inside = program.run if program.inside is None else program.inside
+
     def run(*values: Any) -> Any:
         try:
-            return program.run(*values)
+            return inside(*values)
         except Exception as error:
             place = program.step_at(error)
             if place is not None and not getattr(error, "_explained_by_symgraph", False):

@@ -94,13 +94,17 @@ class Out:
     variable : Variable
     borrow : bool
         The array returned may share memory with an input: no copy is made for safety.
+    device : bool
+        On a GPU, return an array in the GPU's memory rather than a NumPy array: nothing is moved, and the call need
+        not wait for the result. On the CPU it is a NumPy array in either case.
     """
 
-    def __init__(self, variable: Variable, borrow: bool = False) -> None:
+    def __init__(self, variable: Variable, borrow: bool = False, device: bool = False) -> None:
         if not isinstance(variable, Variable):
             raise TypeError(f"Out takes a symbolic variable, not {type(variable).__name__}")
         self.variable = variable
         self.borrow = bool(borrow)
+        self.device = bool(device)
 
     def __repr__(self) -> str:
         return f"Out({self.variable})"

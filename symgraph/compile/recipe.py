@@ -79,7 +79,7 @@ class Recipe:
             twin.update = None if entry.update is None else new[entry.update]
             inputs.append(twin)
         return replace(
-            self, inputs=inputs, outputs=[Out(new[o.variable], o.borrow) for o in self.outputs],
+            self, inputs=inputs, outputs=[Out(new[o.variable], o.borrow, o.device) for o in self.outputs],
             updates=[(swap.get(target, target), new[e]) for target, e in self.updates],
             givens={new[key]: new[value] for key, value in self.givens.items()},
         )
