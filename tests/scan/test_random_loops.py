@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import symgraph as sg
@@ -149,13 +149,51 @@ def check(makeup: Makeup, mode: str) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def check_second_order(makeup: Makeup, mode: str) -> None:
+    """Forward derivatives agree with backward ones, and second derivatives with differences of the first."""
+    inputs, outputs = symbolic(makeup)
+    values = makeup.values()
+    random = np.random.default_rng(makeup.seed + 1)
+    along = [random.normal(size=v.shape) for v in values]
+    points = [T.constant(v) for v in along]
+    cost = costs(makeup, outputs)
+    gradients = sg.grad(cost, inputs, disconnected_inputs="ignore")
+    slope = sum((g * p).sum() for g, p in zip(gradients, points, strict=True))
+    second = sg.grad(slope, inputs, disconnected_inputs="ignore")
+    pushed = sg.Rop(cost, inputs, points, disconnected_outputs="ignore")
+    pushed_twice = sg.Rop(gradients, inputs, points, disconnected_outputs="ignore")
+    f = sg.function(inputs, [pushed, slope, *second, *pushed_twice], mode=mode, on_unused_input="ignore")
+    forward, backward, *rest = f(*values)
+    np.testing.assert_allclose(forward, backward, rtol=1e-8, atol=1e-9)
+    first = sg.function(inputs, gradients, on_unused_input="ignore")
+    step = 1e-5
+    ahead, behind = (first(*[v + sign * step * d for v, d in zip(values, along, strict=True)]) for sign in (1, -1))
+    for i, (a, b) in enumerate(zip(ahead, behind, strict=True)):
+        np.testing.assert_allclose(rest[i], (a - b) / (2 * step), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(rest[len(inputs) + i], rest[i], rtol=1e-8, atol=1e-9)
+
+
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
+                    phases=[Phase.explicit, Phase.generate])  # compiling is too slow for shrinking
 
 
 @SETTINGS
 @given(MAKEUPS)
 def test_a_loop_is_what_python_makes_of_it(makeup: Makeup) -> None:
     check(makeup, "FAST_RUN")
+
+
+@settings(SETTINGS, max_examples=10)
+@given(MAKEUPS)
+def test_derivatives_of_derivatives(makeup: Makeup) -> None:
+    check_second_order(makeup, "FAST_RUN")
+
+
+@pytest.mark.slow
+@settings(SETTINGS, max_examples=60)
+@given(MAKEUPS)
+def test_derivatives_of_derivatives_of_many(makeup: Makeup) -> None:
+    check_second_order(makeup, "FAST_RUN")
 
 
 @pytest.mark.slow
