@@ -60,9 +60,10 @@ def _array_namespace(version: str | None) -> object:
 
 _set_array_namespace(_array_namespace)
 
-# Theano keeps these beside the chain rule, of which they are made; here they come after tensors.
+# Theano keeps these beside the chain rule, of which they are made, and among the tensors; here they come after them.
 for _function in (jacobian, hessian, hessian_vector_product):
     setattr(gradient, _function.__name__, _function)
+    setattr(tensor, _function.__name__, _function)
 
 # Theano keeps shared variables among the tensors; here they come after them.
 setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010

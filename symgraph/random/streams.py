@@ -10,13 +10,17 @@ import numpy as np
 from symgraph.random import choosing, continuous, discrete
 from symgraph.random.draw import STATE, as_state
 from symgraph.random.philox import Array, Seed, make_state, words
-from symgraph.shared import SharedVariable, shared
+from symgraph.shared import SharedVariable, TensorSharedVariable, shared
 
-__all__ = ["MRG_RandomStreams", "RandomStreams"]
+__all__ = ["MRG_RandomStreams", "RandomStateSharedVariable", "RandomStreams"]
 
 _SEEDS = (1 << 64) - 1  # the number of the stream that `gen_seed` draws from, which no tensor uses
 
 Size = int | Sequence[Any] | Any
+
+
+class RandomStateSharedVariable(TensorSharedVariable):
+    """The state of a random tensor, so that programs can tell it from their other shared variables."""
 
 
 class RandomStreams:
@@ -110,6 +114,7 @@ class RandomStreams:
     def gen(self, function: Callable[..., tuple[Any, Any]], *args: Any, **options: Any) -> Any:
         """Draw a tensor by a function ``(state, *args, **options)`` to the state after it and the tensor."""
         state = shared(make_state(self.default_instance_seed, self._next), name=f"rng{self._next}", shape=STATE.shape)
+        state.__class__ = RandomStateSharedVariable
         after, drawn = function(as_state(state), *args, **options)
         state.default_update = after
         drawn.rng, drawn.update = state, (state, after)

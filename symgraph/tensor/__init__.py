@@ -50,6 +50,7 @@ from symgraph.tensor.basic import (
     zeros_like,
 )
 from symgraph.tensor.checks import Assert, assert_op
+from symgraph.tensor.choosing import where
 from symgraph.tensor.comparing import *  # noqa: F403
 from symgraph.tensor.compose import *  # noqa: F403
 from symgraph.tensor.compose import _allclose as _allclose
@@ -136,7 +137,7 @@ __all__ = [
     "nnet", "nonzero", "norm", "ones", "ones_like", "outer", "patternbroadcast", "prod", "ptp", "reshape",
     "set_subtensor", "shape", "shape_padaxis", "shape_padleft", "shape_padright", "signal", "size", "sort",
     "specify_shape", "split", "squeeze", "stack", "std", "sum", "swapaxes", "take", "take_along_axis", "tensordot",
-    "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "zeros", "zeros_like",
+    "topk", "topk_and_argtopk", "transpose", "unbroadcast", "var", "where", "zeros", "zeros_like",
 ]
 __all__ += constructors.__all__  # scalar, fvector, dmatrices, ...: one for each rank and dtype prefix
 __all__ += compose.__all__

@@ -21,7 +21,43 @@ from symgraph.tensor.specify import require_lengths
 from symgraph.tensor.subtensor import nonzero, set_subtensor, take
 from symgraph.tensor.type import broadcast_static_shapes, tensor_type
 
-__all__ = ["choose", "compress", "fill_diagonal", "fill_diagonal_offset", "ravel_multi_index", "unravel_index"]
+__all__ = [
+    "choose", "compress", "fill_diagonal", "fill_diagonal_offset", "ravel_multi_index", "unravel_index", "where",
+]
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """Elements of `x` where a condition holds, and of `y` elsewhere; of neither, the places where it holds.
+
+    Parameters
+    ----------
+    condition : tensor-like
+        Of booleans, or numbers that are true when not zero.
+    x, y : tensor-like, optional
+        Stretched to each other's shape and the condition's. The gradient of an element goes to the one it came from.
+
+    Returns
+    -------
+    tensor, or tuple of vectors
+        With a condition alone the index vectors, one for each axis: `nonzero`.
+
+    Raises
+    ------
+    ValueError
+        When one of `x` and `y` is given without the other.
+
+    Examples
+    --------
+    >>> where([True, False], [1, 2], [30, 40]).eval()
+    array([ 1, 40])
+    >>> [places.eval() for places in where([True, False])]
+    [array([0])]
+    """
+    if x is None and y is None:
+        return nonzero(condition)
+    if x is None or y is None:
+        raise ValueError("where takes both x and y, or neither")
+    return elemwise(scalar.switch)(condition, x, y)
 
 
 def compress(condition: Any, x: Any, axis: int | None = None) -> Any:

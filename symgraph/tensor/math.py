@@ -29,7 +29,7 @@ __all__ = [
     "not_equal", "or_", "polygamma", "pow", "power", "psi", "rad2deg", "real", "reciprocal", "remainder",
     "right_shift", "round", "round_half_away_from_zero", "round_half_to_even", "second", "sgn", "sigmoid", "sign",
     "signbit", "sin", "sinc", "sinh", "softplus", "spacing", "spherical_jn", "sqr", "sqrt", "square", "sub",
-    "subtract", "switch", "tan", "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc", "where",
+    "subtract", "switch", "tan", "tanh", "tensor_copy", "trigamma", "true_div", "true_divide", "trunc",
     "xlogx", "xlogy0", "xor",
 ]
 
@@ -193,7 +193,7 @@ power, negative, absolute, abs_, sign, square, inv = pow, neg, abs, abs, sgn, sq
 acos, asin, atan, atan2, acosh, asinh, atanh = arccos, arcsin, arctan, arctan2, arccosh, arcsinh, arctanh
 less, greater, less_equal, greater_equal, equal, not_equal = lt, gt, le, ge, eq, neq
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not, not_ = and_, or_, xor, invert, invert
-where, digamma, conjugate, expit = switch, psi, conj, sigmoid
+digamma, conjugate, expit = psi, conj, sigmoid
 
 
 def trigamma(x: Any) -> Any:

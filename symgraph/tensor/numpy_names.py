@@ -13,6 +13,7 @@ import numpy as np
 from symgraph.graph.basic import Variable
 from symgraph.tensor import math
 from symgraph.tensor.basic import as_tensor_variable, full, number_constant
+from symgraph.tensor.choosing import where as where
 from symgraph.tensor.counting import unique
 from symgraph.tensor.cumulative import cumprod, cumsum
 from symgraph.tensor.dimshuffle import atleast_1d as _atleast_1d
@@ -23,7 +24,6 @@ from symgraph.tensor.elemwise import cast
 from symgraph.tensor.join import concatenate
 from symgraph.tensor.shape import shape_i
 from symgraph.tensor.shape import size as _size
-from symgraph.tensor.subtensor import nonzero
 
 __all__: list[str] = []
 
@@ -71,15 +71,6 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """The slices along an axis of known length."""
 
     return tuple(moveaxis(as_tensor_variable(x), axis, 0))
-
-
-def where(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """The choice by element; with a condition alone, the indices where it holds."""
-    if x is None and y is None:
-        return nonzero(condition)
-    if x is None or y is None:
-        raise ValueError("where takes both x and y, or neither")
-    return math.switch(condition, x, y)
 
 
 def extract(condition: Any, arr: Any) -> Any:

@@ -427,6 +427,8 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Where it is 0, the gradient of a norm of order 1 or more is taken to be 0, the subgradient of least length.
     """
     variable = as_tensor_variable(x)
+    if isinstance(ord, str) and ord not in ("inf", "-inf"):
+        raise ValueError(f"norm of order {ord!r} is not defined on vectors; T.nlinalg.norm has those of matrices")
     if variable.type.is_discrete:
         variable = cast(variable, "float64")
     size = elemwise(scalar.abs)(variable)

@@ -140,6 +140,7 @@ COUNTING: tuple[Record, ...] = (
     Record("repeat_each", lambda x, n, axis=None: T.repeat(x, n, axis), lambda x, n, axis=None: np.repeat(x, n, axis),
            _counts, SOME, wrt=(0,), weakly_typed=True),
     Record("compress", T.compress, np.compress, _masks, SOME, wrt=(1,), weakly_typed=True),
+    Record("where", T.where, np.where, each(arrays((3, 2), (3, 2), (3, 2)), arrays((2,), (3, 2), ())), wrt=(1, 2)),
     Record("choose", T.choose, lambda a, c, **how: np.choose(a, list(c), **how), _choices, SOME, wrt=(1,)),
     Record("choose_of_list", lambda a, *c: T.choose(a, list(c)), lambda a, *c: np.choose(a, c), _listed, SOME,
            wrt=(1, 2)),

@@ -322,6 +322,7 @@ LINALG: dict[str, Bad] = {
         ("expm", lambda xp, a: T.slinalg.expm(a), scipy.linalg.expm, (M,), {}),
         ("lstsq", lambda xp, a, b: T.nlinalg.lstsq(a, b), np.linalg.lstsq, (M, V4), {}),
         ("norm, order", lambda xp, a: T.nlinalg.norm(a, "wild"), lambda a: np.linalg.norm(a, "wild"), (M,), {}),
+        ("norm over axes, order", lambda xp, a: T.norm(a, "wild"), lambda a: np.linalg.norm(a, "wild"), (M,), {}),
         ("norm of a vector, order", lambda xp, a: T.nlinalg.norm(a, "nuc"), lambda a: np.linalg.norm(a, "nuc"),
          (V,), {}),
         ("norm, axis", lambda xp, a: T.nlinalg.norm(a, axis=2), lambda a: np.linalg.norm(a, axis=2), (M,), {}),

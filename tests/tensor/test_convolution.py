@@ -97,6 +97,17 @@ def test_prepared_operations() -> None:
     assert back.type.shape == (None, None, 5, 5, 5)
 
 
+def test_the_oldest_operation() -> None:
+    op = T.nnet.conv.ConvOp((4, 6, 6), (3, 3), 2, 3, dx=1, dy=2, output_mode="full")
+    x, w = np.ones((3, 4, 6, 6)), np.ones((2, 4, 3, 3))
+    found = op(x, w)
+    np.testing.assert_array_equal(found.eval(), T.nnet.conv2d(x, w, border_mode="full", subsample=(1, 2)).eval())
+    assert found.type.shape[2:] == T.nnet.conv.ConvOp.getOutputShape((6, 6), (3, 3), (1, 2), "full")
+    assert T.nnet.conv.ConvOp()(T.dtensor4(), T.dtensor4()).type.shape == (None,) * 4
+    with pytest.raises(ValueError, match="length 7 was specified"):
+        T.nnet.conv.ConvOp(imshp=(4, 7, 6))(T.dtensor4("x"), w).eval({"x": x})
+
+
 x4, w4 = T.tensor4("x4"), TensorType("float64", (8, 3, 5, 5))("w4")
 conv2d: Any = T.nnet.conv2d
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {

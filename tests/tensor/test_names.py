@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -117,11 +118,23 @@ USES: dict[str, Use] = {
     "mgrid": (lambda x: T.mgrid[0:2, 0:3][1] * x, A, np.mgrid[0:2, 0:3][1] * A),
     "linspace of symbolic num": (lambda x: T.linspace(0.0, 1.0, x.shape[1]), A, np.linspace(0.0, 1.0, 3)),
     "arange of floats": (lambda x: T.arange(x[0, 0], 3.0, 0.5), A, np.arange(0.5, 3.0, 0.5)),
+    "where": (lambda x: T.where(x > 0, x, -x), A, abs(A)),
+    "where alone": (lambda x: T.where(x > 0)[1], A, np.where(A > 0)[1]),
+    "jacobian": (lambda x: T.jacobian(x[0] ** 2, x)[:, 0].diagonal(), A, 2 * A[0]),  # type: ignore[attr-defined]
     "arange of ends": (lambda i: T.arange(1, i[0] + 5), I, np.arange(1, 7)),
     "arange backwards": (lambda i: T.arange(i[0], -3, -2), I, np.arange(2, -3, -2)),
 }
 
 SYMBOL = T.dscalar("s")
+
+
+def _is_state(variable: Any) -> bool:
+    """Also once pickled; and other shared variables are none."""
+    kind = T.shared_randomstreams.RandomStateSharedVariable  # type: ignore[attr-defined]
+    again = pickle.loads(pickle.dumps(variable))
+    return isinstance(variable, kind) and isinstance(again, kind) and not isinstance(sg.shared(1.0), kind)
+
+
 #: Names that are classes, exceptions or functions of other things than one tensor.
 KINDS: dict[str, Callable[[], bool]] = {
     "TensorType": lambda: T.TensorType(dtype="float32", broadcastable=(False, True))().ndim == 2,
@@ -155,6 +168,8 @@ KINDS: dict[str, Callable[[], bool]] = {
     "extract_constant": lambda: T.extract_constant(SYMBOL) is SYMBOL
     and T.extract_constant(T.alloc(2.0, 3), only_process_constants=True).owner is not None,
     "NotScalarConstantError": lambda: issubclass(T.NotScalarConstantError, Exception),
+    "shared_randomstreams.RandomStateSharedVariable": lambda: _is_state(
+        T.shared_randomstreams.RandomStreams(1).uniform((2,)).rng),  # type: ignore[attr-defined]
     "_allclose": lambda: T._allclose(A, A + 1e-12) and not T._allclose(A, A + 1e-3),
 }
 CONSTRUCTORS = (
@@ -185,6 +200,11 @@ def test_a_constructor_takes_a_name(name: str) -> None:
     x = getattr(T, name)("x")
     assert x.name == "x"
     assert getattr(T, name)(name="y").type == x.type
+
+
+def test_where_takes_both_or_neither() -> None:
+    with pytest.raises(ValueError, match="both x and y"):
+        T.where(T.dvector() > 0, 1.0)
 
 
 def test_plurals() -> None:

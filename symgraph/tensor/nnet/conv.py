@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.graph.frozen import frozen
 from symgraph.tensor.basic import as_tensor_variable
 from symgraph.tensor.nnet.conv_ops import BorderMode, Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.conv_shapes import as_border, as_each_axis, get_conv_output_shape, known_lengths
@@ -17,9 +18,9 @@ from symgraph.tensor.nnet.unshared import Unshared
 from symgraph.tensor.specify import addbroadcast, specify_shape
 
 __all__ = [
-    "causal_conv1d", "conv1d", "conv2d", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights", "conv2d_transpose",
-    "conv3d", "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights", "conv3d_transpose", "get_conv_output_shape",
-    "separable_conv2d", "separable_conv3d",
+    "ConvOp", "causal_conv1d", "conv1d", "conv2d", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights",
+    "conv2d_transpose", "conv3d", "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights", "conv3d_transpose",
+    "get_conv_output_shape", "separable_conv2d", "separable_conv3d",
 ]
 
 
@@ -337,3 +338,34 @@ def conv3d_transpose(input: Any, filters: Any, output_shape: Any, filter_shape: 
     """`conv2d_transpose` over three spatial axes."""
     return conv3d_grad_wrt_inputs(input, filters, output_shape, filter_shape, border_mode, input_dilation, filter_flip,
                                   filter_dilation, num_groups)
+
+
+@frozen
+class ConvOp:
+    """``ConvOp(output_mode=mode, dx=a, dy=b)(images, filters)`` is ``conv2d(images, filters, border_mode=mode,
+    subsample=(a, b))``, as older programs of Theano write it. What they say of the shapes is checked at run time.
+    """
+
+    imshp: Any = None
+    kshp: Any = None
+    nkern: int | None = None
+    bsize: int | None = None
+    dx: int = 1
+    dy: int = 1
+    output_mode: str = "valid"
+
+    def __call__(self, images: Any, filters: Any) -> Any:
+        """The convolution of images with filters."""
+        whole = None if self.imshp is None else (None, None, None, *self.imshp)[-3:]
+        shape = None if whole is None and self.bsize is None else (self.bsize, *(whole or (None, None, None)))
+        kernels = None if self.kshp is None and self.nkern is None else (self.nkern, None, *(self.kshp or (None, None)))
+        return conv2d(images, filters, shape, kernels, self.output_mode, (self.dx, self.dy))
+
+    @staticmethod
+    def getOutputShape(inshp: Any, kshp: Any, stride: Any = (1, 1), mode: Any = "valid") -> tuple[Any, ...]:
+        """The rows and columns that a convolution gives.
+
+        >>> ConvOp.getOutputShape((28, 28), (5, 5))
+        (24, 24)
+        """
+        return get_conv_output_shape((None, None, *inshp), (None, None, *kshp), mode, stride)[2:]
