@@ -14,6 +14,7 @@ others, "A Set of Level 3 Basic Linear Algebra Subprograms", ACM TOMS 16 (1990).
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -61,37 +62,60 @@ def _routine(name: str) -> Any:
     return None
 
 
+def _find_address() -> Callable[[Any], Any]:
+    """What gives the address of an array's elements to `ctypes`.
+
+    ``array.ctypes.data`` takes longer than a small product. NumPy's C interface has the address in the first field of
+    an array behind what all objects have; where that is seen not to be so, the slow way is taken.
+    """
+    head, pointer = object.__basicsize__, ctypes.c_void_p.from_address
+
+    def quick(array: Any) -> Any:
+        return pointer(id(array) + head)
+
+    def slow(array: Any) -> Any:
+        return array.ctypes.data
+
+    probes: list[Any] = [np.zeros((4, 5)), np.zeros((4, 5), np.float32)[1:, 2:], np.zeros(3)[1:]]
+    fits = sys.implementation.name == "cpython" and hasattr(np.ndarray, "__basicsize__") and (
+        np.ndarray.__basicsize__ >= head + ctypes.sizeof(ctypes.c_void_p))
+    return quick if fits and all(quick(probe).value == probe.ctypes.data for probe in probes) else slow
+
+
+_address = _find_address()
+
+
 class Product:
     """``beta * c + alpha * dot(a, b)``, ready to be computed into `c` or a copy of it.
 
     Once it is made nothing can go wrong any more.
     """
 
-    __slots__ = ("a", "alpha", "b", "beta", "c", "routine")
+    __slots__ = ("before", "behind", "c", "kept", "routine")
 
     def __init__(self, routine: Any, c: Any, alpha: float, a: Any, b: Any, beta: float) -> None:
-        self.routine, self.c, self.alpha, self.a, self.b, self.beta = routine, c, alpha, a, b, beta
+        a, flag_a, lda = _operand(a)
+        b, flag_b, ldb = _operand(b)
+        (rows, inner), columns = a.shape, b.shape[1]
+        self.routine, self.c = routine, c
+        self.before = _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, alpha, _address(a), lda, _address(b), ldb, beta
+        self.behind = columns
+        self.kept = a, b  # what the addresses belong to
 
     def into(self, out: Any) -> Callable[[], None]:
         """What computes it into an array that holds the values of `c`."""
-        a, flag_a, lda = _operand(self.a)
-        b, flag_b, ldb = _operand(self.b)
-        (rows, inner), columns = a.shape, b.shape[1]
-        call = partial(self.routine, _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, self.alpha, a.ctypes.data, lda,
-                       b.ctypes.data, ldb, self.beta, out.ctypes.data, columns)
-        self.a, self.b = a, b  # keeps what the pointers point to
-        return call
+        return partial(self.routine, *self.before, _address(out), self.behind)
 
 
 def _operand(matrix: Any) -> tuple[Any, int, int]:
-    """A matrix as BLAS reads it: an array, whether it reads it transposed, and from row to row how many elements."""
-    size = matrix.itemsize
-    rows, columns = matrix.strides
-    if columns == size and rows >= size * max(1, matrix.shape[1]) and rows % size == 0:
+    """A matrix that is not empty, as BLAS reads it: an array, whether it reads it transposed, and from row to row how
+    many elements."""
+    size, (rows, columns), (m, n) = matrix.itemsize, matrix.strides, matrix.shape
+    if columns == size and rows >= size * n and rows % size == 0:
         return matrix, _PLAIN, rows // size
-    if rows == size and columns >= size * max(1, matrix.shape[0]) and columns % size == 0:
+    if rows == size and columns >= size * m and columns % size == 0:
         return matrix, _TRANSPOSED, columns // size
-    return np.ascontiguousarray(matrix), _PLAIN, max(1, matrix.shape[1])
+    return np.ascontiguousarray(matrix), _PLAIN, n
 
 
 def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:

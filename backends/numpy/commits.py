@@ -109,24 +109,28 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     computed and all values are in place: what needs instructions of Python is done on another thread, since interrupts
     strike the main thread only.
     """
-    late = [(storage, value) for storage, value in zip(storages, values, strict=True) if type(value) in _LATE]
     task: Task | None = None
     jobs: dict[Job, None] = {}
     try:
-        targets = []
-        for storage, value in late:
-            storage.value = None  # nobody can come to see the array from here on
-            targets.append(_target(value))
-        calls = [value.into(target) for (_, value), target in zip(late, targets, strict=True) if type(value) is Product]
-        supply = iter(targets)
-        final = [next(supply) if type(value) in _LATE else value for value in values]
-        calls += map(partial, repeat(set_value), storages, final)
-        for (_, value), target in zip(late, targets, strict=True):
-            if type(value) is Over:
-                value.job.values[value.place] = target
-                jobs[value.job] = None
+        calls, final, loops = list[Callable[[], Any]](), [], []
+        for storage, value in zip(storages, values, strict=True):
+            kind = type(value)
+            if kind is Product or kind is Over:
+                storage.value = None  # nobody can come to see the array from here on
+                target = _target(value)
+                if kind is Product:
+                    calls.append(value.into(target))
+                else:
+                    loops.append((value, target))
+                final.append(target)
+            else:
+                final.append(value)
+        calls.append(partial(deque, map(set_value, storages, final), 0))
+        for value, target in loops:
+            value.job.values[value.place] = target
+            jobs[value.job] = None
         if not jobs:
-            deque(map(call, calls), maxlen=0)  # all of it in C
+            deque(map(call, calls), 0)  # all of it in C
         else:
             task = Task(_do_all, (list(jobs), calls))
             start(task)
@@ -136,8 +140,8 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     except BaseException:
         if task is not None and not task.cancel():
             task.wait()
-        for storage, value in late:
-            if storage.value is None:
+        for storage, value in zip(storages, values, strict=True):
+            if storage.value is None and type(value) in _LATE:
                 storage.value = value.c
         raise
     for job in jobs:
@@ -160,7 +164,7 @@ def _count_alone() -> dict[type, int]:
     counts: dict[type, int] = {}
     for kind in _LATE:
         array = np.empty((1, 1))
-        made: Any = Product(None, array, 1.0, None, None, 1.0) if kind is Product else Over(
+        made: Any = Product(None, array, 1.0, np.ones((1, 1)), np.ones((1, 1)), 1.0) if kind is Product else Over(
             Job(print, 1, 1, 1, [array], {}), 0, array)
         counts[kind] = _references_in_target(made)
     return counts

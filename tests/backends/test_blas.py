@@ -140,8 +140,8 @@ def test_an_error_before_the_commit_gives_the_value_back() -> None:
 
     made = blas.product(w.value, 1.0, np.ones((2, 1)), np.ones((1, 2)), 1.0)
     assert isinstance(made, blas.Product)
-    made.b = None  # no matrix
-    with pytest.raises(AttributeError):
+    made.before = 1  # no arguments
+    with pytest.raises(TypeError):
         commit_late((w, b), (made, np.ones(2)))
     np.testing.assert_array_equal(w.value, np.ones((2, 2)))
     np.testing.assert_array_equal(b.value, np.zeros(2))
@@ -208,7 +208,7 @@ def test_what_counts_as_held_by_nobody_else() -> None:
     """One local name, what is put off, and for a loop the list of what it takes: no more, or readers would see it."""
     assert commits._ALONE[commits.Over] == commits._ALONE[blas.Product] + 1
     array = np.ones((2, 2))
-    made = blas.Product(None, array, 1.0, None, None, 1.0)
+    made = blas.Product(None, array, 1.0, np.ones((2, 1)), np.ones((1, 2)), 1.0)
     assert commits._target(made) is array
     other = array
     assert commits._target(made) is not other
