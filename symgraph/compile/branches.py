@@ -8,7 +8,7 @@ array of no elements stands in when the branch is not taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from symgraph.tensor.type import TensorType
 __all__ = ["LazyIfElse", "lazily"]
 
 Choice = tuple[Variable, bool]
-Way = tuple[Choice, ...]
 #: From inputs, outputs and a label to what computes the one from the other.
 Compile = Callable[[Sequence[Variable], Sequence[Variable], str], Callable[..., Any]]
 
@@ -70,21 +69,6 @@ class LazyIfElse(Op):
         return f"ifelse{{{self.name}}}" if self.name else "ifelse"
 
 
-class Unneeded(Op):
-    """What stands for a value nobody needs."""
-
-    __props__ = ("type",)
-
-    def __init__(self, kind: Type) -> None:
-        self.type = kind
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        return [self.type]
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        output_storage[0][0] = stand_in(self.type)
-
-
 def stand_in(kind: Type) -> Any:
     """A value of a type, with as few elements as it allows."""
     if not isinstance(kind, TensorType):
@@ -92,8 +76,7 @@ def stand_in(kind: Type) -> Any:
     return np.zeros([0 if n is None else n for n in kind.shape], kind.numpy_dtype)
 
 
-def lazily(outputs: Sequence[Variable], compile_graph: Compile, blockers: Iterable[Variable] = (),
-           known: Mapping[Variable, bool] | None = None) -> list[Variable]:
+def lazily(outputs: Sequence[Variable], compile_graph: Compile) -> list[Variable]:
     """Expressions in which every `IfElse` computes the branch it takes only.
 
     Parameters
@@ -101,29 +84,10 @@ def lazily(outputs: Sequence[Variable], compile_graph: Compile, blockers: Iterab
     outputs : sequence of Variable
     compile_graph : callable
         From inputs, outputs and a label to what computes the one from the other.
-    blockers : iterable of Variable
-        What is given; nothing before it is looked at.
-    known : dict of Variable to bool, optional
-        Conditions whose value is known.
     """
-    stop = set(blockers)
-    if not any(isinstance(node.op, IfElse) for node in toposort(outputs, stop)):
+    if not any(isinstance(node.op, IfElse) for node in toposort(outputs)):
         return list(outputs)
-    return _Level(_decided(outputs, stop, known or {}), stop, compile_graph).rebuilt()
-
-
-def _decided(outputs: Sequence[Variable], stop: set[Variable], known: Mapping[Variable, bool]) -> list[Variable]:
-    """Without the choices by conditions of which it is known whether they hold."""
-    memo: dict[Variable, Variable] = {}
-    for node in toposort(outputs, stop):
-        if isinstance(node.op, IfElse):
-            holds = known.get(node.inputs[0], known_choice(node.inputs[0]))
-            if holds is not None:
-                memo.update((old, memo.get(v, v)) for old, v in zip(node.outputs, branch_inputs(node, holds),
-                                                                    strict=True))
-                continue
-        copied(node, memo)
-    return [memo.get(v, v) for v in outputs]
+    return _Branch(_Layout(outputs).root, compile_graph).results
 
 
 def copied(node: Apply, memo: dict[Variable, Variable]) -> None:
@@ -137,134 +101,203 @@ def copied(node: Apply, memo: dict[Variable, Variable]) -> None:
         memo.setdefault(old, new)
 
 
-class _Level:
-    """The nodes outside of all branches, or directly in one, and the choices among them."""
+class _Region:
+    """What is computed under the same choices: nothing, or one choice more than the region around it."""
 
-    def __init__(self, outputs: Sequence[Variable], stop: set[Variable], compile_graph: Compile) -> None:
-        self.outputs, self.stop, self.compile_graph = list(outputs), stop, compile_graph
-        self.order = toposort(outputs, stop)
-        self.ways = self._ways()
-        self.choices = [n for n in self.order if isinstance(n.op, IfElse) and self.ways.get(n) == ()]
-        self.inside: dict[Apply, tuple[Apply, bool]] = {}  # by node, into which branch of which choice it goes
-        self.exports: dict[Apply, dict[Variable, bool]] = {}  # by choice, what later ones need of which branch
-        for node in self.choices:
-            for holds in (True, False):
-                self._gather(node, holds)
+    def __init__(self, around: _Region | None = None, branch: Choice | None = None) -> None:
+        self.around, self.branch = around, branch
+        self.depth: int = 0 if around is None else around.depth + 1
+        self.inner: dict[Choice, _Region] = {}
 
-    def _ways(self) -> dict[Apply, Way]:
+    def within(self, branch: Choice) -> _Region:
+        """The region of a branch of a choice that is made here."""
+        found = self.inner.get(branch)
+        if found is None:
+            found = self.inner[branch] = _Region(self, branch)
+        return found
+
+    def decides(self, condition: Variable) -> bool | None:
+        """Whether a condition holds here, where that is sure."""
+        region: _Region | None = self
+        while region is not None and region.branch is not None:
+            if region.branch[0] is condition:
+                return region.branch[1]
+            region = region.around
+        return known_choice(condition)
+
+    def reaches(self, other: _Region) -> bool:
+        """Whether another region is this one or within it."""
+        return other.out_to(self.depth) is self
+
+    def out_to(self, depth: int) -> _Region:
+        """The region around this one at some depth; itself if it is not deeper."""
+        region = self
+        while region.depth > depth and region.around is not None:
+            region = region.around
+        return region
+
+    def common(self, other: _Region) -> _Region:
+        """The innermost region that both are in."""
+        mine, theirs = self.out_to(other.depth), other.out_to(self.depth)
+        while mine is not theirs:
+            mine, theirs = mine.around or mine, theirs.around or theirs
+        return mine
+
+
+class _Host:
+    """One branch of one choice, or what is outside of all, and the nodes that are computed there."""
+
+    def __init__(self, region: _Region, results: Sequence[Variable], around: _Host | None = None) -> None:
+        self.region, self.results, self.around = region, list(results), around
+        self.nodes: list[Apply] = []
+        self.branches: dict[Apply, tuple[_Host, _Host]] = {}  # of choices among the nodes
+        self.exports: dict[Variable, None] = {}               # what is read outside, beside the results
+
+    def lets_out(self, reader: _Host, variable: Variable) -> None:
+        """Note that a variable computed here is read in another branch."""
+        host: _Host | None = self
+        while host is not None and not host._holds(reader):
+            host.exports[variable] = None
+            host = host.around
+
+    def _holds(self, other: _Host) -> bool:
+        host: _Host | None = other
+        while host is not None and host.region.depth > self.region.depth:
+            host = host.around
+        return host is self
+
+
+class _Layout:
+    """Where each node is computed: in which region, and in which branch of which choice of that region."""
+
+    def __init__(self, outputs: Sequence[Variable]) -> None:
+        self.order = toposort(outputs)
+        self.number = {node: i for i, node in enumerate(self.order)}
+        self.regions = self._find_regions(outputs)
+        self.hosts: dict[Apply, _Host] = {}
+        self.root = _Host(_Region(), outputs)
+        self.root.region = self.regions[None]
+        self._settle(self.root)
+        self._find_exports(self.root)
+
+    def _find_regions(self, outputs: Sequence[Variable]) -> dict[Apply | None, _Region]:
         """For each node, the choices that every way from it to an output goes through."""
-        ways: dict[Apply, Way] = {}
-
-        def need(variable: Variable, way: Way) -> None:
-            node = variable.owner
-            if node is not None and variable not in self.stop:
-                ways[node] = _common_start(ways[node], way) if node in ways else way
-
-        for output in self.outputs:
-            need(output, ())
+        root = _Region()
+        regions: dict[Apply | None, _Region] = {None: root}
+        for output in outputs:
+            if output.owner is not None:
+                regions[output.owner] = root
         for node in reversed(self.order):
-            way = ways.get(node)
-            if way is None:
+            region = regions.get(node)
+            if region is None:
                 continue  # only a branch that is never taken here reads it
-            for variable, branch in self._reads(node, way):
-                need(variable, way if branch is None else (*way, branch))
-        return ways
+            for variable, place in reads(node, region):
+                if variable.owner is not None:
+                    known = regions.get(variable.owner)
+                    regions[variable.owner] = place if known is None else known.common(place)
+        return regions
 
-    @staticmethod
-    def _reads(node: Apply, way: Way) -> list[tuple[Variable, Choice | None]]:
-        """What a node reads, and in which branch where it is a choice that is not decided on the way to it."""
-        if not isinstance(node.op, IfElse):
-            return [(v, None) for v in node.inputs]
-        condition = node.inputs[0]
-        taken = dict(way).get(condition)
-        reads: list[tuple[Variable, Choice | None]] = [(condition, None)]
-        for holds in (True, False):
-            if taken is None or taken == holds:
-                reads += [(v, None if taken == holds else (condition, holds)) for v in branch_inputs(node, holds)]
-        return reads
-
-    def _gather(self, choice: Apply, holds: bool) -> None:
-        """Take into a branch what only it needs; of what an earlier choice by the same condition has, note it."""
-        branch = (choice.inputs[0], holds)
-        pending = list(branch_inputs(choice, holds))
-        seen: set[Variable] = set()
+    def _settle(self, host: _Host) -> None:
+        """Take into a branch what is needed there and computed nowhere before, then into the branches inside."""
+        pending = [v.owner for v in host.results if v.owner is not None]
+        found = []
         while pending:
-            variable = pending.pop()
-            node = variable.owner
-            if node is None or variable in self.stop or variable in seen:
+            node = pending.pop()
+            if self.hosts.get(node) is not host.around or not host.region.reaches(self.regions[node]):
                 continue
-            seen.add(variable)
-            way = self.ways[node]
-            if way[:1] != (branch,):
-                continue
-            place = self.inside.setdefault(node, (choice, holds))
-            if place[0] is not choice:
-                self.exports.setdefault(place[0], {})[variable] = holds
-            else:
-                pending += [v for v, _ in self._reads(node, way)]
+            self.hosts[node] = host
+            found.append(node)
+            pending += [v.owner for v, _ in reads(node, self.regions[node]) if v.owner is not None]
+        found.sort(key=self.number.__getitem__)
+        host.nodes = [node for node in found if self.regions[node] is host.region]
+        for node in host.nodes:
+            if is_choice(node, host.region):
+                inside = [_Host(host.region.within((node.inputs[0], holds)), branch_inputs(node, holds), host)
+                          for holds in (True, False)]
+                host.branches[node] = inside[0], inside[1]
+                for branch in inside:
+                    self._settle(branch)
 
-    def rebuilt(self) -> list[Variable]:
-        """The outputs, with a `LazyIfElse` for every choice."""
-        memo: dict[Variable, Variable] = {}
-        for node in self.order:
-            if self.ways.get(node) != ():
-                continue
-            if isinstance(node.op, IfElse):
-                self._lazy(node, memo)
-            else:
-                copied(node, memo)
-        return [memo.get(v, v) for v in self.outputs]
+    def _find_exports(self, host: _Host) -> None:
+        wanted = [*host.results, *(v for node in host.nodes for v, place in reads(node, host.region)
+                                   if place is host.region)]
+        for variable in wanted:
+            if variable.owner is not None:
+                self.hosts[variable.owner].lets_out(host, variable)
+        for pair in host.branches.values():
+            for branch in pair:
+                self._find_exports(branch)
 
-    def _lazy(self, choice: Apply, memo: dict[Variable, Variable]) -> None:
-        exports = self.exports.get(choice, {})
-        count = len(choice.outputs)
-        wanted = [*choice.outputs, *exports]
-        graphs, places = [], []
-        for holds in (True, False):
-            own = [count + i for i, (_, side) in enumerate(exports.items()) if side == holds]
-            places.append([*range(count), *own])
-            results = [*branch_inputs(choice, holds), *(self._exported(wanted[i]) for i in own)]
-            graphs.append(self._closed(choice, holds, results))
-        given = list(dict.fromkeys(v for inputs, _ in graphs for v in inputs))
+
+def is_choice(node: Apply, region: _Region) -> bool:
+    """Whether a node is a choice that is not decided where it is made."""
+    return isinstance(node.op, IfElse) and region.decides(node.inputs[0]) is None
+
+
+def reads(node: Apply, region: _Region) -> list[tuple[Variable, _Region]]:
+    """What a node in a region reads, and where that is needed."""
+    if not isinstance(node.op, IfElse):
+        return [(v, region) for v in node.inputs]
+    condition = node.inputs[0]
+    taken = region.decides(condition)
+    if taken is not None:
+        return [(v, region) for v in branch_inputs(node, taken)]
+    return [(condition, region), *((v, region.within((condition, holds))) for holds in (True, False)
+                                   for v in branch_inputs(node, holds))]
+
+
+class _Branch:
+    """The graph of a host, as it is built: what it reads from outside, and its results."""
+
+    def __init__(self, host: _Host, compile_graph: Compile) -> None:
+        self.host, self.compile_graph = host, compile_graph
+        self.memo: dict[Variable, Variable] = {}
+        self.made: set[Variable] = set()
+        self.given: dict[Variable, None] = {}
+        for node in host.nodes:
+            if node in host.branches:
+                self._lazy(node)
+            elif isinstance(node.op, IfElse):
+                taken = bool(host.region.decides(node.inputs[0]))
+                self.memo.update(zip(node.outputs, map(self.now, branch_inputs(node, taken)), strict=True))
+            else:
+                copied(node, self.memo)
+                self._read(map(self.now, node.inputs))
+                self.made.update(map(self.now, node.outputs))
+        self.results = [self.now(v) for v in (*host.results, *host.exports)]
+        self._read(self.results)
+
+    def now(self, variable: Variable) -> Variable:
+        """What became of a variable."""
+        return self.memo.get(variable, variable)
+
+    def _read(self, variables: Iterable[Variable]) -> None:
+        self.given.update((v, None) for v in variables if v not in self.made and not isinstance(v, Constant))
+
+    def _lazy(self, choice: Apply) -> None:
+        """A choice between the programs of its branches, which hands out what later choices need of either."""
+        hosts = self.host.branches[choice]
+        graphs = [_Branch(host, self.compile_graph) for host in hosts]
+        wanted = [*choice.outputs, *hosts[0].exports, *hosts[1].exports]
+        count, first = len(choice.outputs), len(hosts[0].exports)
+        places = ([*range(count), *range(count, count + first)], [*range(count), *range(count + first, len(wanted))])
+        given = list(dict.fromkeys(v for graph in graphs for v in graph.given))
         label = f"the branch of {choice.op} at {choice.origin}"
+        number = {v: i for i, v in enumerate(given)}
         op = LazyIfElse(
-            [v.type for v in wanted], (places[0], places[1]),
-            (self._compiler(*graphs[0], label), self._compiler(*graphs[1], label)),
-            ([given.index(v) for v in graphs[0][0]], [given.index(v) for v in graphs[1][0]]), choice.op.name)
-        node = Apply(op, [memo.get(v, v) for v in (choice.inputs[0], *given)], op.types, choice.origin)
+            [v.type for v in wanted], places, (graphs[0]._compiler(label), graphs[1]._compiler(label)),
+            ([number[v] for v in graphs[0].given], [number[v] for v in graphs[1].given]), choice.op.name)
+        inputs = [self.now(v) for v in (choice.inputs[0], *given)]
+        self._read(inputs)
+        node = Apply(op, inputs, op.types, choice.origin)
         for old, new in zip(wanted, node.outputs, strict=True):
             new.name, new.origin = old.name, old.origin
-            memo[old] = new
+            self.memo[old] = new
+            self.made.add(new)
 
-    def _exported(self, variable: Variable) -> Variable:
-        """What a later choice needs, computed only where that needs it: it may be in branches inside this one."""
-        assert variable.owner is not None
-        blank = Unneeded(variable.type)()
-        for condition, holds in reversed(self.ways[variable.owner][1:]):
-            variable = IfElse(1)(condition, *((variable, blank) if holds else (blank, variable)))
-        return variable
+    def _compiler(self, label: str) -> Callable[[], Callable[..., Any]]:
+        inputs, outputs = list(self.given), self.results
 
-    def _closed(self, choice: Apply, holds: bool,
-                results: Sequence[Variable]) -> tuple[list[Variable], list[Variable]]:
-        """The graph of a branch: what it reads from outside, and its results with the choices in it made lazy."""
-        place, known = (choice, holds), set(self.order)
-        outside: set[Variable] = set()
-        pending, seen = list(results), set(results)
-        while pending:
-            variable = pending.pop()
-            node = variable.owner
-            if node is None or variable in self.stop or (node in known and self.inside.get(node) != place):
-                outside.add(variable)
-                continue
-            pending += [v for v in node.inputs if v not in seen]  # also through what was made for exports
-            seen.update(node.inputs)
-        found = lazily(results, self.compile_graph, outside, {choice.inputs[0]: holds})
-        reads = dict.fromkeys(v for node in toposort(found, outside) for v in node.inputs)
-        reads.update(dict.fromkeys(found))
-        return [v for v in reads if v in outside and not isinstance(v, Constant)], found
-
-    def _compiler(self, inputs: Sequence[Variable], outputs: Sequence[Variable],
-                  label: str) -> Callable[[], Callable[..., Any]]:
         def compiled() -> Callable[..., Any]:
             places = [v.type.make_variable(v.name) for v in inputs]
             for place, v in zip(places, inputs, strict=True):
@@ -273,12 +306,3 @@ class _Level:
             return self.compile_graph(places, inner, label)
 
         return compiled
-
-
-def _common_start(a: Way, b: Way) -> Way:
-    shared = 0
-    for mine, theirs in zip(a, b, strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    return a[:shared]

@@ -7,6 +7,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import made_of, rewrite_rule
+from symgraph.graph.rule import Uses
 from symgraph.graph.traversal import clone_replace
 from symgraph.ifelse import IfElse, branch_inputs, known_choice
 from symgraph.opfromgraph import OpFromGraph
@@ -38,15 +39,15 @@ def choice_that_is_none(node: Apply) -> list[Variable] | None:
     return chosen if fits else None
 
 
-@rewrite_rule(IfElse)
-def choice_within_itself(node: Apply) -> list[Variable] | None:
-    """ifelse(c, f(ifelse(c, a, b)), d) -> ifelse(c, f(a), d)."""
+@rewrite_rule(IfElse, counts=True)
+def choice_within_itself(node: Apply, uses: Uses) -> list[Variable] | None:
+    """ifelse(c, f(ifelse(c, a, b)), d) -> ifelse(c, f(a), d), where nothing else reads f of the inner choice."""
     condition = node.inputs[0]
     changed = False
     inputs: list[Variable] = [condition]
     for holds in (True, False):
         for variable in branch_inputs(node, holds):
-            replaced = {old: new for choice in _choices(variable, condition)
+            replaced = {old: new for choice in _choices(variable, node, uses)
                         for old, new in zip(choice.outputs, branch_inputs(choice, holds), strict=True)
                         if getattr(old.type, "is_interchangeable", old.type.is_super)(new.type)}
             inputs.append(clone_replace(variable, replaced) if replaced else variable)
@@ -75,22 +76,28 @@ def _is_zero(x: Variable) -> bool:
     return isinstance(value, Constant) and value.data.size > 0 and not np.any(value.data)
 
 
-def _choices(start: Variable, condition: Variable) -> list[Apply]:
-    """The choices by a condition that an expression reads, as far as we look."""
+def _choices(start: Variable, node: Apply, uses: Uses) -> list[Apply]:
+    """The choices by a node's condition that it reads through what it alone reads, as far as we look.
+
+    What something else reads too would be computed twice, and the choices within it doubled with each level.
+    """
+    condition = node.inputs[0]
     found: dict[Apply, None] = {}
-    seen, layer = {start}, [start]
+    met = {start: node.inputs.count(start)}
+    layer = [start]
     for _ in range(_DEEPEST):
-        below = []
+        below: dict[Variable, None] = {}
         for variable in layer:
-            node = variable.owner
-            if node is None:
+            maker = variable.owner
+            if maker is None:
                 continue
-            if isinstance(node.op, IfElse) and node.inputs[0] is condition:
-                found[node] = None
-                continue
-            below += [v for v in node.inputs if v not in seen]
-            seen.update(node.inputs)
-        layer = below
+            if isinstance(maker.op, IfElse) and maker.inputs[0] is condition:
+                found[maker] = None
+            elif len(maker.outputs) == 1 and met[variable] == uses(variable):
+                for v in maker.inputs:
+                    met[v] = met.get(v, 0) + 1
+                    below[v] = None
+        layer = list(below)
     return list(found)
 
 
