@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +77,8 @@ class Params:
         For each array that blocks pass partial results in: the bytes, and whether they must be 0 at first.
     may_fail : bool
         Whether it may set the error word.
+    over : collection of Variable
+        Outputs that are written over shared variables: not once the error word is set.
     """
 
     layouts: Mapping[Variable, Layout]
@@ -86,6 +88,7 @@ class Params:
     index: str = "int"
     scratch: list[tuple[int, bool]] = field(default_factory=list)
     may_fail: bool = False
+    over: Collection[Variable] = ()
 
     def number(self, name: str, value: int) -> str:
         """The name of an integer parameter; 0 and 1 are written as they are."""
@@ -160,8 +163,12 @@ class Emitter:
 
     def let(self, dtype: str, text: str) -> str:
         """Name the value of an expression."""
+        return self.let_of(ctype(dtype), text)
+
+    def let_of(self, kind: str, text: str) -> str:
+        """Name the value of an expression of a C type."""
         name = self.name()
-        self.line(f"const {ctype(dtype)} {name} = {text};")
+        self.line(f"const {kind} {name} = {text};")
         return name
 
     # ---- values ---------------------------------------------------------------------------------------------
@@ -301,6 +308,11 @@ class Emitter:
         if not item.meaning.set_instead:
             new = expression(TABLE["add"], [base, what], [dtype, value.type.dtype], dtype)
         return self.let(dtype, f"{' && '.join(tests)} ? {new} : {base}" if tests else new)
+
+    def store(self, variable: Variable, place: str, value: str) -> None:
+        """Store an element of an output."""
+        fine = "if (fine) " if variable in self.params.over else ""
+        self.line(f"{fine}{self.params.names[variable]}[{place}] = {value};")
 
     # ---- memory ---------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from backends.cupy.elements import Layout, Params
 from backends.cupy.loops import THREADS, Part, write_loop
+from backends.cupy.reductions import write_reduction
 from backends.cupy.scalars import ctype
 from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Constant, Variable
@@ -137,12 +138,14 @@ def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Map
                default=1)
     most = max(most, *(math.prod(shape) for shape in shapes.values()), 1)
     # Twice as many as there are elements, for a loop's counter goes beyond the end.
-    return Params(known, shapes, names, index="int" if most < 2**30 else "long long")
+    return Params(known, shapes, names, index="int" if most < 2**30 else "long long", over=set(launch.over))
 
 
 def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:
     if job.kind == "loop":
         return write_loop(job, params, prefix, multiprocessors)
+    if job.kind == "reduction":
+        return write_reduction(job, params, prefix, multiprocessors)
     raise NotImplementedError(job.kind)
 
 
@@ -172,7 +175,7 @@ def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str)
     shared = max(part.shared_bytes for part in parts)
     lines = [f'extern "C" __global__ void __launch_bounds__({THREADS}) {name}(', *_wrapped(signature), "{",
              *(["  extern __shared__ float4 shared[];"] if shared else []),
-             "  const int t = threadIdx.x;", *body, "}", ""]
+             *(["  const bool fine = *error == 0;"] if used("fine") else []), "  const int t = threadIdx.x;", *body, "}", ""]
     kind = np.int32 if params.index == "int" else np.int64
     return Binding(name, "\n".join(lines), (firsts[-1], 1, 1), (THREADS, 1, 1), shared, inputs, launch.outputs, scalars,
                    [kind(value) for value in ints.values()], params.scratch,

@@ -165,8 +165,7 @@ class _Loop:
             self.places = [f"d{i}" for i in range(len(self.places))]
         if wide == 1:
             for variable, index in self.stores.items():
-                value = emit.value(variable, index)
-                emit.line(f"{self.params.names[variable]}[{self.locate(variable, index)}] = {value};")
+                emit.store(variable, self.locate(variable, index), emit.value(variable, index))
             return
         if lengths:
             last = emit.name("p")
@@ -192,7 +191,8 @@ class _Loop:
                 emit.line(f"{pack}.at[u] = {emit.value(variable, index)};")
         for (variable, index), pack in stored.items():
             kind = f"sg_pack<{ctype(variable.type.dtype)}, {wide}>"
-            emit.line(f"*({kind} *)({names[variable]} + {self.locate(variable, index)}) = {pack};")
+            fine = "if (fine) " if variable in self.params.over else ""
+            emit.line(f"{fine}*({kind} *)({names[variable]} + {self.locate(variable, index)}) = {pack};")
         self.unrolled.clear()
 
 

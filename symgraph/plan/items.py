@@ -186,7 +186,7 @@ def _reduce(step: Step, node: Apply, op: Reduce) -> list[Item]:
 
 
 def _arg_reduce(step: Step, node: Apply, op: ArgReduce) -> list[Item] | None:
-    if op.kind not in ("argmax", "argmin"):
+    if op.kind not in ("argmax", "argmin") or node.inputs[0].type.dtype.startswith("complex"):
         return None
     return [Item(Fold(op.kind, (op.axis,), node.inputs[0].type.dtype, False), node.inputs, node.outputs[0], step)]
 

@@ -13,3 +13,34 @@ static __device__ inline long long sg_checked(long long i, long long n, long lon
   }
   return 0;
 }
+
+// Of two places the one with the larger element: the first of equals, and no number before all numbers.
+template <class T> static __device__ inline sg_best<T> sg_larger(sg_best<T> a, sg_best<T> b) {
+  if (a.at < 0 || b.at < 0) return a.at < 0 ? b : a;
+  bool odd_a = a.value != a.value, odd_b = b.value != b.value;
+  bool before = a.at < b.at;
+  if (odd_a || odd_b) return odd_a && (!odd_b || before) ? a : b;
+  return a.value > b.value || (a.value == b.value && before) ? a : b;
+}
+
+template <class T> static __device__ inline sg_best<T> sg_smaller(sg_best<T> a, sg_best<T> b) {
+  if (a.at < 0 || b.at < 0) return a.at < 0 ? b : a;
+  bool odd_a = a.value != a.value, odd_b = b.value != b.value;
+  bool before = a.at < b.at;
+  if (odd_a || odd_b) return odd_a && (!odd_b || before) ? a : b;
+  return a.value < b.value || (a.value == b.value && before) ? a : b;
+}
+
+template <class T> static __device__ inline sg_best<T> sg_best_of(T value, long long at) {
+  sg_best<T> best;
+  best.value = value;
+  best.at = at;
+  return best;
+}
+
+// What another block has left: not what was read there before.
+template <class T> static __device__ inline T sg_fresh(const T *place) {
+  T value;
+  for (unsigned int i = 0; i < sizeof(T); ++i) ((char *)&value)[i] = ((const volatile char *)place)[i];
+  return value;
+}
