@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
+from symgraph.compile.branches import LazyIfElse
 from symgraph.ifelse import ifelse
 
 MODES = ["FAST_RUN", "FAST_COMPILE", "None", "DebugMode"]
@@ -297,6 +298,52 @@ def test_long_chains_compile() -> None:
     value, gradient = f(10.5, VALUE)
     np.testing.assert_allclose(value, VALUE + 11)
     np.testing.assert_allclose(gradient, np.ones(3))
+
+
+def in_steps(x: Any, signs: Any, choose: Any) -> Any:
+    """Each choice reads what the one before chose."""
+    for k in range(DEPTH):
+        x = choose(signs[k], lambda x=x: np.tanh(x), lambda x=x: np.cos(x) * 1.1)
+    return x
+
+
+def nested(x: Any, signs: Any, choose: Any) -> Any:
+    """Each choice is in a branch of another, computes with what is chosen inside, and reads what is computed before."""
+    before = [x]
+    for k in range(DEPTH):
+        before.append(np.tanh(before[-1] + k))
+    y = before[-1]
+    for k in reversed(range(DEPTH)):
+        y = choose(signs[k], lambda y=y, k=k: y * before[k], lambda k=k: before[k] + 1)
+    return y
+
+
+def cases(x: Any, signs: Any, choose: Any) -> Any:
+    """If this, else if that, ..."""
+    y = np.sin(x)
+    for k in range(DEPTH):
+        y = choose(signs[k], lambda k=k: np.exp(-x * x) * k, lambda y=y: y)
+    return y
+
+
+DEPTH = 40
+
+
+@pytest.mark.parametrize("shape", [in_steps, nested, cases])
+def test_forty_choices_with_gradients(shape: Any) -> None:
+    flags, x = T.bvector("flags"), T.dvector("x")
+    y = shape(x, [flags[k] for k in range(DEPTH)], symbolic)
+    f = sg.function([x, flags], [y, sg.grad(y.sum(), x)], on_unused_input="ignore")
+    choices = [step for step in f.plan.steps if isinstance(step.node.op, LazyIfElse)]
+    assert 1 <= len(choices) <= 2 * DEPTH  # none is copied into the branches of others
+    rng = np.random.default_rng(0)
+    for signs in (np.ones(DEPTH, np.int8), rng.integers(0, 2, DEPTH, np.int8)):
+        def total(v: Any, signs: Any = signs) -> Any:
+            return shape(v, list(map(bool, signs)), eager)
+
+        value, gradient = f(VALUE, signs)
+        np.testing.assert_allclose(value, total(VALUE), rtol=1e-12)
+        np.testing.assert_allclose(gradient, (total(VALUE + 1e-20j * 1)).imag / 1e-20, rtol=1e-9, atol=1e-14)
 
 
 OPS = ["exp", "mul", "choose", "nest", "sum", "pick"]
