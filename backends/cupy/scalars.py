@@ -88,8 +88,8 @@ ROWS: dict[str, dict[str, str]] = {
     "heaviside": {"f": "sg_heaviside({0}, {1})"},
     "spacing": {"f": "sg_spacing({0})"},
     "ldexp": {"f": "ldexp{f}({0}, sg_exponent({1}))"},
-    "deg2rad": {"f": "({0} * ({T})0x1.1df46a2529d39p-6)"},
-    "rad2deg": {"f": "({0} * ({T})0x1.ca5dc1a63c1f8p+5)"},
+    "deg2rad": {"f": "({0} * (({T})3.14159265358979323846 / ({T})180))"},
+    "rad2deg": {"f": "({0} * (({T})180 / ({T})3.14159265358979323846))"},
     # ---- rounding
     "floor": {"biu": "{0}", "f": "floor{f}({0})"},
     "ceil": {"biu": "{0}", "f": "ceil{f}({0})"},

@@ -87,7 +87,7 @@ static __device__ inline sg_half sg_to_half(double x) {
   float near = (float)x;  // rounded to odd, so that to round once more is as good as to round once
   if (near - near == 0 && (double)near != x) {
     unsigned int bits = sg_bits_of(near);
-    if (((double)near > x) == (near > 0)) bits -= 1;
+    if (fabs((double)near) > fabs(x)) bits -= 1;
     near = sg_float_of(bits | 1u);
   }
   return sg_to_half(near);
@@ -156,18 +156,21 @@ template <class T> static __device__ inline T sg_right_shift(T a, T b) {
 
 template <class T, class U> static __device__ inline U sg_size(T a) { return a < T(0) ? U(U(0) - U(a)) : U(a); }
 
-template <class T, class U> static __device__ inline T sg_gcd(T a, T b) {
-  U x = sg_size<T, U>(a), y = sg_size<T, U>(b);
+template <class U> static __device__ inline U sg_common_divisor(U x, U y) {
   while (x != U(0)) {
     U rest = y % x;
     y = x;
     x = rest;
   }
-  return T(y);
+  return y;
+}
+
+template <class T, class U> static __device__ inline T sg_gcd(T a, T b) {
+  return T(sg_common_divisor(sg_size<T, U>(a), sg_size<T, U>(b)));
 }
 
 template <class T, class U> static __device__ inline T sg_lcm(T a, T b) {
-  U x = sg_size<T, U>(a), y = sg_size<T, U>(b), common = U(sg_gcd<T, U>(a, b));
+  U x = sg_size<T, U>(a), y = sg_size<T, U>(b), common = sg_common_divisor(x, y);
   return common == U(0) ? T(0) : T(x / common * y);
 }
 

@@ -1,4 +1,5 @@
-// Bessel functions of real order, in double; single and half are computed in it.
+// Bessel functions of real order, in double; single and half are computed in it. Where no expansion holds, J of an order
+// or an argument beyond 100,000 is not computed: it is NaN.
 
 static __device__ inline double sg_power_ratio(double v, double half) {  // half**v / gamma(v + 1)
   if (v < 100 && v > -100) return pow(half, v) / sg_gamma(v + 1);
@@ -101,7 +102,8 @@ static __device__ inline double sg_jv(double v, double x) {
   if (x == 0) return v == 0 ? 1 : v > 0 ? 0 : sg_inf<double>();
   if (sg_isinf(x)) return 0;
   if (x * x < 4 * fabs(v + 1) || x < 1e-3) return sign * sg_bessel_series(v, x, -1);
-  return sign * (x > 25 && 2 * x > v * v ? sg_jv_far(v, x) : sg_jv_near(v, x));
+  if (x > 25 && 2 * x > v * v) return sign * sg_jv_far(v, x);
+  return x > 1e5 || fabs(v) > 1e5 ? sg_nan<double>() : sign * sg_jv_near(v, x);
 }
 
 static __device__ inline double sg_spherical_jn(double n, double x) {  // DLMF 10.47.3 and 10.51.1

@@ -166,7 +166,7 @@ static __device__ inline sg_complex<double> sg_zsqrt(sg_complex<double> z) {
 static __device__ inline sg_complex<double> sg_zpow(sg_complex<double> a, sg_complex<double> b) {
   if (b.re == 0 && b.im == 0) return sg_pair(1.0, 0.0);
   if (a.re == 0 && a.im == 0)
-    return b.re > 0 && b.im == 0 ? sg_pair(0.0, 0.0) : sg_pair(sg_nan<double>(), sg_nan<double>());
+    return b.re > 0 ? sg_pair(0.0, 0.0) : sg_pair(sg_nan<double>(), sg_nan<double>());
   if (b.im == 0 && b.re == floor(b.re) && fabs(b.re) < 100) {
     sg_complex<double> result = sg_pair(1.0, 0.0), factor = a;
     for (int left = (int)fabs(b.re); left; left >>= 1) {

@@ -6,7 +6,7 @@ static __device__ inline double sg_psi(double x) {
   double result = 0;
   if (x < 0) {  // DLMF 5.5.4
     if (x == floor(x)) return sg_nan<double>();
-    double rest = x - floor(x);
+    double rest = x - rint(x);
     result = -3.14159265358979323846 / tan(3.14159265358979323846 * rest);
     x = 1 - x;
   }
@@ -25,7 +25,7 @@ static __device__ inline double sg_zeta(double s, double q) {  // Hurwitz: the s
     if (q == floor(q)) return sg_inf<double>();
     if (s != floor(s)) return sg_nan<double>();
   }
-  double sum = 0, least = s > 20 ? s / 2 : 10;
+  double sum = 0, least = s > 15 ? s : 15;
   for (; q < least; q += 1) {
     double term = pow(q, -s);
     sum += term;
@@ -71,7 +71,7 @@ static __device__ inline double sg_erfc_inverse(double y) {  // for 0 < y < 1: w
   double x = sqrt(sqrt(b * b - a / 0.147) - b);
   for (int i = 0; i < 3; i++) {                              // Halley: the error becomes its cube
     double away = 0.886226925452758013649 * (sg_erfcx(x) - exp(x * x + level));
-    x += away / (1 + x * away);
+    x += away / (1 - x * away);
   }
   return x;
 }
@@ -171,13 +171,32 @@ static __device__ inline double sg_gamma_upper(double a, double x) {  // DLMF 8.
   return sg_gamma_density(a, x) * a * result;
 }
 
+static __device__ inline double sg_gamma_far(double a, double x, double side) {
+  // N. Temme, SIAM J. Math. Anal. 10 (1979): DLMF 8.12.3 to 8.12.10, for a so large that eta is small or all is 0 or 1.
+  double away = (x - a) / a, eta = sg_copysign(sqrt(-2 * sg_log1p_less(away)), away);
+  if (fabs(eta) > 1) return side * eta < 0 ? 1 : 0;
+  double first = -1.0 / 3 + eta * (1.0 / 12 + eta * (-2.0 / 135 + eta * (1.0 / 864 + eta * (1.0 / 2835
+      + eta * (-139.0 / 777600 + eta / 25515)))));
+  double second = -1.0 / 540 + eta * (-1.0 / 288 + eta / 378);
+  double rest = exp(-0.5 * a * eta * eta) / sqrt(6.28318530717958647693 * a) * (first + second / a);
+  return 0.5 * erfc(side * eta * sqrt(0.5 * a)) + side * rest;
+}
+
 static __device__ inline double sg_gammainc(double a, double x) {
   if (!(a >= 0 && x >= 0)) return sg_nan<double>();
   if (a == 0) return x > 0 ? 1 : sg_nan<double>();
   if (x == 0) return 0;
   if (sg_isinf(a)) return sg_isinf(x) ? sg_nan<double>() : 0;
   if (sg_isinf(x)) return 1;
+  if (a > 1e6) return sg_gamma_far(a, x, -1);
   return x < a + 1 ? sg_gamma_lower(a, x) : 1 - sg_gamma_upper(a, x);
+}
+
+static __device__ inline double sg_lgamma1p(double x) {  // log gamma(1 + x) for x >= 0: DLMF 5.7.3
+  if (x > 0.01) return lgamma(1 + x);
+  return x * (-0.577215664901532860607 + x * (0.822467033424113218236 - x * (0.400685634386531428467
+      - x * (0.270580808427784547879 - x * (0.207385551028673985266 - x * (0.169557176997408189952
+      - x * (0.144049896768846118120 - x * 0.125509669524743042422)))))));
 }
 
 static __device__ inline double sg_gammaincc(double a, double x) {
@@ -186,6 +205,7 @@ static __device__ inline double sg_gammaincc(double a, double x) {
   if (x == 0) return 1;
   if (sg_isinf(a)) return sg_isinf(x) ? sg_nan<double>() : 1;
   if (sg_isinf(x)) return 0;
+  if (a > 1e6) return sg_gamma_far(a, x, 1);
   if (x >= a + 1) return sg_gamma_upper(a, x);
   if (x < 1 && a < 1) {  // 1 - P would cancel where both are small: DLMF 8.7.1 with its first term taken apart
     double term = 1, sum = 0;
@@ -193,10 +213,10 @@ static __device__ inline double sg_gammaincc(double a, double x) {
       term *= -x / k;
       sum += term / (a + k);
     }
-    double first = expm1(a * log(x)) - expm1(lgamma(a + 1));  // x**a - gamma(1 + a)
-    return -(first + exp(a * log(x)) * a * sum) / tgamma(a + 1);
+    double first = expm1(a * log(x)) - expm1(sg_lgamma1p(a));  // x**a - gamma(1 + a)
+    return (0 - (first + exp(a * log(x)) * a * sum)) / tgamma(a + 1);
   }
   return 1 - sg_gamma_lower(a, x);
 }
 
-static __device__ inline double sg_chi2sf(double x, double k) { return x < 0 ? 1 : sg_gammaincc(k / 2, x / 2); }
+static __device__ inline double sg_chi2sf(double x, double k) { return sg_gammaincc(k / 2, x / 2); }
