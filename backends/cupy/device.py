@@ -7,13 +7,14 @@ the same kernels on the CPU and watches for what a GPU would punish.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Bound", "Device", "Dim3", "GpuOutOfMemory", "Graph", "Kernel", "KernelError", "pack", "value_of"]
+__all__ = ["Bound", "Device", "Dim3", "GpuOutOfMemory", "Graph", "Kernel", "KernelError", "out_of_memory", "pack",
+           "value_of"]
 
 #: The blocks of a grid, or the threads of a block, along x, y and z.
 Dim3 = tuple[int, int, int]
@@ -224,3 +225,20 @@ def value_of(device: Device, argument: Any) -> Any:
 def pack(values: Sequence[Any]) -> Any:
     """The addresses of ctypes values, as a kernel launch takes them."""
     return (ctypes.c_void_p * max(len(values), 1))(*(ctypes.addressof(v) for v in values))
+
+
+def out_of_memory(size: int, free: int, total: int, held: Iterable[tuple[int, str]]) -> str:
+    """What to say when there is no room: how much was asked for, how much there is, and who holds the most."""
+    largest = sorted(held, key=lambda entry: -entry[0])[:5]
+    lines = [f"no room for {_bytes(size)} on the device: {_bytes(free)} of {_bytes(total)} are free"]
+    if largest:
+        names = ", ".join(f"{label or 'unnamed'} ({_bytes(n)})" for n, label in largest)
+        lines.append(f"the largest arrays are {names}")
+    return "; ".join(lines)
+
+
+def _bytes(n: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n} bytes"

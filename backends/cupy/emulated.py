@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from backends.cupy import compiler
-from backends.cupy.device import Dim3, GpuOutOfMemory, Kernel, KernelError, pack, value_of
+from backends.cupy import compiler, cublaslt
+from backends.cupy.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
 from backends.cupy.emulated_array import EmulatedArray, Namespace
 
 __all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
@@ -164,23 +164,6 @@ class _Pool:
         with self._lock:
             i = bisect_right(self.starts, address) - 1
             return i >= 0 and address <= self.starts[i] + self.live[self.starts[i]][0]
-
-
-def out_of_memory(size: int, free: int, total: int, held: Any) -> str:
-    """What to say when there is no room: how much was asked for, how much there is, and who holds the most."""
-    largest = sorted(held, key=lambda entry: -entry[0])[:5]
-    lines = [f"no room for {_bytes(size)} on the device: {_bytes(free)} of {_bytes(total)} are free"]
-    if largest:
-        names = ", ".join(f"{label or 'unnamed'} ({_bytes(n)})" for n, label in largest)
-        lines.append(f"the largest arrays are {names}")
-    return "; ".join(lines)
-
-
-def _bytes(n: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if n >= size:
-            return f"{n / size:.1f} {unit}"
-    return f"{n} bytes"
 
 
 class _Bound:
@@ -355,17 +338,20 @@ class EmulatedDevice:
 
     def product(self, out: EmulatedArray, a: EmulatedArray, b: EmulatedArray, alpha: float = 1.0, beta: float = 0.0,
                 tf32: bool = False) -> None:
-        """``out = alpha * a @ b + beta * out``."""
-        places = [_Place(self, array) for array in (out, a, b)]
+        """``out = alpha * a @ b + beta * out``, from the description that cuBLASLt gets."""
+        addresses = self.address(out), self.address(a), self.address(b)
+        problem = cublaslt.problem(out, a, b, addresses, beta, tf32)
+        if out.size:
+            self.do(functools.partial(self._multiply, problem, addresses, alpha, beta))
 
-        def multiply() -> None:
-            result, x, y = (place.values() for place in places)
-            self.counts.library_calls += 1
-            wide = np.dtype(np.float32) if result.dtype == np.float16 else result.dtype
-            product = np.matmul(x, y, dtype=wide) * wide.type(alpha)
-            result[...] = product if beta == 0 else product + wide.type(beta) * result
-
-        self.do(multiply)
+    def _multiply(self, problem: cublaslt.Problem, addresses: tuple[int, int, int], alpha: float, beta: float) -> None:
+        self.counts.library_calls += 1
+        out = _columns_first(problem, problem.out, addresses[0])
+        a = _columns_first(problem, problem.second, addresses[1])
+        b = _columns_first(problem, problem.first, addresses[2])
+        wide = np.dtype("float32" if problem.dtype == "float16" else problem.dtype)
+        result = wide.type(alpha) * np.matmul(b, a, dtype=wide)
+        out[...] = result + wide.type(beta) * out if problem.accumulates else result
 
     # ---- Order
 
@@ -422,6 +408,23 @@ class EmulatedDevice:
         self.counts.to_device += bool(to_device)
         self.counts.bytes_to_host += to_host
         self.counts.bytes_to_device += to_device
+
+
+def _columns_first(problem: cublaslt.Problem, part: cublaslt.Operand, address: int) -> np.ndarray:
+    """The matrices of a product as the library finds them in memory."""
+    size = np.dtype(problem.dtype).itemsize
+    place = _Strided({"data": (address, False), "typestr": np.dtype(problem.dtype).str, "version": 3,
+                      "shape": (problem.batch, part.rows, part.columns),
+                      "strides": (part.offset * size, size, part.ld * size)})
+    found = np.asarray(place)
+    return found.swapaxes(1, 2) if part.transposed else found
+
+
+class _Strided:
+    """Memory that NumPy is shown, and does not keep."""
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
 
 
 class _Place:

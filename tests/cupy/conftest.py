@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -35,9 +34,9 @@ def _needs_gpu(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(params=[0, 1, 2], ids=["in order", "lanes at random", "warp by warp"])
-def emulated(request: pytest.FixtureRequest) -> Iterator[EmulatedDevice]:
+def emulated(request: pytest.FixtureRequest) -> EmulatedDevice:
     """An emulated device that looks at each access to memory, under schedules of every kind."""
-    yield EmulatedDevice(seed=request.param, checked=True)
+    return EmulatedDevice(seed=request.param, checked=True)
 
 
 @pytest.fixture
