@@ -15,7 +15,7 @@ from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program, untiled
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.plan import Buffer, Guard, Length, Plan, Step, Use, find_numbers, takes_number
+from symgraph.plan import Buffer, Guard, Length, Loop, Plan, Step, Use, find_numbers, takes_number
 from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
@@ -75,6 +75,7 @@ class Renderer:
             step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
         self.storages: dict[Any, str] = {}
         self.workspaces = Workspaces(self, plan)
+        self.counters: dict[Step, tuple[tuple[str, str], ...]] = {}  # of the loops a step is in, and what they are
         self.taken = False                     # whether the last expression computes into the array it was offered
 
     # ---- what lowerings use ---------------------------------------------------------------------------------
@@ -198,7 +199,8 @@ class Renderer:
     def _body(self, pack: Pack) -> None:
         self._read_shared()
         self._compare_named()
-        scratch = any(b.use is Use.SCRATCH for b in self.plan.buffers)
+        scratch = any(b.use is Use.SCRATCH for b in self.plan.buffers) or any(
+            isinstance(step.node.op, Loop) for step in self.plan.steps)
         if scratch:
             self.writer.namespace["scratch"] = self.workspaces.scratch
             self.writer.line("w = scratch.take()")
@@ -543,5 +545,8 @@ def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]]
         traceback = traceback.tb_next
     if found is None:
         return None
+    for counter, loop in renderer.counters.get(found, ()):
+        if counter in values:
+            error.add_note(f"in step {values[counter]} of {loop}")
     names = [renderer.names[v] for v in found.node.inputs]
     return found, [values.get(f"{name}_", values.get(name)) for name in names]

@@ -18,8 +18,9 @@ from symgraph.graph.traversal import toposort
 from symgraph.graph.type import Type
 from symgraph.ifelse import IfElse
 from symgraph.opfromgraph import OpFromGraph
-from symgraph.plan import make_plan
+from symgraph.plan import Loop, make_plan
 from symgraph.rewrites.pipeline import phases
+from symgraph.scan import Scan
 
 __all__ = ["InnerProgram", "finish"]
 
@@ -43,7 +44,7 @@ class InnerProgram(Op):
 
 def finish(fgraph: FunctionGraph, mode: Mode) -> None:
     """Give programs to the graphs inside operations, and make choices lazy. Nothing is rewritten after this."""
-    if not any(isinstance(node.op, (IfElse, OpFromGraph)) for node in fgraph.toposort()):
+    if not any(isinstance(node.op, (IfElse, OpFromGraph, Scan)) for node in fgraph.toposort()):
         return
     backend = get_backend(mode.linker or config.device)
     outputs = _with_programs(fgraph.outputs, mode, backend)
@@ -53,17 +54,20 @@ def finish(fgraph: FunctionGraph, mode: Mode) -> None:
 def _with_programs(outputs: Sequence[Variable], mode: Mode, backend: Backend) -> list[Variable]:
     memo: dict[Variable, Variable] = {}
     for node in toposort(outputs):
-        if not isinstance(node.op, OpFromGraph):
+        if not isinstance(node.op, (OpFromGraph, Scan)):
             copied(node, memo)
             continue
-        inner = node.op.graph
-        graph = FunctionGraph(inner.inputs, inner.outputs)
+        graph = FunctionGraph(node.op.graph.inputs, node.op.graph.outputs)
         for phase in phases(mode):
             phase.apply(graph, config.rewrite_budget)
         finish(graph, mode)
-        run = _program(graph.inputs, graph.outputs, f"{node.op} at {node.origin}", backend)
         types = [v.type for v in node.outputs]
-        made = Apply(InnerProgram(node.op, types, run), [memo.get(v, v) for v in node.inputs], types, node.origin)
+        if isinstance(node.op, Scan):
+            op: Op = Loop(node.op, graph.inputs, graph.outputs)
+        else:
+            run = _program(graph.inputs, graph.outputs, f"{node.op} at {node.origin}", backend)
+            op = InnerProgram(node.op, types, run)
+        made = Apply(op, [memo.get(v, v) for v in node.inputs], types, node.origin)
         for old, new in zip(node.outputs, made.outputs, strict=True):
             new.name, new.origin = old.name, old.origin
             memo[old] = new
