@@ -125,6 +125,10 @@ class Emitter:
         From a variable in memory and an index to the place of its element.
     loader : callable or None
         From a variable in memory and an index to its value, where that is no plain load; or None.
+    made : callable
+        From a variable and an index to its value, where that is known without being computed; or None.
+    after : callable
+        Told each value that was computed: the variable, the index, the name.
     """
 
     def __init__(self, items: Mapping[Variable, Item], params: Params, prefix: str = "v") -> None:
@@ -138,6 +142,7 @@ class Emitter:
         self.locate: Callable[[Variable, Index], str] = self.offset
         self.loader: Callable[[Variable, Index], str | None] = lambda variable, index: None
         self.made: Callable[[Variable, Index], str | None] = lambda variable, index: None
+        self.after: Callable[[Variable, Index, str], None] = lambda variable, index, name: None
 
     # ---- text -----------------------------------------------------------------------------------------------
 
@@ -191,7 +196,8 @@ class Emitter:
                 waiting += reversed(missing)
                 continue
             waiting.pop()
-            self.scopes[-1][current] = self._compute(*current)
+            name = self.scopes[-1][current] = self._compute(*current)
+            self.after(*current, name)
         found = self._found((variable, self.fitted(variable, index)))
         assert found is not None
         return found

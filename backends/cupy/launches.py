@@ -26,6 +26,7 @@ import numpy as np
 from backends.cupy.elements import Layout, Params
 from backends.cupy.loops import THREADS, Part, write_loop
 from backends.cupy.reductions import write_reduction
+from backends.cupy.rows import RowsDoNotFit, write_rows
 from backends.cupy.scalars import ctype
 from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Constant, Variable
@@ -146,6 +147,11 @@ def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_sha
         return write_loop(job, params, prefix, multiprocessors)
     if job.kind == "reduction":
         return write_reduction(job, params, prefix, multiprocessors)
+    if job.kind == "rows":
+        try:
+            return write_rows(job, params, prefix, multiprocessors, most_shared)
+        except RowsDoNotFit as error:
+            raise DoesNotFit(str(error)) from None
     raise NotImplementedError(job.kind)
 
 
@@ -175,7 +181,8 @@ def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str)
     shared = max(part.shared_bytes for part in parts)
     lines = [f'extern "C" __global__ void __launch_bounds__({THREADS}) {name}(', *_wrapped(signature), "{",
              *(["  extern __shared__ float4 shared[];"] if shared else []),
-             *(["  const bool fine = *error == 0;"] if used("fine") else []), "  const int t = threadIdx.x;", *body, "}", ""]
+             *(["  const bool fine = *error == 0;"] if used("fine") else []),
+             "  const int t = threadIdx.x;", *body, "}", ""]
     kind = np.int32 if params.index == "int" else np.int64
     return Binding(name, "\n".join(lines), (firsts[-1], 1, 1), (THREADS, 1, 1), shared, inputs, launch.outputs, scalars,
                    [kind(value) for value in ints.values()], params.scratch,

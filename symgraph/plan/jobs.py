@@ -81,6 +81,8 @@ class Job:
         Arrays of partial results, with a first axis for the blocks; and the reduction over rows each is part of.
     n_rows : int
         For a job of rows: how many leading axes count them.
+    own : set of Variable
+        What is computed once for each place; other items are computed wherever they are read.
     """
 
     kind: str
@@ -90,6 +92,7 @@ class Job:
     outputs: list[Variable]
     parts: dict[Variable, Item] = field(default_factory=dict)
     n_rows: int = 0
+    own: set[Variable] = field(default_factory=set)
 
     @property
     def anchors(self) -> list[Item]:
@@ -297,7 +300,7 @@ class _Writer:
         by_value = {v for v in leaves if v.type.ndim == 0 and self._on_host(v)}
         return Job(kind, items, [v for v in leaves if v not in by_value], [v for v in leaves if v in by_value],
                    outputs, {p: i for p, i in group.parts.items() if p in self.stored},
-                   len(group.rows) if kind == "rows" else 0)
+                   len(group.rows) if kind == "rows" else 0, set(group.made) & items.keys())
 
     def _is_one_reduction(self, group: Group, items: Mapping[Variable, Item]) -> bool:
         """Whether a group of rows only reduces each row, so that it can be cut otherwise too."""

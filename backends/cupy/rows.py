@@ -1,0 +1,524 @@
+"""Jobs that hold whole rows, in CUDA C: a warp or a block for a row.
+
+A row's program is a line of *loops* over its columns: one for each reduction of the row, one for each product with a
+small matrix, one for what is stored. Between loops, numbers of the row are in registers of all its threads. A value of
+every column that several loops need, or one that a thread needs of another, is kept in shared memory: it is *staged*.
+What is cheap is computed anew.
+
+Reductions over the rows are accumulated by each block and left as its part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from backends.cupy.elements import Emitter, Index, Params
+from backends.cupy.folds import Accumulator
+from backends.cupy.loops import THREADS, Part
+from backends.cupy.row_uses import Columns, Uses, columns_of
+from backends.cupy.scalars import ctype, expression, literal
+from symgraph.graph.basic import Variable
+from symgraph.plan.items import Fold, Gather, Item, Product
+from symgraph.plan.jobs import Job
+from symgraph.scalar import TABLE, cast_to
+
+__all__ = ["RowsDoNotFit", "write_rows"]
+
+_WARP = 32
+_BLOCKS = 8          # of a multiprocessor
+_NARROW = 64         # columns; up to them a warp takes a row, however few rows there are
+_WIDE = 1024         # columns; beyond them a block takes a row
+_AT_ONCE = 16        # columns of a product that a thread accumulates side by side
+
+
+class RowsDoNotFit(Exception):
+    """What has to be kept of a row is more than there is shared memory."""
+
+
+class _Rows:
+    def __init__(self, job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> None:
+        self.job, self.params = job, params
+        self.k = job.n_rows
+        first = job.anchors[0].inputs[0]
+        self.row_lengths = params.shapes[first][: self.k]
+        self.n = math.prod(self.row_lengths)
+        self.uses = Uses(job, params.shapes)
+        self.shared = 0
+        self.threads = self._threads(multiprocessors, most_shared)
+        self.groups = THREADS // self.threads
+        self.blocks = max(1, min(-(-self.n // self.groups), multiprocessors * _BLOCKS))
+        self.emitter = Emitter(job.items, params, prefix)
+        self.emitter.made, self.emitter.loader, self.emitter.after = self.kept, self.load, self.keep
+        self.row = tuple(f"row{i}" for i in range(self.k))
+        self.columns: Columns | None = None  # of the loop being written
+        self.places: tuple[str, ...] = ()    # along them
+        self.place = ""                      # the same as one number
+        self.filled: set[Variable] = set()
+        self.filling: set[Variable] = set()
+        self.unseen = False    # other threads' staged values are not to be read before a barrier
+        self.strange = False   # not even a thread's own columns
+        self.head: list[str] = []
+
+    # ---- threads and shared memory --------------------------------------------------------------------------
+
+    def _threads(self, multiprocessors: int, most_shared: int) -> int:
+        widest = max(self.uses.widths, default=1)
+        warps = widest <= _NARROW or (self.n > 8 * multiprocessors and widest <= _WIDE)
+        for threads in ([_WARP, THREADS] if warps else [THREADS]):
+            if self._bytes(threads) <= most_shared:
+                return threads
+        self.uses.keep_least()
+        if self._bytes(THREADS) > most_shared:
+            raise RowsDoNotFit(f"{self._bytes(THREADS)} bytes of shared memory for a row, of {most_shared}")
+        return THREADS
+
+    def _bytes(self, threads: int) -> int:
+        """An upper bound of the shared memory that is needed."""
+        groups = THREADS // threads
+        staged = sum(-(-np.dtype(v.type.dtype).itemsize * n // 16) * 16 for v, n in self.uses.staged.items())
+        for part, item in self.job.parts.items():
+            if part.type.ndim > 1:
+                staged += -(-np.dtype(part.type.dtype).itemsize * math.prod(self._part_columns(item)) // 16) * 16
+        return groups * staged + 16 * THREADS + len(self.job.anchors) * (_AT_ONCE + 1) * 8 * 16
+
+    def room(self, kind: str, size: int, count: int, name: str, each: bool = True) -> None:
+        """An array in shared memory, for each group of threads or for the block."""
+        at = self.params.fresh("at", self.shared)
+        place = f"({kind} *)((char *)shared + {at})"
+        if each and self.groups > 1:
+            step = -(-count * size // 16) * 16 // size
+            place += f" + group * {self.params.fresh('n_room', step)}"
+            self.shared += step * size * self.groups
+        else:
+            self.shared += -(-count * size // 16) * 16
+        self.head.append(f"{kind} *const {name} = {place};")
+
+    def barrier(self) -> str:
+        """What makes a row's threads wait for each other."""
+        return "__syncwarp();" if self.threads == _WARP else "__syncthreads();"
+
+    def synchronise(self) -> None:
+        """Let the row's threads see what was staged."""
+        assert self.columns is None
+        self.emitter.line(self.barrier())
+        self.unseen = self.strange = False
+
+    # ---- values ---------------------------------------------------------------------------------------------
+
+    def kept(self, variable: Variable, index: Index) -> str | None:
+        """A staged value, where it is there already."""
+        if variable not in self.filled or index[: self.k] != self.row:
+            return None
+        places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
+        if self.columns is not None and places == self.places and self.columns == columns_of(
+                variable, self.params.shapes, self.k):
+            return f"{self.uses.names[variable]}[{self.place}]"
+        assert len(places) == 1, f"{variable} is read at {index}"
+        if self.unseen:
+            self.synchronise()
+        return f"{self.uses.names[variable]}[{places[0]}]"
+
+    def keep(self, variable: Variable, index: Index, name: str) -> None:
+        """Stage a value where it is first computed."""
+        if variable not in self.uses.staged or variable in self.filled or self.columns is None:
+            return
+        places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
+        if index[: self.k] == self.row and places == self.places and self.columns == columns_of(
+                variable, self.params.shapes, self.k):
+            self.emitter.line(f"{self.uses.names[variable]}[{self.place}] = {name};")
+            self.filling.add(variable)
+
+    def load(self, variable: Variable, index: Index) -> str | None:
+        """An element of a vector that has fewer elements than there are rows."""
+        if self.k != 1 or not index or index[0] != self.row[0] or self.params.shapes[variable][0] >= self.n:
+            return None
+        name = self.params.names[variable]
+        zero = literal(0, variable.type.dtype)
+        return f"{self.in_head(variable)} ? {name}[{self.emitter.locate(variable, index)}] : {zero}"
+
+    def in_head(self, variable: Variable) -> str:
+        """The condition that a vector has an element for the row; empty where it has for all."""
+        if self.k != 1 or self.params.shapes[variable][0] >= self.n:
+            return ""
+        return f"{self.row[0]} < {self.params.fresh('n_head', self.params.shapes[variable][0])}"
+
+    def index(self, variable: Variable, places: Sequence[str] = ()) -> Index:
+        """The index of a variable's element in the row, at some columns."""
+        supply = iter(places)
+        return (*self.row, *("0" if n == 1 else next(supply) for n in variable.type.shape[self.k:]))
+
+    @contextmanager
+    def loop(self, columns: Columns, unroll: bool = True) -> Iterator[tuple[str, ...]]:
+        """A loop over columns that the row's threads share; gives the places along them."""
+        emit = self.emitter
+        if self.strange:
+            self.synchronise()
+        count = self.params.fresh("n_columns", math.prod(columns.lengths))
+        if unroll:
+            emit.line("#pragma unroll 4")
+        with emit.block(f"for ({self.params.index} c = lane; c < {count}; c += {self.threads})"):
+            self.columns, self.place = columns, "c"
+            self.places = tuple(emit.decode("c", columns.lengths, "p"))
+            yield self.places
+        self.columns, self.places = None, ()
+        if self.filling:
+            self.filled |= self.filling
+            self.filling = set()
+            self.unseen = True
+
+    # ---- the program of a row -------------------------------------------------------------------------------
+
+    def write(self) -> Part:
+        """The text."""
+        emit, kind = self.emitter, self.params.index
+        body = self._in_row_scope()
+        self._rooms()
+        start = "const int lane = t, group = 0;" if self.groups == 1 else (
+            f"const int lane = t % {self.threads}, group = t / {self.threads};")
+        emit.line(start)
+        for line in self.head:
+            emit.line(line)
+        self._start_parts()
+        rows = self.params.fresh("n_rows", self.n)
+        step = self.params.fresh("n_step", self.blocks * self.groups)
+        first = "block" if self.groups == 1 else f"block * {self.groups} + group"
+        emit.line(f"for ({kind} row = {first}; row < {rows}; row += {step}) {{")
+        emit.lines += body
+        emit.line("}")
+        self._end_parts()
+        return Part(emit.lines, self.blocks, self.shared)
+
+    def _in_row_scope(self) -> list[str]:
+        """What is done for each row."""
+        emit = self.emitter
+        emit.depth += 1
+        emit.scopes.append({})
+        for name, place in zip(self.row, emit.decode("row", self.row_lengths, "p"), strict=True):
+            emit.line(f"const {self.params.index} {name} = {place};")
+        for variable, item in self.job.items.items():
+            if isinstance(item.meaning, Fold):
+                self._fold(item, item.meaning)
+            elif isinstance(item.meaning, Product):
+                self._product(item)
+            elif variable in self.job.own and not columns_of(variable, self.params.shapes, self.k).lengths:
+                if isinstance(item.meaning, Gather):
+                    self._fill(item.inputs[0])
+                if self.strange:
+                    self.synchronise()
+                emit.value(variable, self.index(variable))
+        self._results()
+        if self.uses.staged or self.threads != _WARP:
+            emit.line(self.barrier())
+        emit.scopes.pop()
+        emit.depth -= 1
+        lines, emit.lines = emit.lines, []
+        return lines
+
+    def _rooms(self) -> None:
+        for variable, count in self.uses.staged.items():
+            kind = ctype(variable.type.dtype)
+            self.room(kind, np.dtype(variable.type.dtype).itemsize, count, self.uses.names[variable])
+
+    def _fill(self, variable: Variable) -> None:
+        """Stage a value that is to be, if no loop has done so yet."""
+        if variable in self.uses.staged and variable not in self.filled:
+            with self.loop(columns_of(variable, self.params.shapes, self.k)) as places:
+                self.emitter.value(variable, self.index(variable, places))
+
+    def _fold(self, item: Item, fold: Fold) -> None:
+        """Reduce a row; all its threads get the result."""
+        emit = self.emitter
+        (x,) = item.inputs
+        accumulator = Accumulator(fold, x.type.dtype)
+        name = emit.name("sum")
+        emit.line(f"{accumulator.ctype} {name} = {accumulator.start};")
+        with self.loop(columns_of(x, self.params.shapes, self.k)) as places:
+            element = emit.let_of(accumulator.ctype, accumulator.element(emit.value(x, self.index(x, places)), "c"))
+            emit.line(f"{name} = {accumulator.combined(name, element)};")
+        self._share(accumulator, name)
+        out = item.output
+        emit.known(out, self.index(out), emit.let(out.type.dtype, accumulator.result(name, out.type.dtype)))
+
+    def _share(self, accumulator: Accumulator, name: str) -> None:
+        """Combine what the threads of a row have, in a fixed order, and give it to all of them."""
+        emit, kind = self.emitter, accumulator.ctype
+        if not accumulator.shuffles:
+            return self._share_by_memory(accumulator, name)
+        self._across_warp(accumulator, name)
+        if self.threads == _WARP:
+            emit.line(f"{name} = __shfl_sync(0xffffffffu, {name}, 0);")
+            return None
+        sums = emit.name("sums")
+        self.room(kind, accumulator.size, THREADS // _WARP, sums, each=False)
+        emit.line(f"if (t % {_WARP} == 0) {sums}[t / {_WARP}] = {name};")
+        self.synchronise()
+        emit.line(f"{name} = {sums}[0];")
+        with emit.block(f"for (int w = 1; w < {THREADS // _WARP}; ++w)"):
+            emit.line(f"{name} = {accumulator.combined(name, f'{sums}[w]')};")
+        return None
+
+    def _across_warp(self, accumulator: Accumulator, name: str) -> None:
+        emit = self.emitter
+        with emit.block(f"for (int o = {_WARP // 2}; o; o /= 2)"):
+            emit.line(f"const {accumulator.ctype} other = __shfl_down_sync(0xffffffffu, {name}, o);")
+            emit.line(f"{name} = {accumulator.combined(name, 'other')};")
+
+    def _share_by_memory(self, accumulator: Accumulator, name: str) -> None:
+        emit, sums = self.emitter, self.emitter.name("sums")
+        self.room(accumulator.ctype, accumulator.size, self.threads, sums)
+        emit.line(f"{sums}[lane] = {name};")
+        with emit.block(f"for (int o = {self.threads // 2}; o; o /= 2)"):
+            emit.line(self.barrier())
+            emit.line(f"if (lane < o) {sums}[lane] = {accumulator.combined(f'{sums}[lane]', f'{sums}[lane + o]')};")
+        self.synchronise()
+        emit.line(f"{name} = {sums}[0];")
+
+    # ---- products -------------------------------------------------------------------------------------------
+
+    def _product(self, item: Item) -> None:
+        """A row times a matrix: staged."""
+        a, b = item.inputs
+        inner, outer = self.params.shapes[b]
+        self._fill(a)
+        if a in self.filled and self.unseen:
+            self.synchronise()
+        if outer <= 2 * _AT_ONCE and inner >= 2 * outer:
+            self._product_by_parts(item, inner, outer)
+        else:
+            self._product_by_columns(item, inner)
+        self.filled.add(item.output)
+
+    def _terms(self, item: Item, k: str, j: str, a: str = "") -> str:
+        """One term of a product, in the dtype in which it is summed."""
+        left, right = item.inputs
+        wide = self.wide(item)
+        values = [a or self.emitter.value(left, (*self.row, k)), self.emitter.value(right, (k, j))]
+        values = [expression(cast_to(wide), [v], [o.type.dtype]) for v, o in zip(values, item.inputs, strict=True)]
+        return expression(TABLE["mul"], values, [wide, wide])
+
+    @staticmethod
+    def wide(item: Item) -> str:
+        """The dtype in which a product is summed."""
+        dtype: str = item.output.type.dtype
+        return "float32" if dtype == "float16" else dtype
+
+    def _add(self, item: Item, target: str, term: str) -> str:
+        wide = self.wide(item)
+        return f"{target} = {expression(TABLE['add'], [target, term], [wide, wide], wide)};"
+
+    def _result(self, item: Item, value: str) -> str:
+        return expression(cast_to(item.output.type.dtype), [value], [self.wide(item)])
+
+    def _product_by_columns(self, item: Item, inner: int) -> None:
+        """Every thread sums up the columns it has."""
+        emit, wide = self.emitter, self.wide(item)
+        inside = self.params.fresh("n_inner", inner)
+        with self.loop(columns_of(item.output, self.params.shapes, self.k), unroll=False) as (j,):
+            columns, self.columns = self.columns, None  # what is staged is read at other columns than the thread's
+            emit.line(f"{ctype(wide)} sum = {literal(0, wide)};")
+            emit.line("#pragma unroll 4")
+            with emit.block(f"for ({self.params.index} k = 0; k < {inside}; ++k)"):
+                emit.line(self._add(item, "sum", emit.let(wide, self._terms(item, "k", j))))
+            self.columns = columns
+            emit.line(f"{self.uses.names[item.output]}[{j}] = {self._result(item, 'sum')};")
+        self.unseen = True
+
+    def _product_by_parts(self, item: Item, inner: int, outer: int) -> None:
+        """Every thread goes through a part of the row, for several columns at once."""
+        emit, wide, index = self.emitter, self.wide(item), self.params.index
+        some = min(outer, _AT_ONCE)
+        inside, outside = self.params.fresh("n_inner", inner), self.params.fresh("n_outer", outer)
+        sums, first = emit.name("sum"), "0"
+        if outer > some:
+            first = emit.name("first")
+            emit.line(f"for ({index} {first} = 0; {first} < {outside}; {first} += {some}) {{")
+            emit.depth += 1
+        emit.line(f"{ctype(wide)} {sums}[{some}];")
+        emit.line("#pragma unroll")
+        emit.line(f"for (int i = 0; i < {some}; ++i) {sums}[i] = {literal(0, wide)};")
+        with emit.block(f"for ({index} k = lane; k < {inside}; k += {self.threads})"):
+            a = emit.value(item.inputs[0], (*self.row, "k"))
+            emit.line("#pragma unroll")
+            limit = f" && {first} + i < {outside}" if outer > some and outer % some else ""
+            with emit.block(f"for (int i = 0; i < {some}{limit}; ++i)"):
+                column = "i"
+                if outer > some:
+                    emit.line(f"const {index} j = {first} + i;")
+                    column = "j"
+                emit.line(self._add(item, f"{sums}[i]", emit.let(wide, self._terms(item, "k", column, a))))
+        self._share_columns(item, sums, some, first, outside if outer > some and outer % some else "")
+        if outer > some:
+            emit.depth -= 1
+            emit.line("}")
+        self.unseen = self.strange = True
+
+    def _share_columns(self, item: Item, sums: str, some: int, first: str, outside: str) -> None:
+        """Combine the threads' sums of several columns."""
+        emit, wide, name = self.emitter, self.wide(item), self.uses.names[item.output]
+        fold = Accumulator(Fold("sum", (0,), wide, False), wide)
+        at = f"{first} + i" if first != "0" else "i"
+        emit.line("#pragma unroll")
+        if self.threads == _WARP and fold.shuffles:
+            with emit.block(f"for (int i = 0; i < {some}; ++i)"):
+                self._across_warp(fold, f"{sums}[i]")
+                inside = f" && {at} < {outside}" if outside else ""
+                emit.line(f"if (lane == 0{inside}) {name}[{at}] = {self._result(item, f'{sums}[i]')};")
+            return
+        own = emit.name("sums")
+        width = THREADS // _WARP if fold.shuffles else self.threads
+        self.room(fold.ctype, fold.size, width * some, own, each=not fold.shuffles)
+        slot, test = (f"t / {_WARP}", f"if (t % {_WARP} == 0) ") if fold.shuffles else ("lane", "")
+        with emit.block(f"for (int i = 0; i < {some}; ++i)"):
+            if fold.shuffles:
+                self._across_warp(fold, f"{sums}[i]")
+            emit.line(f"{test}{own}[{slot} * {some} + i] = {sums}[i];")
+        emit.line(self.barrier())
+        inside = f" && {at} < {outside}" if outside else ""
+        with emit.block(f"for (int i = lane; i < {some}{inside}; i += {self.threads})"):
+            emit.line(f"{fold.ctype} sum = {own}[i];")
+            emit.line(f"for (int w = 1; w < {width}; ++w) {self._add(item, 'sum', f'{own}[w * {some} + i]')}")
+            emit.line(f"{name}[{at}] = {self._result(item, 'sum')};")
+        if first != "0":
+            emit.line(self.barrier())
+
+    # ---- results --------------------------------------------------------------------------------------------
+
+    def _results(self) -> None:
+        """Store outputs, and add to the parts, with one loop for all of the same columns."""
+        emit = self.emitter
+        loops: dict[Columns, tuple[list[Variable], list[tuple[Variable, Item]]]] = {}
+        for variable in self.job.outputs:
+            loops.setdefault(columns_of(variable, self.params.shapes, self.k), ([], []))[0].append(variable)
+        for part, item in self.job.parts.items():
+            loops.setdefault(columns_of(item.inputs[0], self.params.shapes, self.k), ([], []))[1].append((part, item))
+        for columns, (outputs, parts) in loops.items():
+            if columns.lengths:
+                with self.loop(columns) as places:
+                    self._results_at(places, outputs, parts)
+            else:
+                self._results_at((), outputs, parts)
+        assert emit.depth == 2
+
+    def _results_at(self, places: tuple[str, ...], outputs: Sequence[Variable],
+                    parts: Sequence[tuple[Variable, Item]]) -> None:
+        emit = self.emitter
+        for variable in outputs:
+            index = self.index(variable, places)
+            value = emit.value(variable, index)
+            tests = [test for test in ("" if places else "lane == 0", self.in_head(variable)) if test]
+            if tests:
+                with emit.block(f"if ({' && '.join(tests)})"):
+                    emit.store(variable, emit.offset(variable, index), value)
+            else:
+                emit.store(variable, emit.offset(variable, index), value)
+        for part, item in parts:
+            (x,) = item.inputs
+            accumulator = self._part_accumulator(item)
+            target = self.part_names[part] + ("[c]" if part.type.ndim > 1 else "")
+            element = emit.let_of(accumulator.ctype, accumulator.element(emit.value(x, self.index(x, places)), "0"))
+            test = self.in_head(x)
+            emit.line(f"{f'if ({test}) ' if test else ''}{target} = {accumulator.combined(target, element)};")
+
+    def _part_accumulator(self, item: Item) -> Accumulator:
+        assert isinstance(item.meaning, Fold)
+        return Accumulator(item.meaning, item.inputs[0].type.dtype)
+
+    def _part_columns(self, item: Item) -> tuple[int, ...]:
+        """The columns of a part: none where everything is reduced."""
+        assert isinstance(item.meaning, Fold)
+        (x,) = item.inputs
+        return tuple(n for axis, n in enumerate(self.params.shapes[x]) if axis not in item.meaning.axes)
+
+    @property
+    def part_names(self) -> dict[Variable, str]:
+        """What the accumulators of parts are called."""
+        return {part: f"part{i}" for i, part in enumerate(self.job.parts)}
+
+    def _start_parts(self) -> None:
+        emit = self.emitter
+        for part, item in self.job.parts.items():
+            accumulator, name = self._part_accumulator(item), self.part_names[part]
+            if part.type.ndim == 1:
+                emit.line(f"{accumulator.ctype} {name} = {accumulator.start};")
+                continue
+            count = math.prod(self._part_columns(item))
+            lines, self.head = self.head, []
+            self.room(accumulator.ctype, accumulator.size, count, name)
+            for line in self.head:
+                emit.line(line)
+            self.head = lines
+            n = self.params.fresh("n_part", count)
+            emit.line(f"for (int c = lane; c < {n}; c += {self.threads}) {name}[c] = {accumulator.start};")
+
+    def _end_parts(self) -> None:
+        """Combine what the groups of the block have accumulated, and leave it."""
+        for part, item in self.job.parts.items():
+            accumulator, name = self._part_accumulator(item), self.part_names[part]
+            columns = self._part_columns(item)
+            shapes = self.params.shapes
+            assert isinstance(shapes, dict)
+            shapes[part] = (self.blocks, *columns)
+            with self.emitter.block(""):
+                if part.type.ndim > 1:
+                    self._end_columns(part, accumulator, name, math.prod(columns))
+                else:
+                    scalar = not columns_of(item.inputs[0], shapes, self.k).lengths
+                    self._end_number(part, accumulator, name, scalar)
+
+    def _end_columns(self, part: Variable, accumulator: Accumulator, name: str, count: int) -> None:
+        emit = self.emitter
+        emit.line("__syncthreads();")
+        n = self.params.fresh("n_part", count)
+        step = -(-count * accumulator.size // 16) * 16 // accumulator.size
+        with emit.block(f"for (int c = t; c < {n}; c += {THREADS})"):
+            base = name if self.groups == 1 else f"({name} - group * {self.params.fresh('n_room', step)})"
+            emit.line(f"const {accumulator.ctype} *const all = {base};")
+            emit.line(f"{accumulator.ctype} sum = all[c];")
+            if self.groups > 1:
+                stride = self.params.fresh("n_room", step)
+                with emit.block(f"for (int g = 1; g < {self.groups}; ++g)"):
+                    emit.line(f"sum = {accumulator.combined('sum', f'all[g * {stride} + c]')};")
+            emit.line(f"{self.params.names[part]}[(long long)block * {n} + c] = sum;")
+
+    def _end_number(self, part: Variable, accumulator: Accumulator, name: str, scalar: bool) -> None:
+        """A number of the row is the same in all its threads; else each thread has its share."""
+        emit, target = self.emitter, f"{self.params.names[part]}[block]"
+        count = self.groups if scalar else THREADS
+        if count == 1:
+            emit.line(f"if (t == 0) {target} = {name};")
+            return
+        lines, self.head = self.head, []
+        self.room(accumulator.ctype, accumulator.size, THREADS, "all", each=False)
+        emit.line(self.head[0])
+        self.head = lines
+        emit.line("__syncthreads();")
+        emit.line(f"if (lane == 0) all[group] = {name};" if scalar else f"all[t] = {name};")
+        with emit.block(f"for (int o = {count // 2}; o; o /= 2)"):
+            emit.line("__syncthreads();")
+            emit.line(f"if (t < o) all[t] = {accumulator.combined('all[t]', 'all[t + o]')};")
+        emit.line(f"if (t == 0) {target} = all[0];")
+
+
+def write_rows(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:
+    """The text of a job of rows.
+
+    Parameters
+    ----------
+    job : Job
+    params : Params
+    prefix : str
+        Of the names of its C variables.
+    multiprocessors : int
+    most_shared : int
+        The bytes of shared memory a block may have.
+
+    Raises
+    ------
+    RowsDoNotFit
+        When what has to be kept of a row is more than there is shared memory.
+    """
+    return _Rows(job, params, prefix, multiprocessors, most_shared).write()
