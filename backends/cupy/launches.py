@@ -25,6 +25,7 @@ import numpy as np
 
 from backends.cupy.elements import Layout, Params
 from backends.cupy.loops import THREADS, Part, write_loop
+from backends.cupy.products import write_product
 from backends.cupy.reductions import write_reduction
 from backends.cupy.rows import RowsDoNotFit, write_rows
 from backends.cupy.scalars import ctype
@@ -152,7 +153,7 @@ def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_sha
             return write_rows(job, params, prefix, multiprocessors, most_shared)
         except RowsDoNotFit as error:
             raise DoesNotFit(str(error)) from None
-    raise NotImplementedError(job.kind)
+    return write_product(job, params, prefix, multiprocessors)
 
 
 def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str) -> Binding:

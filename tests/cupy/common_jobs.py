@@ -90,8 +90,7 @@ class Runner:
         for (_, zeroed), array in zip(bound.scratch, scratch, strict=True):
             assert not zeroed or not self.device.to_host(array).any()
         for v in bound.outputs:
-            values[v] = self.device.to_host(arrays[v])
-            assert values[v].shape == bound.shapes[v]
+            values[v] = self.device.to_host(arrays[v]).reshape(bound.shapes[v])
 
     def _on_device(self, host: np.ndarray) -> tuple[Any, Layout]:
         """An array on the device with the strides of one on the host."""

@@ -1,0 +1,119 @@
+"""Whole training steps: how many launches they take, and that they compute what the NumPy backend computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+import symgraph.tensor as T
+from symgraph.plan.jobs import Launch
+from tests.cupy.common_jobs import Runner, assert_close
+
+RNG = np.random.default_rng(7)
+
+
+def slices(n: int, features: int, classes: int, batch: int) -> tuple[Any, Any, Any, dict[Any, Any]]:
+    """The symbols of a minibatch, and what stands for them: slices of shared data by an index."""
+    images = sg.shared(RNG.random((n, features)).astype("float32"), name="images")
+    labels = sg.shared(RNG.integers(0, classes, n).astype("int32"), name="labels")
+    x, y, index = T.fmatrix("x"), T.ivector("y"), T.lscalar("index")
+    chosen = slice(index * batch, (index + 1) * batch)
+    return x, y, index, {x: images[chosen], y: labels[chosen]}
+
+
+def weights(*shape: int, name: str) -> Any:
+    return sg.shared((RNG.standard_normal(shape) * 0.1).astype("float32"), name=name)
+
+
+def negative_log_likelihood(p: Any, y: Any) -> Any:
+    return -T.mean(T.log(p)[T.arange(y.shape[0]), y])
+
+
+def logistic_regression(n: int = 130, features: int = 40, batch: int = 60) -> Any:
+    x, y, index, examples = slices(n, features, 10, batch)
+    W, b = weights(features, 10, name="W"), weights(10, name="b")
+    cost = negative_log_likelihood(T.nnet.softmax(T.dot(x, W) + b), y)
+    updates = [(p, p - 0.13 * sg.grad(cost, p)) for p in (W, b)]
+    return sg.function([index], cost, updates=updates, givens=examples)
+
+
+def perceptron(n: int = 50, features: int = 40, hidden: int = 500, batch: int = 20, l1: float = 0.0) -> Any:
+    x, y, index, examples = slices(n, features, 10, batch)
+    W1, b1 = weights(features, hidden, name="W1"), weights(hidden, name="b1")
+    W2, b2 = weights(hidden, 10, name="W2"), weights(10, name="b2")
+    p = T.nnet.softmax(T.dot(T.tanh(T.dot(x, W1) + b1), W2) + b2)
+    cost = negative_log_likelihood(p, y) + 1e-4 * (T.sum(W1**2) + T.sum(W2**2))
+    if l1:
+        cost += l1 * (T.sum(abs(W1)) + T.sum(abs(W2)))
+    updates = [(q, q - 0.1 * sg.grad(cost, q)) for q in (W1, b1, W2, b2)]
+    return sg.function([index], cost, updates=updates, givens=examples)
+
+
+def launches(function: Any) -> list[Launch]:
+    return Runner(function.plan).launches
+
+
+def kinds(function: Any) -> list[list[str]]:
+    return [sorted(job.kind for job in launch.jobs) for launch in launches(function)]
+
+
+def test_logistic_regression_is_two_launches() -> None:
+    function = logistic_regression(1800, 784, 600)
+    assert kinds(function) == [["rows"], ["product", "reduction", "reduction"]]
+    over = {str(a) for launch in launches(function) for a in launch.over.values()}
+    assert over == {"W", "b"}
+
+
+@pytest.mark.parametrize("l1", [0.0, 0.001])
+def test_perceptron_is_three_launches(l1: float) -> None:
+    function = perceptron(200, 784, 500, 20, l1)
+    found = kinds(function)
+    assert len(found) == 3
+    assert found[1] == ["rows"]
+    assert found[2] == ["product", "product", "reduction", "reduction", "reduction"]
+    over = {str(a) for launch in launches(function) for a in launch.over.values()}
+    assert over == {"W1", "b1", "W2", "b2"}
+
+
+def test_every_update_of_an_optimiser_is_in_one_launch() -> None:
+    """Momentum for many parameters that are there already: one launch, whatever their shapes."""
+    parameters = [weights(*shape, name=f"p{i}") for i, shape in enumerate([(3, 4), (5,), (2, 3, 4), (6, 6), ()])]
+    speeds = [sg.shared(np.zeros_like(p.get_value()), name="v") for p in parameters]
+    gradients = [sg.shared(RNG.standard_normal(p.get_value().shape).astype("float32")) for p in parameters]
+    updates = []
+    for p, v, g in zip(parameters, speeds, gradients, strict=True):
+        new = 0.9 * v - np.float32(0.1) * g
+        updates += [(v, new), (p, p + new)]
+    function = sg.function([], [], updates=updates)
+    runner = Runner(function.plan, 3)
+    assert len(runner.launches) == 1
+    got = runner()
+    function()
+    assert_close(got, [target.get_value() for target, _ in updates])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("make", [logistic_regression, perceptron])
+def test_training_steps_compute_what_the_processor_computes(make: Any, seed: int) -> None:
+    function = make()
+    runner = Runner(function.plan, seed)
+    for index in (0, 1, 2):  # the last minibatch is smaller
+        got = runner(np.int64(index))
+        cost = function(index)
+        after = [u.target.get_value() for u in function.plan.updates]
+        assert_close(got, [np.asarray(cost), *after], rtol=1e-4)
+
+
+def test_chains_are_as_long_as_their_dependencies() -> None:
+    x, w = T.fmatrices("xw")
+    centred = x - T.mean(x)
+    plans = {
+        1: sg.function([x], [T.sum(x), T.exp(x), T.max(x, axis=0)]),
+        2: sg.function([x], T.sum(T.sqr(centred))),
+        3: sg.function([x, w], T.dot(T.tanh(T.dot(T.tanh(T.dot(x, w)), w)), w)),
+    }
+    for number, function in plans.items():
+        assert len(launches(function)) == number
