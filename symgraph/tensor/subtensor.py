@@ -207,8 +207,8 @@ class IncSubtensor(Indexing):
         if tx is None and ty is None:
             return [None]
         x, y, *indices = inputs
-        tx = zeros_like(x) if tx is None else tx
-        ty = zeros_like(y) if ty is None else ty
+        tx = x.type.zeros_like(x) if tx is None else tx  # of floats, also where x is a mask
+        ty = y.type.zeros_like(y) if ty is None else ty
         return [self(tx, ty, *indices)]
 
     def __repr__(self) -> str:

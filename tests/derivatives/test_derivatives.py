@@ -168,6 +168,11 @@ def check_random_program(names: list[str], seed: int) -> None:
     np.testing.assert_allclose(product, H @ direction, atol=1e-8, rtol=1e-8)
 
 
+@pytest.mark.parametrize("names", [["convolved", "convolved", "switched"]])  # a mask is written into a mask
+def test_programs_that_failed(names: list[str]) -> None:
+    check_random_program(names, 0)
+
+
 PROGRAMS = st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=4)
 
 
