@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from symgraph.config import config
 from symgraph.plan import Kernel, Plan, Step
 from symgraph.shared import Memory, open_memory_with
 
-__all__ = ["Backend", "Pack", "Program", "Tiling", "get_backend", "untiled"]
+__all__ = ["Backend", "Finding", "Pack", "Program", "Tiling", "examine", "get_backend", "untiled"]
 
 
 #: From the names of the results to the expression that is returned, and the names it needs.
@@ -151,6 +151,38 @@ def _module(name: str) -> Any:
         else:
             reason = f"{error}; {_INSTALL.get(package, 'a package it needs is missing')}"
         raise RuntimeError(f"device {name!r} cannot be used: {reason}. Use device='cpu'") from error
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a device needs, and how it stands with it.
+
+    Attributes
+    ----------
+    name : str
+    state : {'here', 'works', 'missing', 'fails'}
+    detail : str
+        Its version and place, or what is wrong.
+    advice : str
+        What to install or do, if anything.
+    """
+
+    name: str
+    state: str
+    detail: str
+    advice: str = ""
+
+
+def examine(device: str) -> Iterator[Finding]:
+    """What a device needs, what of it is here, and whether it works. Never raises for what is missing.
+
+    Parameters
+    ----------
+    device : str
+        ``cuda`` or ``emulated``.
+    """
+    findings: Iterator[Finding] = _module(f"{_DEVICES.get(device, device)}.doctor").examine()
+    return findings
 
 
 def _memory_on(device: str) -> Memory:

@@ -16,7 +16,7 @@ PACKAGES = ("symgraph", "backends", "tutorials", "benchmarks")
 ORDER: tuple[tuple[str, ...], ...] = (
     ("_version",), ("errors",), ("config",), ("graph",), ("scalar",), ("tensor",), ("shared",), ("random",), ("scan",),
     ("ifelse", "opfromgraph"), ("vectorize",), ("derivatives",), ("rewrites",), ("plan",), ("backend",), ("compile",),
-    ("printing", "testing"),
+    ("printing", "testing"), ("__main__",),
 )
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 #: Rooms that use the core from outside and are known to nothing in it.
