@@ -179,7 +179,11 @@ class _Bound:
         self._how = how
 
     def __call__(self) -> None:
-        self._device.do(self.run)
+        if self._device.is_capturing:  # a graph holds the arguments as they are now
+            arguments = [type(argument).from_buffer_copy(argument) for argument in self.arguments]
+            self._device.do(_Bound(self._device, self._kernel, self._how, arguments, self._foreign).run)
+        else:
+            self._device.do(self.run)
 
     def run(self) -> None:
         """Run the kernel to its end."""
@@ -365,6 +369,11 @@ class EmulatedDevice:
         finally:
             self._graph = None
         graph._complete = True
+
+    @property
+    def is_capturing(self) -> bool:
+        """Whether a graph is being captured."""
+        return self._graph is not None
 
     def do(self, work: Callable[[], None]) -> None:
         """Do something of the device's own, or record it while a graph is captured."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +60,18 @@ class Errors:
 
 
 class Kernels:
-    """Compiled kernels of a program, by their text."""
+    """Compiled kernels of a program, by their text.
+
+    Attributes
+    ----------
+    listener : callable or None
+        Called when a kernel was added.
+    """
 
     def __init__(self, device: Device) -> None:
         self.device = device
         self.sources: dict[str, Any] = {}
+        self.listener: Callable[[], None] | None = None
 
     def load(self, binding: Binding) -> Any:
         """The kernel of a binding; compiled when its text is met first."""
@@ -73,6 +79,8 @@ class Kernels:
         if found is None:
             text = f"{prelude(binding.source)}\n{binding.source}"
             found = self.sources[binding.source] = self.device.load(text, [binding.name])[0]
+            if self.listener is not None:
+                self.listener()
         return found
 
     def text(self) -> str:
@@ -90,16 +98,15 @@ class Direct:
         self.product = device.product
         self.to_device = device.to_device
         self.to_host = device.to_host
+        self.launch = device.launch
         self.xp = device.xp
 
-    def launch(self, kernel: Any, binding: Binding, arguments: Sequence[Any], sources: dict[int, int]) -> None:
+    def start(self, kernel: Any, binding: Binding, arguments: Sequence[Any], sources: dict[int, int]) -> None:
         """Launch a kernel. `sources` says which arguments are values passed to the program, for who records it."""
         self.device.launch(kernel, binding.grid, binding.block, binding.shared_bytes, arguments)
 
-    @contextmanager
-    def into(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> Iterator[None]:
-        """What is made inside: for who records it."""
-        yield
+    def may_lie_over(self, array: Any, target: Any) -> None:
+        """Note that an array just made may be written over the present value of a shared variable: not here."""
 
 
 class Launcher:
@@ -112,14 +119,17 @@ class Launcher:
     errors : Errors
     places : sequence of int or None
         For each input and number, its place among the values passed to the program; None for what the program makes.
-    guards : sequence of Guard
-        Lengths that must be equal, of what is inside.
+    scalars : sequence of Variable
+        The numbers it takes.
+    over : dict of Variable to SharedVariable
+        Next values that may be written over the present ones.
+    name : str
     """
 
     def __init__(self, launch: Launch, kernels: Kernels, errors: Errors, places: Sequence[int | None],
-                 scalars: Sequence[Variable], name: str) -> None:
+                 scalars: Sequence[Variable], over: dict[Variable, Any], name: str) -> None:
         self.launch, self.kernels, self.errors, self.places = launch, kernels, errors, list(places)
-        self.scalars, self.name = list(scalars), name
+        self.scalars, self.over, self.name = list(scalars), over, name
         lengths = lengths_of(launch)
         self.is_length = [v in lengths for v in self.scalars]
         self._bindings: dict[Any, tuple[Binding, Any, list[Any]]] = {}
@@ -132,13 +142,17 @@ class Launcher:
         if found is None:
             found = self._bindings[key] = self._bind(layouts, numbers)
         binding, kernel, scratch = found
-        outputs = [d.empty(binding.shapes[v], v.type.numpy_dtype, str(v)) for v in self.launch.outputs]
+        outputs = []
+        for v in self.launch.outputs:
+            outputs.append(d.empty(binding.shapes[v], v.type.numpy_dtype, str(v)))
+            if v in self.over and not binding.may_fail:
+                d.may_lie_over(outputs[-1], self.over[v])
         held = dict(zip(self.launch.inputs, arrays, strict=True)) | dict(
             zip(self.launch.outputs, outputs, strict=True))
         values = dict(zip(self.scalars, numbers, strict=True))
         arguments = binding.arguments(self.errors.word, held, values, scratch)
         if binding.grid[0]:
-            d.launch(kernel, binding, arguments, self._sources(binding))
+            d.start(kernel, binding, arguments, self._sources(binding))
         return tuple(outputs)
 
     def _sources(self, binding: Binding) -> dict[int, int]:

@@ -329,7 +329,7 @@ def sum_to(xp: Any, x: Any, shape: tuple[int, ...]) -> Any:
 
 @lower(Softmax, LogSoftmax, LogSumExp)
 def _softmax(r: Renderer, node: Apply) -> str:
-    function = {Softmax: softmax, LogSoftmax: log_softmax, LogSumExp: log_sum_exp}[type(node.op)]  # type: ignore[index]
+    function = {Softmax: softmax, LogSoftmax: log_softmax, LogSumExp: log_sum_exp}[type(node.op)]
     return called(r, function, "exp log where isfinite full", r.dev(node.inputs[0]),
                   str(node.op.axes))
 

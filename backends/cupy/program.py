@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from backends.cupy import runtime
 from backends.cupy.device import Device
 from backends.cupy.execution import Direct, Errors, Kernels
+from backends.cupy.records import Records
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
 from backends.cupy.scalars import is_supported
@@ -63,8 +63,14 @@ class CupyBackend:
         kernels, errors = Kernels(self.device), Errors(self.device)
         renderer.render(line, kernels, errors)
         program = CupyProgram(self, renderer, kernels, errors, pack, accept)
-        return Program(program.run, program.call, renderer.writer.text(), program.step_at, program.free,
-                       inside=program.inside, report=program.report)
+        made = Program(program.run, program.call, program.source, program.step_at, program.free,
+                       inside=program.inside, many=program.records.many, report=program.report)
+
+        def show_kernels() -> None:
+            made.source = program.source
+
+        kernels.listener = show_kernels
+        return made
 
 
 class CupyProgram:
@@ -75,6 +81,8 @@ class CupyProgram:
     backend : CupyBackend
     renderer : Renderer
         That has written the program.
+    kernels : Kernels
+    errors : Errors
     pack : callable
         From the names of the results to the expression that is returned.
     accept : sequence of callables
@@ -97,33 +105,35 @@ class CupyProgram:
         namespace = writer.compile(renderer.title)
         self.arguments, self.launches, self.packed = (namespace[n] for n in ("arguments", "launches", "packed"))
         self.locks = _Locks(self.plan)
-        self._guard = threading.RLock()
+        self.records = Records(self)
 
     # ---- running --------------------------------------------------------------------------------------------
 
     def run(self, *values: Any) -> Any:
         """Compute the outputs and commit the updates."""
-        outputs = self._computed(values)
-        return self.packed(*[self._for_caller(o, value) for o, value in zip(self.plan.outputs, outputs, strict=True)])
+        with self.locks:
+            found = self.records.run(self.arguments(*values))
+            return self.packed(*found)
 
     def call(self, *values: Any) -> Any:
         """The same, checking and converting each value first."""
-        return self.run(*map(self._accepted, self.plan.inputs, self.accept, values))
+        return self.run(*map(self.accepted, self.plan.inputs, self.accept, values))
 
     def inside(self, *values: Any) -> list[Any]:
         """The same for a program of the same device: values on the device stay there."""
-        return self._computed(values)
-
-    def _computed(self, values: Sequence[Any]) -> list[Any]:
         with self.locks:
-            outputs, updates = self.launches(self.direct, *self.arguments(*values))
-            self.errors.check()
-            kept = [self._own(o.variable, value) if o.copy else value
-                    for o, value in zip(self.plan.outputs, outputs, strict=True)]
-            self._commit(updates)
+            return self.computed(self.arguments(*values))
+
+    def computed(self, passed: Sequence[Any]) -> list[Any]:
+        """The outputs where they are, the updates committed, at once and step by step."""
+        outputs, updates = self.launches(self.direct, *passed)
+        self.errors.check()
+        kept = [self._own(o.variable, value) if o.copy else value
+                for o, value in zip(self.plan.outputs, outputs, strict=True)]
+        self._commit(updates)
         return kept
 
-    def _accepted(self, variable: Variable, accept: Callable[[Any], Any], value: Any) -> Any:
+    def accepted(self, variable: Variable, accept: Callable[[Any], Any], value: Any) -> Any:
         """A value passed for an input: of its type, where it is."""
         if isinstance(value, (np.ndarray, np.generic, int, float, complex, bool, list, tuple)):
             return accept(value)
@@ -141,7 +151,8 @@ class CupyProgram:
             return self.memory.copy(value)
         return np.array(value) if isinstance(variable.type, TensorType) else value
 
-    def _for_caller(self, output: Any, value: Any) -> Any:
+    def for_caller(self, output: Any, value: Any) -> Any:
+        """A result as the caller gets it."""
         if self.device.is_array(value):
             return value if output.stays else self.device.to_host(value)
         return np.asarray(value) if isinstance(output.variable.type, TensorType) else value
@@ -180,10 +191,16 @@ class CupyProgram:
 
     def report(self) -> Report:
         """Where each part is computed, and how."""
-        return Report(self.renderer.title, self.device.name, self.renderer.entries, "direct", self.renderer.direct)
+        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung, self.records.why)
 
     def free(self) -> None:
         """Let go of memory kept between calls."""
+        self.records.free()
+
+    @property
+    def source(self) -> str:
+        """The program, with the kernels it has launched so far."""
+        return f"{self.renderer.writer.text()}\n\n{self.kernels.text()}"
 
 
 class _Locks:

@@ -62,6 +62,8 @@ class Renderer:
         self.roots: dict[str, Variable] = {}
         self.direct: list[str] = []
         self.entries: list[Entry] = []
+        self.line: list[Launch | Step] = []
+        self.targets: dict[Any, int] = {}  # where the present values of shared variables are passed
         self.fixed: set[str] = set()       # values of the host for one of which a record holds
         self.storages: dict[Any, str] = {}
         self.read_at: dict[Variable, int] = {}
@@ -173,6 +175,7 @@ class Renderer:
 
     def render(self, line: Sequence[Launch | Step], kernels: Kernels, errors: Errors) -> None:
         """Write the whole program."""
+        self.line = list(line)
         self._name_leaves()
         for place, part in enumerate(line):
             for variable in part.inputs if isinstance(part, Launch) else part.node.inputs:
@@ -199,9 +202,11 @@ class Renderer:
                 else:
                     self._step(part)
             self.writer.current = None
+            self.targets = {u.target: self.passed.index(self.dev(u.target)) for u in self.plan.updates
+                            if u.target.device != "cpu"}
             results = tuple_text([self.value(o.variable) for o in self.plan.outputs])
-            updates = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
-            self.writer.line(f"return {results}, {updates}")
+            new = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
+            self.writer.line(f"return {results}, {new}")
         self.writer.lines[end] = f"    return {tuple_text(self.passed)}"
         self.writer.lines[start] = f"def launches({', '.join(['d', *self.passed])}):"
 
@@ -228,13 +233,14 @@ class Renderer:
         for variable in self.plan.inputs:
             if self.placement[variable] is Place.DEVICE and self._is_read_on_device(variable):
                 self.dev(variable)
-        for i, variable in enumerate(self.plan.shared):
+        read = dict.fromkeys([*self.plan.shared, *(u.target for u in self.plan.updates if u.target.device != "cpu")])
+        for i, variable in enumerate(read):
             name = f"s{i}"
             comment = f"{shown_type(variable)}  {variable.name or ''}  {variable.origin}"
-            where = self.device_names if self.placement[variable] is Place.DEVICE else self.host_names
+            where = self.device_names if variable.device != "cpu" else self.host_names
             where[variable] = name
-            read = "value" if where is self.device_names else "present()"
-            self.writer.line(f"{name} = {self.storages[variable]}.{read}", comment)
+            how = "value" if where is self.device_names else "present()"
+            self.writer.line(f"{name} = {self.storages[variable]}.{how}", comment)
             self.early.add(name)
         for named in self.plan.named:
             self._compare(named)
@@ -282,7 +288,7 @@ class Renderer:
         numbers = [self.scalar(v, by_value=True) for v in scalars]
         bare = [text.removesuffix("[()]") for text in numbers]
         places = [self.passed.index(text) if text in self.passed else None for text in [*arrays, *bare]]
-        launcher = Launcher(launch, kernels, errors, places, scalars, name)
+        launcher = Launcher(launch, kernels, errors, places, scalars, self._over(launch), name)
         self.writer.namespace[name] = launcher
         lengths = lengths_of(launch)
         self.fixed.update(text for v, text in zip(scalars, bare, strict=True) if v in lengths)
@@ -291,6 +297,15 @@ class Renderer:
         self.writer.line(f"{', '.join(targets)}, = {name}(d, {tuple_text(arrays)}, {tuple_text(numbers)})",
                          f"{types}  {launch.steps[-1].node.origin}")
         self.device_names.update(zip(launch.outputs, targets, strict=True))
+
+    def _over(self, launch: Launch) -> dict[Variable, Any]:
+        """Next values that may be written over the present ones: nobody reads a part of these from here on."""
+        blocks = self.plan.blocks
+        later = [v for part in self.line[self.line.index(launch):] for v in (
+            part.inputs if isinstance(part, Launch) else part.node.inputs)]
+        later += [o.variable for o in self.plan.outputs] + [u.variable for u in self.plan.updates]
+        return {v: target for v, target in launch.over.items() if not any(
+            other is not target and other in blocks and blocks[other] is blocks.get(target) for other in later)}
 
     # ---- one step -------------------------------------------------------------------------------------------
 
