@@ -175,8 +175,8 @@ class Namespace:
         return EmulatedArray(self.asarray(value, dtype, **options).values.copy(), self._device)
 
     def __getattr__(self, name: str) -> Any:
-        if name in MISSING:
-            raise AttributeError(f"CuPy has no attribute {name!r}")
+        if name in _MISSING.get(self._module.__name__, ""):
+            raise AttributeError(f"CuPy has no {self._module.__name__.replace('numpy', 'cupy')}.{name}")
         value = getattr(self._module, name)
         if isinstance(value, ModuleType):
             return Namespace(self._device, value)
@@ -186,4 +186,14 @@ class Namespace:
 
 
 #: Functions that NumPy 2 has and CuPy 14 lacks.
-MISSING: frozenset[str] = frozenset()
+_MISSING = {
+    "numpy": frozenset((
+        "asmatrix", "block", "bmat", "busday_count", "busday_offset", "datetime_as_string", "datetime_data",
+        "einsum_path", "frompyfunc", "fromregex", "geomspace", "histogram_bin_edges", "insert", "is_busday", "isnat",
+        "matvec", "nanpercentile", "nanquantile", "nested_iters", "polyder", "polydiv", "polyint", "spacing", "unstack",
+        "vecdot", "vecmat",
+    )),
+    "numpy.linalg": frozenset((
+        "diagonal", "matrix_norm", "multi_dot", "outer", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
+    )),
+}
