@@ -286,14 +286,16 @@ class Emitter:
 
     def checked(self, x: Variable, axis: int, value: str) -> str:
         """An index brought into range, negative ones counted from the end; what is out of range sets the error."""
-        key = (x, (f"axis {axis}", value))
+        length = self.length(x, axis)
+        key = (x, ("place", value, str(length)))
         for scope in reversed(self.scopes):
-            if key in scope:
-                return scope[key]
+            for known, name in scope.items():
+                if known[1] == key[1]:
+                    return name
         self.params.may_fail = True
         name = self.name("i")
-        length = self.params.number(f"n_{self.prefix}{self.count}_{axis}", self.length(x, axis))
-        self.line(f"const {self.params.index} {name} = ({self.params.index})sg_checked({value}, {length}, error);")
+        n = self.params.number(f"n_{name}", length)
+        self.line(f"const {self.params.index} {name} = ({self.params.index})sg_checked({value}, {n}, error);")
         self.scopes[-1][key] = name
         return name
 

@@ -65,7 +65,7 @@ class Grouping:
     items : dict of Variable to Item
         How each variable is computed that is.
     floating : dict of Variable to Item
-        Those that belong to no group.
+        Those that belong to no group. Some are computed and stored by a loop too, their `copy_of`.
     others : list of Step
         Steps that have no items, and arithmetic on numbers of the host.
     views : list of Step
@@ -85,6 +85,7 @@ class Grouping:
         self.others: list[Step] = []
         self.views: list[Step] = []
         self._homes: dict[Variable, Group] = {}
+        self._copies: dict[Variable, Group] = {}
         self._ready: dict[Variable, int] = {}
         self._size: dict[Variable, int] = {}
         self._lengths: dict[Variable, Lengthwise] = {}
@@ -113,6 +114,10 @@ class Grouping:
             group = group.absorbed
         return group
 
+    def copy_of(self, variable: Variable) -> Group | None:
+        """The loop that stores a floating variable, if there is one."""
+        return self._copies.get(variable)
+
     def groups(self) -> list[Group]:
         """All groups."""
         return [group for group in self._groups if group.absorbed is None]
@@ -121,6 +126,12 @@ class Grouping:
         """The first stage in which a variable can be read from memory, or computed on the way."""
         home = self.home_of(variable)
         return home.stage + 1 if home is not None else self._ready.get(variable, 0)
+
+    def available(self, variable: Variable) -> int:
+        """The first stage in which a variable that is stored can be read from memory, as it is or as a view."""
+        source = self.source_of_view(variable)
+        copy = self.copy_of(source)
+        return copy.stage + 1 if copy is not None else self.ready(source)
 
     def lengths(self, variable: Variable) -> Lengthwise:
         """The lengths of a variable's axes."""
@@ -200,21 +211,20 @@ class Grouping:
 
     def _other(self, step: Step) -> None:
         for variable in step.node.inputs:
-            source = self.source_of_view(variable)
-            if source in self.floating:
-                self.materialise(source)
-        stage = max((self.ready(self.source_of_view(v)) for v in step.node.inputs), default=0)
+            self.materialise(self.source_of_view(variable))
+        stage = max((self.available(v) for v in step.node.inputs), default=0)
         self._ready.update((output, stage) for output in step.node.outputs)
         self.others.append(step)
 
     def materialise(self, variable: Variable) -> None:
-        """Have a floating variable computed by a loop of its own, beside others over the same space."""
-        item = self.floating.pop(variable)
-        stage = self._ready.pop(variable)
-        space = self._space(variable)
+        """Have a floating variable stored by a loop, beside others over the same space."""
+        if variable not in self.floating or variable in self._copies:
+            return
+        stage, space = self._ready[variable], self._space(variable)
         group = next((g for g in self._groups if g.kind == "loop" and g.stage == stage and g.space == space
-                      and g.absorbed is None and len(g.made) < 16), None)
-        self._join(group or self._new("loop", stage, space), item)
+                      and len(g.made) < 16), None) or self._new("loop", stage, space)
+        group.made[variable] = self.floating[variable]
+        self._copies[variable] = group
 
     # ---- items ----------------------------------------------------------------------------------------------
 
@@ -233,13 +243,15 @@ class Grouping:
     def _float(self, item: Item) -> None:
         size = 1 + sum(self._size.get(v, 0) for v in item.inputs)
         if size > self.abilities.most_items:
-            for variable in item.inputs:
-                if variable in self.floating and self._size.get(variable, 0) > 1:
-                    self.materialise(variable)
             size = 1
+            for variable in item.inputs:
+                if self._size.get(variable, 0) > 1:
+                    self.materialise(variable)
+            self._ready[item.output] = max(self.available(v) for v in item.inputs)
+        else:
+            self._ready[item.output] = max((self.ready(v) for v in item.inputs), default=0)
         self._size[item.output] = size
         self.floating[item.output] = item
-        self._ready[item.output] = max((self.ready(v) for v in item.inputs), default=0)
 
     def _new(self, kind: str, stage: int, space: Lengthwise, rows: Lengthwise = ()) -> Group:
         group = Group(kind, stage, len(self._groups), space, rows)
@@ -268,8 +280,7 @@ class Grouping:
         if any(len(g.made) + 1 > 2 * self.abilities.most_items for g in found):
             return None
         first, *rest = sorted(found, key=lambda g: g.number)
-        if rest and any(g.kind != first.kind or first.kind not in ("rows", "loop") or g.rows != first.rows
-                        for g in rest):
+        if rest and any(g.kind != "rows" or first.kind != "rows" or g.rows != first.rows for g in rest):
             return None
         for group in rest:
             self._absorb(first, group)
@@ -366,10 +377,13 @@ class Grouping:
             self.ready(b) <= home.stage and self.lengths(a)[:1] == home.rows
         ):
             return self._join(home, item)
+        stage = 0
         for variable in (a, b):
-            if variable in self.floating and not self._cheap_to_repeat(variable):
-                self.materialise(variable)
-        stage = max(self.ready(a), self.ready(b))
+            if self._cheap_to_repeat(variable):
+                stage = max(stage, self.ready(variable))
+            else:
+                self.materialise(self.source_of_view(variable))
+                stage = max(stage, self.available(variable))
         if thin and self.lengths(a)[0] != 1:
             return self._join(self._new("rows", stage, (), self.lengths(a)[:1]), item)
         return self._join(self._new("product", stage, self._space(item.output)), item)

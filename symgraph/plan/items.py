@@ -24,7 +24,8 @@ from symgraph.tensor.shape import DimShuffle
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["Count", "Fill", "Fold", "Gather", "Item", "Meaning", "Product", "Put", "Shuffle", "counts_rows", "items_of"]
+__all__ = ["Count", "Fill", "Fold", "Gather", "Item", "Meaning", "Product", "Put", "Shuffle", "counts_rows", "items_of",
+           "may_fail"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,13 @@ def counts_rows(variable: Variable) -> bool:
         return False
     start, _, step = node.inputs
     return isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
+
+
+def may_fail(item: Item) -> bool:
+    """Whether an item takes indices that could be out of range."""
+    if isinstance(item.meaning, Gather):
+        return not all(map(counts_rows, item.inputs[1:]))
+    return isinstance(item.meaning, Put) and len(item.inputs) > 3
 
 
 def _elemwise(step: Step, node: Apply, op: Elemwise) -> list[Item]:

@@ -31,7 +31,7 @@ from typing import Any
 
 from symgraph.graph.basic import Variable
 from symgraph.plan.groups import Group, Grouping
-from symgraph.plan.items import Item, Shuffle
+from symgraph.plan.items import Item, Shuffle, may_fail
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.plan import Home, Plan, Step
 from symgraph.scalar import ScalarFunction
@@ -117,7 +117,8 @@ class Launch:
         The steps it does, wholly or in part.
     over : dict of Variable to Variable
         Outputs that are next values of shared variables, with the shared variable whose memory each may be written
-        over: no other job of this or a later launch reads it, nor does anything else that runs later.
+        over: no other job of this or a later launch reads it, nor does anything else that runs later, and no index is
+        checked any more.
     """
 
     index: int
@@ -191,7 +192,7 @@ class _Writer:
         stages: dict[int, list[Launch | Step]] = {}
         views = [step for step in self.grouping.views if step.node.outputs[0] in self.viewed(results)]
         for step in sorted([*self.grouping.others, *views], key=lambda s: s.index):
-            stages.setdefault(self.grouping.ready(step.node.outputs[0]), []).append(step)
+            stages.setdefault(self.grouping.available(step.node.outputs[0]), []).append(step)
         jobs: dict[int, list[tuple[Job, list[Step]]]] = {}
         for group in groups:
             job = self._job(group)
@@ -219,9 +220,8 @@ class _Writer:
     def _provide(self, variable: Variable) -> None:
         """See to it that a variable is in memory; a view of one that is will do."""
         source = self.grouping.source_of_view(variable)
-        if source in self.grouping.floating:
-            self.grouping.materialise(source)
-        if self.grouping.home_of(source) is not None:
+        self.grouping.materialise(source)
+        if self.grouping.home_of(source) is not None or source in self.grouping.floating:
             self.stored.add(source)
 
     # ---- what is stored -------------------------------------------------------------------------------------
@@ -231,7 +231,9 @@ class _Writer:
         crossing: list[Variable] = []
         for group in groups:
             for variable in self._leaves(group, self.grouping.outcomes(group)):
-                if self.grouping.home_of(variable) is not None:
+                if variable in self.grouping.floating:
+                    self.stored.add(variable)
+                elif self.grouping.home_of(variable) is not None:
                     if self._cheap(variable) is None:
                         self.stored.add(variable)
                     else:
@@ -282,11 +284,10 @@ class _Writer:
 
     def _computed_in(self, group: Group, variable: Variable) -> bool:
         home = self.grouping.home_of(variable)
-        if home is group:
-            return True
         if variable in self.grouping.floating:
-            return True
-        return home is not None and variable not in self.stored and bool(self.stored) and self._recomputable(variable)
+            copy = self.grouping.copy_of(variable)
+            return copy is None or copy.stage >= group.stage
+        return home is group or (home is not None and variable not in self.stored and self._recomputable(variable))
 
     # ---- jobs -----------------------------------------------------------------------------------------------
 
@@ -326,6 +327,8 @@ class _Writer:
         targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
         for part in reversed(line):
             if isinstance(part, Launch):
+                if any(may_fail(item) for job in part.jobs for item in job.items.values()):
+                    break  # nothing may be overwritten before everything is known to be right
                 for job in part.jobs:
                     others = {v for other in part.jobs if other is not job for v in other.inputs}
                     for variable in job.outputs:
