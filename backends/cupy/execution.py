@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,6 +59,20 @@ class Errors:
             raise IndexError(f"index {index} is out of bounds for axis of size {length}")
 
 
+class Written(Protocol):
+    """A kernel's text."""
+
+    @property
+    def name(self) -> str:
+        """Of its function."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """CUDA C, without what `prelude` puts in front."""
+        ...
+
+
 class Kernels:
     """Compiled kernels of a program, by their text.
 
@@ -73,7 +87,7 @@ class Kernels:
         self.sources: dict[str, Any] = {}
         self.listener: Callable[[], None] | None = None
 
-    def load(self, binding: Binding) -> Any:
+    def load(self, binding: Written) -> Any:
         """The kernel of a binding; compiled when its text is met first."""
         found = self.sources.get(binding.source)
         if found is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["prelude"]
 
 _FOLDER = Path(__file__).parent / "definitions"
-_FILES = ("base", "complex", "special", "bessel", "jobs")
+_FILES = ("base", "complex", "special", "bessel", "jobs", "random")
 
 #: Functions of C that templates call for either precision: with the name of each here, ``sg_`` before it.
 _OVERLOADED = (
