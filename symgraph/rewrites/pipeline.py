@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
-from symgraph.graph.rewrite import Rule, RuleSet
+from symgraph.graph.fgraph import FunctionGraph
+from symgraph.graph.rewrite import Fired, Rule, RuleSet
 from symgraph.rewrites.algebra import ALGEBRA, POWERS, UNSAFE
 from symgraph.rewrites.blas import BLAS
 from symgraph.rewrites.branches import BRANCHES
 from symgraph.rewrites.canonicalize import CANONICALIZE
 from symgraph.rewrites.constants import CONSTANTS
+from symgraph.rewrites.loops import WHOLE_GRAPH, LoopPhase
 from symgraph.rewrites.reductions import REDUCTIONS
+from symgraph.rewrites.scan import LOOPS
 from symgraph.rewrites.shape import SHAPE
 from symgraph.rewrites.specialize import EXPAND, SPECIALIZE
 from symgraph.rewrites.stabilize import STABILIZE
@@ -21,7 +24,7 @@ from symgraph.rewrites.subtensor import SUBTENSOR
 __all__ = ["GROUPS", "PHASES", "Selection", "known_tags", "phases"]
 
 #: The tables of rules, by the names under which modes include and exclude them.
-GROUPS: dict[str, Sequence[Rule]] = {
+GROUPS: dict[str, Sequence[Any]] = {
     "constants": CONSTANTS,
     "shape": SHAPE,
     "subtensor": SUBTENSOR,
@@ -32,12 +35,14 @@ GROUPS: dict[str, Sequence[Rule]] = {
     "specialize": (*SPECIALIZE, *POWERS),
     "expand": EXPAND,
     "blas": BLAS,
+    "loops": (*LOOPS, *WHOLE_GRAPH),
 }
 
 #: Each phase: its name, the groups applied together to a fixed point, and the least level of optimisation that has it.
 PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("simplify", ("constants", "branches", "shape", "subtensor", "canonicalize", "unsafe", "stabilize"),
      "FAST_COMPILE"),
+    ("loops", ("loops",), "FAST_COMPILE"),
     ("specialize", ("specialize", "constants", "shape", "subtensor", "canonicalize", "unsafe"), "FAST_RUN"),
     ("expand", ("expand", "constants", "shape"), "FAST_RUN"),
     ("blas", ("blas", "constants"), "FAST_RUN"),
@@ -47,6 +52,14 @@ PHASES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 ON_DEMAND = frozenset({"unsafe"})
 
 _LEVELS = {None: 0, "FAST_COMPILE": 1, "FAST_RUN": 2}
+
+
+class Phase(Protocol):
+    """Rules that are applied together."""
+
+    name: str
+
+    def apply(self, fgraph: FunctionGraph, budget: int = 200) -> list[Fired]: ...
 
 
 class Selection(Protocol):
@@ -62,20 +75,22 @@ class Selection(Protocol):
     def included(self) -> frozenset[str]: ...
 
 
-def phases(mode: Selection) -> Sequence[RuleSet]:
+def phases(mode: Selection) -> Sequence[Phase]:
     """The rule sets a mode applies, in order."""
     return _selected(mode.optimizer, mode.excluded, mode.included)
 
 
 @lru_cache(maxsize=64)
-def _selected(level: str | None, excluded: frozenset[str], included: frozenset[str]) -> tuple[RuleSet, ...]:
+def _selected(level: str | None, excluded: frozenset[str], included: frozenset[str]) -> tuple[Phase, ...]:
     """A rule is applied when none of its names is excluded, and its phase belongs to the level or one is included."""
-    chosen = []
+    chosen: list[Any] = []
     for phase, groups, least in PHASES:
         on = _LEVELS[level] >= _LEVELS[least]
         rules = [rule for rule, names in _rules(phase, groups) if not names & excluded
                  and (names & included or (on and not names & ON_DEMAND))]
-        if rules:
+        if rules and phase == "loops":
+            chosen.append(LoopPhase(phase, chosen[0].rules if chosen else (), rules))
+        elif rules:
             chosen.append(RuleSet(phase, rules))
     return tuple(chosen)
 
