@@ -93,7 +93,7 @@ def _reshape(r: Renderer, node: Apply) -> str:
     if r.placement.is_on_host(node.inputs[0]):
         return f"{r.host(node.inputs[0])}.reshape({_axes(node, 1, r)})"
     r.writer.namespace["reshaped"] = runtime.reshaped
-    return f"reshaped(d, {r.dev(node.inputs[0])}, {_axes(node, 1, r)})"
+    return f"reshaped({r.d}, {r.dev(node.inputs[0])}, {_axes(node, 1, r)})"
 
 
 @lower(ShapeI)
@@ -202,7 +202,7 @@ def _inc_subtensor(r: Renderer, node: Apply) -> str:
     how = "set" if op.set_instead else "at" if op.is_advanced and not op.unique else "add"
     x, y, *index = (v.type for v in node.inputs)
     misread = bool(index) and op.misread(x, y, index[0])
-    return (f"written(d, {r.dev(node.inputs[0])}, np.s_[{_index(r, node, 2)}], {r.dev(node.inputs[1])}, {how!r}"
+    return (f"written({r.d}, {r.dev(node.inputs[0])}, np.s_[{_index(r, node, 2)}], {r.dev(node.inputs[1])}, {how!r}"
             f"{', True' if misread else ''})")
 
 

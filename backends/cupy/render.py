@@ -74,6 +74,11 @@ class Renderer:
 
     # ---- what rows use --------------------------------------------------------------------------------------
 
+    @property
+    def d(self) -> str:
+        """What makes arrays and launches: in `launches`, whoever runs or records it."""
+        return "d" if self.in_launches else "D"
+
     def xp(self, name: str) -> str:
         """How a function of the device's array library is written; what calls one is not recorded."""
         check(name)
