@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.compile.errors import clip, describe_value, line_of, place_of
-from symgraph.compile.mode import Mode
+from symgraph.compile.mode import LARGE_INSIDE, Mode
 from symgraph.compile.watch import Finding, Record, WatchedFunction
 from symgraph.graph.basic import Variable
 from symgraph.graph.rewrite import brief
@@ -47,7 +47,7 @@ def NanGuardMode(nan_is_error: bool = True, inf_is_error: bool = True, big_is_er
     0.0
     """
     wanted = {"nan": nan_is_error, "inf": inf_is_error, "big": big_is_error}
-    return Mode(linker=linker, optimizer=optimizer, name="NanGuardMode", watch="nan",
+    return Mode(linker=linker, optimizer=optimizer, name="NanGuardMode", watch="nan", excluded=LARGE_INSIDE,
                 guards=frozenset(name for name, error in wanted.items() if error))
 
 

@@ -23,7 +23,7 @@ exp, log, neg, sqrt, sqr, abs_, reciprocal = (elemwise(f) for f in (
     scalar.exp, scalar.log, scalar.neg, scalar.sqrt, scalar.sqr, scalar.abs, scalar.reciprocal))
 
 x, y = Hole("x"), Hole("y")
-real, other_real = Hole("x", where=is_real), Hole("y", where=is_real)
+real, other_real, third_real = (Hole(name, where=is_real) for name in "xyz")
 
 #: Laws of one line. One whose sides differ in type where it is tried (a lost broadcast, a wider dtype) does not fire.
 LAWS = (
@@ -39,11 +39,17 @@ LAWS = (
     Rule("add_negative", x + (-other_real), x - other_real),
     Rule("negative_times_negative", (-real) * (-other_real), real * other_real),
     Rule("negative_by_negative", (-real) / (-other_real), real / other_real),
+    Rule("negative_times_itself", (-real) * real, -(real * real)),
+    Rule("add_negative_product", real + (-other_real) * third_real, real - other_real * third_real),
+    Rule("subtract_negative_product", real - (-other_real) * third_real, real + other_real * third_real),
+    Rule("add_negative_quotient", real + (-other_real) / third_real, real - other_real / third_real),
+    Rule("subtract_negative_quotient", real - (-other_real) / third_real, real + other_real / third_real),
     Rule("power_one", x ** 1, x),
     Rule("power_two", x ** 2, sqr(x)),
     Rule("power_half", real ** 0.5, sqrt(real)),
     Rule("divide_into_one", reciprocal(x), 1 / x),
     Rule("multiply_by_inverse", x * (1 / y), x / y),
+    Rule("multiply_by_negative_inverse", real * (-1 / other_real), -(real / other_real)),
     Rule("log_of_exp", log(exp(real)), real),
     Rule("abs_of_square", abs_(sqr(real)), sqr(real)),
     Rule("abs_twice", abs_(abs_(x)), abs_(x)),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import made_of, rewrite_rule
-from symgraph.rewrites.patterns import applied, is_elemwise, is_real, is_zeros, made_by
+from symgraph.rewrites.patterns import applied, fitted, is_elemwise, is_real, is_zeros, made_by
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -104,14 +106,36 @@ def sign_to_small_factor(node: Apply) -> Variable | None:
 
 
 @rewrite_rule(Softmax, SoftmaxGrad, LogSoftmax, LogSumExp)
-def expand(node: Apply) -> Variable | None:
+def expand_softmax(node: Apply) -> Variable | None:
     """An operation that has done its work of being seen -> simpler ones, which share what they have in common."""
     parts = node.op.expand(*node.inputs)
     return parts if parts.type.broadcastable == node.outputs[0].type.broadcastable else None
+
+
+#: Exponents from which on the logistic function is 1 to the last bit. Neither their exponential overflows, nor is that
+#: of their negatives below the least normal number.
+_CAPS = {"float32": 87.0, "float64": 708.0}
+
+
+@rewrite_rule(elemwise(scalar.sigmoid))
+def sigmoid_by_exponential(node: Apply) -> Variable | None:
+    """sigmoid(x) -> e / (1 + e) and sigmoid(-x) -> 1 / (1 + e) - f, where e = exp(min(x, cap)).
+
+    With f, the value at the cap, the second is 0 from there on. What it loses below is lost to rounding, but for values
+    that are nearly as small as f, the least normal number: they underflow gradually.
+    """
+    (x,) = node.inputs
+    kind: Any = node.outputs[0].type
+    if kind.dtype not in _CAPS or x.type.dtype != kind.dtype or kind.ndim == 0:
+        return None
+    negative = applied(x, scalar.neg)
+    cap, one = (np.asarray(value, kind.dtype) for value in (_CAPS[kind.dtype], 1))
+    e: Any = elemwise(scalar.exp)(elemwise(scalar.minimum)(negative.inputs[0] if negative is not None else x, cap))
+    return fitted(e / (one + e) if negative is None else one / (one + e) - one / (one + np.exp(cap)), node)
 
 
 #: Rules that still need to see softmax and its kin whole.
 SPECIALIZE = (part_of_log_softmax, sum_of_scattered, index_is_unique, add_to_scattered, sign_to_small_factor)
 
 #: Rules that take it apart.
-EXPAND = (expand, add_to_scattered, sign_to_small_factor)
+EXPAND = (expand_softmax, sigmoid_by_exponential, add_to_scattered, sign_to_small_factor)
