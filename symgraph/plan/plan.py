@@ -243,7 +243,7 @@ class Plan:
             if occupant is not None and occupant.dies >= step.index:
                 raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into a buffer still in use")
         if target is not None:
-            self._check_fit(step, target)
+            self._check_fit(step, target, facts)
 
     def _check_commit(self, step: Step, facts: _Facts) -> None:
         """Computing over a shared value is the last that happens to it, and its old value is needed nowhere."""
@@ -256,12 +256,14 @@ class Plan:
         if readings > 1 or facts.last_plain > step.index:
             raise InconsistentPlanError(f"step {step.index} ({step.node}) writes on {target}, still needed")
 
-    def _check_fit(self, step: Step, target: Variable | Buffer) -> None:
+    def _check_fit(self, step: Step, target: Variable | Buffer, facts: _Facts) -> None:
         """The memory a step computes into is of its output's dtype and lengths."""
         (output,) = step.node.outputs
         dtype = target.dtype if isinstance(target, Buffer) else getattr(target.type, "dtype", None)
         lengths = target.lengths if isinstance(target, Buffer) else self.lengths.of(target)
-        same = [n if isinstance(n, int) else n.find() for n in lengths] == list(self.lengths.of(output))
+        pairs = zip([n if isinstance(n, int) else n.find() for n in lengths], self.lengths.of(output), strict=True)
+        # At the commit all lengths were compared that had to be; before, a test may still be to come.
+        same = all(m == n or (step.commits and frozenset((m, n)) in facts.sure) for m, n in pairs)
         if dtype != getattr(output.type, "dtype", None) or not same:
             where = "memory of another dtype or shape"
             raise InconsistentPlanError(f"step {step.index} ({step.node}) would write into {where}")
