@@ -44,18 +44,23 @@ def as_state(state: Any) -> Any:
     return STATE.filter_variable(variable)
 
 
-def _integers(state: Array, first: int, low: Array, span: Array) -> Array:
+def _integers(state: Array, first: int, count: int, low: Array, span: Array) -> Array:
     """low + floor(word * span / 2**64); a span of 0 stands for 2**64."""
-    word = words(state, first // 4, -(-len(low) // 4) * 4)[:len(low)]
+    word = words(state, first // 4, -(-count // 4) * 4)[:count]
     span = span.astype(np.uint64)
-    return (low.view(np.uint64) + np.where(span == 0, word, high_product(word, span))).view(np.int64)
+    if span.ndim:
+        scaled = np.where(span == 0, word, high_product(word, span))
+    else:
+        scaled = high_product(word, span) if span else word
+    return (low.view(np.uint64) + scaled).view(np.int64)
 
 
 def _by_source(sample: Callable[..., Array], *options: Any) -> Callable[..., Array]:
-    return lambda state, first, *parameters: sample(Source(state, first, len(parameters[0])), *parameters, *options)
+    return lambda state, first, count, *parameters: sample(Source(state, first, count), *parameters, *options)
 
 
-#: From a state, the first element and parameters for each element to elements; and how many elements a block gives.
+#: From a state, the first element, how many, and parameters (for each, or of no dimensions for all) to elements; and
+#: how many elements a block gives.
 _SAMPLERS: dict[str, tuple[Callable[..., Array], int]] = {
     "integers": (_integers, 4), "gamma": (_by_source(gamma), 1), "log_gamma": (_by_source(gamma, True), 1),
     "poisson": (_by_source(poisson), 1), "binomial": (_by_source(binomial), 1),
@@ -113,8 +118,9 @@ class Draw(TensorOp):
         return _shape(inputs[self.arity:])
 
     def spread(self, inputs: Sequence[Any], shape: tuple[int, ...]) -> list[Array]:
-        """The parameters of each element in turn, from the inputs after the state."""
-        return [np.broadcast_to(p, shape).reshape(-1) for p in inputs[:self.arity]]
+        """The parameters of each element in turn, or of no dimensions for all, from the inputs after the state."""
+        return [p.reshape(()) if p.size == 1 else np.broadcast_to(p, shape).reshape(-1)
+                for p in map(np.asarray, inputs[:self.arity])]
 
     def fill(self, state: Array, flat: Array, start: int, stop: int, parameters: Sequence[Array]) -> None:
         """Compute some of the elements, from the beginning of a block on."""
@@ -124,7 +130,8 @@ class Draw(TensorOp):
         sample, dtype = _SAMPLERS[self.kind][0], "int64" if self.kind == "integers" else "float64"
         for first in range(start, stop, _ELEMENTS_AT_ONCE):
             part = slice(first, min(first + _ELEMENTS_AT_ONCE, stop))
-            flat[part] = sample(state, first, *[p[part].astype(dtype, copy=False) for p in parameters])
+            values = [(p if p.ndim == 0 else p[part]).astype(dtype, copy=False) for p in parameters]
+            flat[part] = sample(state, first, part.stop - first, *values)
 
     def _fill_standard(self, state: Array, flat: Array, start: int, stop: int) -> None:
         make, share = STANDARD[self.kind], per_word(self.dtype)

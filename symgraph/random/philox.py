@@ -124,7 +124,16 @@ def blocks(state: Array, block: int, count: int, attempt: int = 0, lane: int = 0
 
 
 def high_product(a: Array, b: Any) -> Array:
-    """The upper 64 bits of the products of two arrays of uint64 of at least one dimension."""
+    """The upper 64 bits of the products of two arrays of uint64, the first of at least one dimension."""
+    if np.ndim(b) == 0 and b <= _LOW:
+        low = a & _LOW
+        low *= b
+        low >>= _HALF
+        high = a >> _HALF
+        high *= b
+        high += low
+        high >>= _HALF
+        return high
     a0, a1, b0, b1 = a & _LOW, a >> _HALF, b & _LOW, b >> _HALF
     middle = a1 * b0 + (a0 * b0 >> _HALF)
     cross = a0 * b1 + (middle & _LOW)

@@ -17,6 +17,8 @@ All is computed in float64, from ``open`` or ``unit`` of the block's words.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -25,13 +27,16 @@ from symgraph.random.variates import open_unit, unit
 
 __all__ = ["Source", "binomial", "gamma", "multinomial", "poisson"]
 
-_FAR_APART = 10  # one block by itself costs as much as this many in a row
+_FEW = 12       # single blocks are computed one by one up to this many,
+_LONG = 1 << 14  # and in array operations where they are spread over more than that; else all blocks between them are
 _INVERTED_BELOW = 10.0
 _MOST_STEPS = 150  # of an inversion: at a mean of 10, what lies beyond has probability below 1e-100
+_LARGEST_UNIT = 1 - 2.0**-53
 _STIRLING_FROM = 1e4
 
 #: From an array of words, (n, 4), and the places meant, to values and which of them are accepted.
-Proposal = Callable[[Array, Array], tuple[Array, Array]]
+Proposal = Callable[[Array, Any], tuple[Array, Array]]
+_ALL = slice(None)
 
 
 class Source:
@@ -48,22 +53,41 @@ class Source:
     def __init__(self, state: Array, first: int, count: int, lane: int = 0) -> None:
         self.state, self.first, self.count, self.lane = state, first, count, lane
 
+    @cached_property
+    def start(self) -> Array:
+        """The blocks of the first attempt at all elements."""
+        return blocks(self.state, self.first, self.count, 0, self.lane)
+
     def __call__(self, attempt: int, places: Array) -> Array:
         """The blocks of an attempt at some of the elements."""
-        if len(places) * _FAR_APART < self.count:
+        if len(places) <= _FEW:
+            found = [blocks(self.state, self.first + place, 1, attempt, self.lane) for place in places.tolist()]
+            return np.concatenate(found) if found else np.empty((0, 4), np.uint64)
+        if attempt and self.count > _LONG and len(places) * _FEW < self.count:
             return blocks_at(self.state, places + self.first, attempt, self.lane)
-        whole = blocks(self.state, self.first, self.count, attempt, self.lane)
+        whole = blocks(self.state, self.first, self.count, attempt, self.lane) if attempt else self.start
         return whole if len(places) == self.count else whole[places]
+
+
+def _at(parameter: Array, places: Any) -> Any:
+    """A parameter at some elements; one of no dimensions is the same for all."""
+    return parameter if parameter.ndim == 0 else parameter[places]
+
+
+def _among(places: Any, some: Array) -> Array:
+    """Some of some elements."""
+    chosen: Array = some if isinstance(places, slice) else places[some]
+    return chosen
 
 
 def _until_accepted(source: Source, places: Array, propose: Proposal) -> Array:
     """A value for each place, from its first attempt that is accepted."""
-    values = np.empty(len(places))
-    pending = np.arange(len(places))
-    attempt = 0
+    values, good = propose(source(0, places), _ALL)
+    pending = np.flatnonzero(~good)
+    attempt = 1
     while len(pending):
         found, good = propose(source(attempt, places[pending]), pending)
-        values[pending[good]] = found[good]
+        values[pending] = found  # what is not accepted is written again
         pending = pending[~good]
         attempt += 1
     return values
@@ -72,34 +96,45 @@ def _until_accepted(source: Source, places: Array, propose: Proposal) -> Array:
 def gamma(source: Source, shape: Array, log: bool = False) -> Array:
     """Gamma numbers of scale 1, or their logarithms, which do not underflow for small shapes."""
     small = shape < 1
-    d = np.where(small, shape + 1, shape) - 1 / 3
-    c = 1 / np.sqrt(9 * d)
-    endless = ~np.isfinite(shape)
+    d = np.asarray(np.where(small, shape + 1, shape) - 1 / 3)
+    c = np.asarray(1 / np.sqrt(9 * d))
+    endless = np.asarray(~np.isfinite(shape))
+    some_endless = bool(endless.any())
 
-    def propose(word: Array, at: Array) -> tuple[Array, Array]:
-        x = np.sqrt(-2 * np.log(open_unit(word[:, 0]))) * np.cos(2 * np.pi * unit(word[:, 1]))
+    def propose(word: Array, at: Any) -> tuple[Array, Array]:
+        x = np.log(open_unit(word[:, 0]))
+        x *= -2
+        np.sqrt(x, out=x)
+        x *= np.cos(2 * np.pi * unit(word[:, 1]))
         u = open_unit(word[:, 2])
-        root = 1 + c[at] * x
+        root = _at(c, at) * x
+        root += 1
         cube = root * root * root
-        square = x * x
-        good = ((root > 0) & (u < 1 - 0.0331 * square * square)) | endless[at]
+        x *= x
+        square = x
+        good = u < 1 - 0.0331 * square * square
+        good &= root > 0
+        if some_endless:
+            good |= _at(endless, at)
         rest = np.flatnonzero(~good & (root > 0))
         v = cube[rest]
-        good[rest] = np.log(u[rest]) < square[rest] / 2 + d[at[rest]] * (1 - v + np.log(v))
+        good[rest] = np.log(u[rest]) < square[rest] / 2 + _at(d, _among(at, rest)) * (1 - v + np.log(v))
         return cube, good
 
-    cubes = _until_accepted(source, np.arange(len(shape)), propose)
-    some = np.flatnonzero(small)
-    boost = np.log(open_unit(source(0, some)[:, 3])) if len(some) else np.empty(0)
-    with np.errstate(divide="ignore"):
-        boost /= shape[some]
-    if log:
-        result = np.log(d) + np.log(cubes)
-        result[some] += boost
-    else:
-        result = d * cubes
-        result[some] *= np.exp(boost)
+    cubes = _until_accepted(source, np.arange(source.count), propose)
+    result = np.log(d) + np.log(cubes) if log else d * cubes
+    some = np.flatnonzero(np.broadcast_to(small, source.count)) if small.any() else _NONE
+    if len(some):
+        with np.errstate(divide="ignore"):
+            boost = np.log(open_unit(source.start[some, 3])) / _at(shape, some)
+        if log:
+            result[some] += boost
+        else:
+            result[some] *= np.exp(boost)
     return result
+
+
+_NONE = np.empty(0, np.int64)
 
 
 def _inverted(u: Array, first: Array, ratio: Callable[[int, Array], Array]) -> Array:
@@ -117,15 +152,40 @@ def _inverted(u: Array, first: Array, ratio: Callable[[int, Array], Array]) -> A
     return counts
 
 
+def _inverted_alike(u: Array, first: float, ratio: Callable[[int], float]) -> Array:
+    """The same, where all have the same probabilities: the sums are made once and searched."""
+    term = total = first
+    sums = [total]
+    for k in range(_MOST_STEPS - 1):
+        if total > _LARGEST_UNIT:
+            break
+        term *= ratio(k)
+        total += term
+        sums.append(total)
+    return np.searchsorted(np.array(sums), u, side="right").astype(np.float64)
+
+
 def _log_factorials(m: Array, k: Array) -> Array:
     """log(m!/k!) + (k - m) log(m) for k near m, without cancellation where they are large."""
+    large = (m > _STIRLING_FROM) & (k > _STIRLING_FROM / 2)
+    if large.all():
+        return _near_factorials(m, k)
+    exact = _exact_factorials(m, k)
+    return np.where(large, _near_factorials(m, k), exact) if large.any() else exact
+
+
+def _near_factorials(m: Array, k: Array) -> Array:
+    safe = np.maximum(m, 1)
+    delta = np.maximum((k - m) / safe, _STIRLING_FROM / 2 / safe - 1)  # only where they are large is it asked for
+    near: Array = -m * ((1 + delta) * np.log1p(delta) - delta) - np.log1p(delta) / 2 + _stirling(m) - _stirling(k)
+    return near
+
+
+def _exact_factorials(m: Array, k: Array) -> Array:
     from scipy.special import gammaln
 
-    large = (m > _STIRLING_FROM) & (k > _STIRLING_FROM / 2)
-    delta = np.where(large, (k - m) / np.where(m > 0, m, 1), 0)
-    near = -m * ((1 + delta) * np.log1p(delta) - delta) - np.log1p(delta) / 2 + _stirling(m) - _stirling(k)
-    exact = gammaln(m + 1) - gammaln(k + 1) + (k - m) * np.log(np.where(m > 0, m, 1))
-    return np.where(large, near, exact)
+    exact: Array = gammaln(m + 1) - gammaln(k + 1) + (k - m) * np.log(np.where(m > 0, m, 1))
+    return exact
 
 
 def _stirling(x: Array) -> Array:
@@ -135,78 +195,104 @@ def _stirling(x: Array) -> Array:
 
 def poisson(source: Source, mean: Array) -> Array:
     """Poisson numbers, as float64."""
-    counts = np.empty(len(mean))
-    few, many = np.flatnonzero(mean < _INVERTED_BELOW), np.flatnonzero(mean >= _INVERTED_BELOW)
+    places = np.arange(source.count)
+    if mean.ndim == 0 and mean < _INVERTED_BELOW:
+        lam = float(mean)
+        return _inverted_alike(unit(source.start[:, 0]), float(np.exp(-mean)), lambda k: lam / (k + 1))
+    if mean.ndim == 0:
+        return _until_accepted(source, places, _poisson_hat(mean))
+    counts = np.empty(source.count)
+    few, many = places[mean < _INVERTED_BELOW], places[mean >= _INVERTED_BELOW]
     if len(few):
-        lam = mean[few]
-        counts[few] = _inverted(unit(source(0, few)[:, 0]), np.exp(-lam), lambda k, at: lam[at] / (k + 1))
+        some = mean[few]
+        counts[few] = _inverted(unit(source(0, few)[:, 0]), np.exp(-some), lambda k, at: some[at] / (k + 1))
     if len(many):
         counts[many] = _until_accepted(source, many, _poisson_hat(mean[many]))
     return counts
 
 
 def _poisson_hat(mean: Array) -> Proposal:
-    b = 0.931 + 2.53 * np.sqrt(mean)
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    sure = 0.9277 - 3.6224 / (b - 2)
-    mode = np.floor(mean)
+    b = np.asarray(0.931 + 2.53 * np.sqrt(mean))
+    a = np.asarray(-0.059 + 0.02483 * b)
+    inverse_alpha = np.asarray(1.1239 + 1.1328 / (b - 3.4))
+    sure = np.asarray(0.9277 - 3.6224 / (b - 2))
+    mode = np.asarray(np.floor(mean))
 
-    def propose(word: Array, at: Array) -> tuple[Array, Array]:
-        from scipy.special import gammaln
-
+    def propose(word: Array, at: Any) -> tuple[Array, Array]:
         u, v = open_unit(word[:, 0]) - 0.5, open_unit(word[:, 1])
         us = 0.5 - np.abs(u)
-        k = np.floor((2 * a[at] / us + b[at]) * u + mean[at] + 0.43)
-        good = (us >= 0.07) & (v <= sure[at])
+        k = np.floor((2 * _at(a, at) / us + _at(b, at)) * u + _at(mean, at) + 0.43)
+        good = (us >= 0.07) & (v <= _at(sure, at))
         rest = np.flatnonzero(~good & (k >= 0) & ((us >= 0.013) | (v <= us)))
-        at, us, chosen = at[rest], us[rest], k[rest]
-        lam, m = mean[at], mode[at]
-        # log of the probability: at the mode, and from there to k
-        peak = np.where(m > _STIRLING_FROM, -np.log(2 * np.pi * m) / 2 - _stirling(m) - (lam - m)**2 / (2 * m),
-                        -lam + m * np.log(lam) - gammaln(m + 1))
-        log_p = peak + _log_factorials(m, chosen) + (chosen - m) * np.log1p((lam - m) / m)
-        good[rest] = np.log(v[rest] * inverse_alpha[at] / (a[at] / (us * us) + b[at])) <= log_p
+        at, us, chosen = _among(at, rest), us[rest], k[rest]
+        lam, m = _at(mean, at), _at(mode, at)
+        log_p = _log_peak(lam, m) + _log_factorials(m, chosen) + (chosen - m) * np.log1p((lam - m) / m)
+        good[rest] = np.log(v[rest] * _at(inverse_alpha, at) / (_at(a, at) / (us * us) + _at(b, at))) <= log_p
         return k, good
 
     return propose
 
 
+def _log_peak(mean: Any, mode: Any) -> Array:
+    """The logarithm of the probability of the mode of Poisson numbers."""
+    from scipy.special import gammaln
+
+    return np.where(mode > _STIRLING_FROM,
+                    -np.log(2 * np.pi * mode) / 2 - _stirling(mode) - (mean - mode)**2 / (2 * mode),
+                    -mean + mode * np.log(mean) - gammaln(mode + 1))
+
+
 def binomial(source: Source, n: Array, p: Array) -> Array:
     """Binomial numbers, as float64."""
-    turned = p > 0.5
-    p = np.where(turned, 1 - p, p)
-    counts = np.empty(len(n))
-    few, many = np.flatnonzero(n * p < _INVERTED_BELOW), np.flatnonzero(n * p >= _INVERTED_BELOW)
+    turned = np.asarray(p > 0.5)
+    p = np.asarray(np.where(turned, 1 - p, p))
+    places, mean = np.arange(source.count), n * p
+    if mean.ndim == 0 and mean < _INVERTED_BELOW:
+        odds, trials = float(p / (1 - p)), float(n)
+        first = float(np.exp(n * np.log1p(-p)))
+        counts = _inverted_alike(unit(source.start[:, 0]), first, lambda k: (trials - k) / (k + 1) * odds)
+        np.minimum(counts, n, out=counts)
+    elif mean.ndim == 0:
+        counts = _until_accepted(source, places, _binomial_hat(n, p))
+    else:
+        counts = _various_binomial(source, np.broadcast_to(n, mean.shape), np.broadcast_to(p, mean.shape), mean)
+    return np.where(turned, n - counts, counts)
+
+
+def _various_binomial(source: Source, n: Array, p: Array, mean: Array) -> Array:
+    counts = np.empty(source.count)
+    few, many = np.flatnonzero(mean < _INVERTED_BELOW), np.flatnonzero(mean >= _INVERTED_BELOW)
     if len(few):
         odds, trials = p[few] / (1 - p[few]), n[few]
         counts[few] = _inverted(unit(source(0, few)[:, 0]), np.exp(trials * np.log1p(-p[few])),
                                 lambda k, at: (trials[at] - k) / (k + 1) * odds[at])
-        np.minimum(counts, n, out=counts)
+        np.minimum(counts, n, out=counts, where=mean < _INVERTED_BELOW)
     if len(many):
         counts[many] = _until_accepted(source, many, _binomial_hat(n[many], p[many]))
-    return np.where(turned, n - counts, counts)
+    return counts
 
 
 def _binomial_hat(n: Array, p: Array) -> Proposal:
     spread = np.sqrt(n * p * (1 - p))
-    b = 1.15 + 2.53 * spread
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    alpha = (2.83 + 5.1 / b) * spread
-    sure = 0.92 - 4.2 / b
-    mode = np.floor((n + 1) * p)
-    tilt = np.log(p / (1 - p)) - np.log(mode / (n - mode))
+    b = np.asarray(1.15 + 2.53 * spread)
+    a = np.asarray(-0.0873 + 0.0248 * b + 0.01 * p)
+    alpha = np.asarray((2.83 + 5.1 / b) * spread)
+    sure = np.asarray(0.92 - 4.2 / b)
+    mean, mode = np.asarray(n * p), np.asarray(np.floor((n + 1) * p))
+    others = np.asarray(n - mode)
+    tilt = np.asarray(np.log(p / (1 - p)) - np.log(mode / others))
 
-    def propose(word: Array, at: Array) -> tuple[Array, Array]:
+    def propose(word: Array, at: Any) -> tuple[Array, Array]:
         u, v = open_unit(word[:, 0]) - 0.5, open_unit(word[:, 1])
         us = 0.5 - np.abs(u)
-        k = np.floor((2 * a[at] / us + b[at]) * u + (n * p)[at] + 0.5)
-        good = (us >= 0.07) & (v <= sure[at])
-        rest = np.flatnonzero(~good & (k >= 0) & (k <= n[at]))
-        at, us, chosen = at[rest], us[rest], k[rest]
-        m, other = mode[at], (n - mode)[at]
-        log_p = _log_factorials(m, chosen) + _log_factorials(other, m + other - chosen) + (chosen - m) * tilt[at]
-        good[rest] = np.log(v[rest] * alpha[at] / (a[at] / (us * us) + b[at])) <= log_p
+        k = np.floor((2 * _at(a, at) / us + _at(b, at)) * u + _at(mean, at) + 0.5)
+        good = (us >= 0.07) & (v <= _at(sure, at))
+        rest = np.flatnonzero(~good & (k >= 0) & (k <= _at(n, at)))
+        at, us, chosen = _among(at, rest), us[rest], k[rest]
+        m, other = _at(mode, at), _at(others, at)
+        log_p = _log_factorials(m, chosen) + _log_factorials(other, m + other - chosen)
+        log_p += (chosen - m) * _at(tilt, at)
+        good[rest] = np.log(v[rest] * _at(alpha, at) / (_at(a, at) / (us * us) + _at(b, at))) <= log_p
         return k, good
 
     return propose
