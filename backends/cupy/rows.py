@@ -114,8 +114,7 @@ class _Rows:
         if variable not in self.filled or index[: self.k] != self.row:
             return None
         places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
-        if self.columns is not None and places == self.places and self.columns == columns_of(
-                variable, self.params.shapes, self.k):
+        if self._is_own(variable, places):
             return f"{self.uses.names[variable]}[{self.place}]"
         assert len(places) == 1, f"{variable} is read at {index}"
         if self.unseen:
@@ -127,10 +126,14 @@ class _Rows:
         if variable not in self.uses.staged or variable in self.filled or self.columns is None:
             return
         places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
-        if index[: self.k] == self.row and places == self.places and self.columns == columns_of(
-                variable, self.params.shapes, self.k):
+        if index[: self.k] == self.row and self._is_own(variable, places):
             self.emitter.line(f"{self.uses.names[variable]}[{self.place}] = {name};")
             self.filling.add(variable)
+
+    def _is_own(self, variable: Variable, places: tuple[str, ...]) -> bool:
+        """Whether places are those of the loop being written, which has as many columns as the variable."""
+        return self.columns is not None and places == self.places and (
+            self.columns.lengths == columns_of(variable, self.params.shapes, self.k).lengths)
 
     def load(self, variable: Variable, index: Index) -> str | None:
         """An element of a vector that has fewer elements than there are rows."""

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgraph.graph.basic import Variable
-from symgraph.plan.items import Fold, Gather, Item, Product, Put, Shuffle, counts_rows, items_of
+from symgraph.graph.basic import Constant, Variable
+from symgraph.plan.items import Fold, Gather, Item, Product, Put, Shuffle, counts_rows, items_of, lengths_in
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.lengths import Length
 from symgraph.plan.numbers import find_numbers
-from symgraph.plan.plan import Plan, Step
+from symgraph.plan.plan import Home, Plan, Step
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.shape import ShapeI
 from symgraph.tensor.type import tensor_type
@@ -138,6 +138,15 @@ class Grouping:
         found = self._lengths.get(variable)
         return found if found is not None else self.plan.lengths.of(variable)
 
+    def is_number(self, variable: Variable) -> bool:
+        """Whether the host knows a value: a constant, an argument of the function or what it computes itself."""
+        if variable.type.ndim:
+            return False
+        if isinstance(variable, Constant) or variable in self.on_host:
+            return True
+        block = self.plan.blocks.get(variable)
+        return block is not None and block.home is Home.INPUT and block.root is variable
+
     def outcomes(self, group: Group) -> list[Variable]:
         """All that a group computes."""
         return [*group.made, *(v for item in group.parts.values() for v in item.inputs)]
@@ -176,6 +185,8 @@ class Grouping:
             return None
         items = items_of(step)
         if items is None or not all(item.is_anchor or self.abilities.computes(item) for item in items):
+            return None
+        if not all(self.is_number(v) for item in items for v in lengths_in(item)):
             return None
         if any(self.is_product(item) and self._is_large(item) for item in items):
             return None

@@ -25,7 +25,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = ["Count", "Fill", "Fold", "Gather", "Item", "Meaning", "Product", "Put", "Shuffle", "counts_rows", "items_of",
-           "may_fail"]
+           "lengths_in", "may_fail"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,13 @@ def counts_rows(variable: Variable) -> bool:
         return False
     start, _, step = node.inputs
     return isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
+
+
+def lengths_in(item: Item) -> tuple[Variable, ...]:
+    """The inputs of an item that say how long its output is: the host has to know them."""
+    if isinstance(item.meaning, Fill):
+        return item.inputs[1:]
+    return item.inputs if isinstance(item.meaning, Count) else ()
 
 
 def may_fail(item: Item) -> bool:

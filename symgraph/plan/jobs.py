@@ -33,7 +33,7 @@ from symgraph.graph.basic import Variable
 from symgraph.plan.groups import Group, Grouping
 from symgraph.plan.items import Item, Shuffle, may_fail
 from symgraph.plan.kernel import is_cheap
-from symgraph.plan.plan import Home, Plan, Step
+from symgraph.plan.plan import Plan, Step
 from symgraph.scalar import ScalarFunction
 
 __all__ = ["Abilities", "Job", "Launch", "launches_of"]
@@ -298,7 +298,7 @@ class _Writer:
         kind = group.kind
         if kind == "rows" and not group.parts and self._is_one_reduction(group, items):
             kind = "reduction"
-        by_value = {v for v in leaves if v.type.ndim == 0 and self._on_host(v)}
+        by_value = {v for v in leaves if self.grouping.is_number(v)}
         return Job(kind, items, [v for v in leaves if v not in by_value], [v for v in leaves if v in by_value],
                    outputs, {p: i for p, i in group.parts.items() if p in self.stored},
                    len(group.rows) if kind == "rows" else 0, set(group.made) & items.keys())
@@ -310,12 +310,6 @@ class _Writer:
         return len(anchors) == 1 and not self.grouping.is_product(anchors[0]) and all(
             math.prod(1 if n == 1 else 0 for n in v.type.shape[k:]) for v in items
             if self.grouping.home_of(v) is group)
-
-    def _on_host(self, variable: Variable) -> bool:
-        if variable in self.grouping.on_host or hasattr(variable, "data"):
-            return True
-        block = self.plan.blocks.get(variable)
-        return block is not None and block.home is Home.INPUT and block.root is variable
 
     def _steps(self, job: Job) -> list[Step]:
         return [item.step for item in [*job.items.values(), *job.parts.values()]]

@@ -17,6 +17,8 @@ from symgraph.plan import Plan, Step
 from symgraph.plan.items import Item
 from symgraph.plan.jobs import Abilities, Launch, launches_of
 from symgraph.scalar import ScalarFunction
+from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.shape import ShapeI
 
 Values = dict[Variable, Any]
 
@@ -27,6 +29,19 @@ def computes(item: Item) -> bool:
         item.meaning, [v.type.dtype for v in item.inputs])
 
 
+def on_host(plan: Plan) -> set[Variable]:
+    """The single integers that are made of arguments, constants and lengths."""
+    known = {v for v in (*plan.inputs, *plan.constants) if v.type.ndim == 0}
+    found: set[Variable] = set()
+    for step in plan.steps:
+        (output, *_), op = step.node.outputs, step.node.op
+        if isinstance(op, ShapeI) or (isinstance(op, Elemwise) and known.issuperset(step.node.inputs)
+                                      and output.type.dtype.startswith(("int", "bool"))):
+            found.add(output)
+            known.add(output)
+    return found
+
+
 class Runner:
     """Runs a plan's launches on an emulated device, and its other steps by their `perform` on the host."""
 
@@ -35,7 +50,7 @@ class Runner:
         self.device = EmulatedDevice(seed)
         self.multiprocessors = multiprocessors
         sizes = {v: v.get_value(borrow=True).shape for v in plan.shared}
-        self.line = launches_of(plan, sizes, abilities or Abilities(computes))
+        self.line = launches_of(plan, sizes, abilities or Abilities(computes), on_host(plan))
         self.error = self.device.to_device(np.zeros(3, "int64"))
         self.sources: list[str] = []
         self.bindings: list[Any] = []
