@@ -32,7 +32,7 @@ def on_device(device: Any, array: np.ndarray) -> Any:
     """An array on the device; one with its axes in another order keeps its strides."""
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
     back = [order.index(axis) for axis in range(array.ndim)]
-    return device.to_device(np.ascontiguousarray(array.transpose(order))).transpose(back)
+    return device.to_device(np.array(array.transpose(order), order="C")).transpose(back)
 
 
 def compiles(template: Callable[..., Leaves], arrays: Sequence[Any], *numbers: Any) -> None:
