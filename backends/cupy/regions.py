@@ -149,7 +149,7 @@ def region_of(spec: Sequence[Any], x: Operand, arrays: Sequence[Operand], number
     block = _together(arrays)
     lengths = [1 if i is None else cuts[i].length for i in axes]
     place = 0 if split or first < 0 else first
-    shape = (*lengths[:place], *block, *lengths[place:])
+    shape: tuple[int, ...] = (*lengths[:place], *block, *lengths[place:])
     for pick in picks:
         if not pick.length and math.prod(shape):
             raise IndexError(f"an index is out of bounds for axis {pick.axis} with size 0")
@@ -174,7 +174,7 @@ def _single(axis: int, length: int, place: int) -> Cut:
 
 def _together(arrays: Sequence[Operand]) -> tuple[int, ...]:
     try:
-        return np.broadcast_shapes(*(a.shape for a in arrays))
+        return tuple(int(n) for n in np.broadcast_shapes(*(a.shape for a in arrays)))
     except ValueError:
         shapes = " ".join(str(a.shape) for a in arrays)
         raise IndexError(f"index arrays of shapes {shapes} do not go together") from None

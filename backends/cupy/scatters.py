@@ -197,7 +197,8 @@ def _row(op: IncSubtensor, text: Text, x: Operand, y: Operand, region: Region, o
     places = ["0"] * len(region.shape)
     for axis, name in zip(region.others, rest, strict=True):
         places[axis] = name
-    indices, key = [], "key"
+    indices: list[str] = []
+    key = "key"
     for number in reversed(range(len(region.picks))):
         length = text.passed(f"l{number}", region.picks[number].length)
         if number:

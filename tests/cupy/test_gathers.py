@@ -95,7 +95,7 @@ BASIC: list[tuple[tuple[Any, ...], list[Any]]] = [
 ]
 
 
-def check_scatter(device: EmulatedDevice, op: IncSubtensor, values: list[Any], y: np.ndarray, x: np.ndarray = X) -> None:
+def check_scatter(device: EmulatedDevice, op: IncSubtensor, values: list[Any], y: Any, x: np.ndarray = X) -> None:
     arrays, numbers = parts(values)
     found = run_leaf(device, partial(scatter, op), [x, y, *arrays], *numbers)
     np.testing.assert_array_equal(found, op.write(np.array(x), y, values))
