@@ -18,6 +18,7 @@ from symgraph.tensor import (
     linalg,
     math,
     nanfunctions,
+    newer_names,
     nlinalg,
     nnet,
     polynomials,
@@ -80,6 +81,7 @@ from symgraph.tensor.histograms import *  # noqa: F403
 from symgraph.tensor.join import Join, Split, concatenate, join, split, stack
 from symgraph.tensor.math import *  # noqa: F403
 from symgraph.tensor.nanfunctions import *  # noqa: F403
+from symgraph.tensor.newer_names import *  # noqa: F403
 from symgraph.tensor.nlinalg import alloc_diag, diag, extract_diag
 from symgraph.tensor.nnet import logsumexp
 from symgraph.tensor.polynomials import *  # noqa: F403
@@ -148,6 +150,7 @@ __all__ += correlation.__all__
 __all__ += editing.__all__
 __all__ += histograms.__all__
 __all__ += nanfunctions.__all__
+__all__ += newer_names.__all__
 __all__ += polynomials.__all__
 __all__ += sequences.__all__
 __all__ += sets.__all__

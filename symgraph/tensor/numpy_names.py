@@ -148,7 +148,7 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 
 
 def _cumulative(running: Callable[..., Any], start: int, x: Any, axis: int | None, dtype: Any, initial: bool) -> Any:
-    a = as_tensor_variable(x)
+    a = _atleast_1d(as_tensor_variable(x))
     if axis is None:
         if a.type.ndim > 1:
             raise ValueError("of a tensor of several axes, give the axis")

@@ -11,6 +11,7 @@ from tests.records.grids import GRIDS
 from tests.records.indexing import INDEXING
 from tests.records.layers import LAYERS
 from tests.records.linalg import LINALG
+from tests.records.newer import NEWER
 from tests.records.nnet import NNET
 from tests.records.normalization import NORMALIZATION
 from tests.records.numpy_linalg import NUMPY_LINALG
@@ -24,6 +25,6 @@ from tests.records.transforms import TRANSFORMS
 
 RECORDS = (*REDUCTIONS, *SHAPES, *JOINS, *CREATION, *PRODUCTS, *INDEXING, *NNET, *CONVOLUTIONS, *POOLING, *EXTRA,
            *COMPOSED, *SORTING, *COUNTING, *GRIDS, *TRANSFORMS, *LINALG, *NUMPY_LINALG, *NORMALIZATION, *CLASSIFICATION,
-           *STATISTICS, *SEQUENCES, *EDITING, *UFUNCS, *LAYERS)
+           *STATISTICS, *SEQUENCES, *EDITING, *UFUNCS, *LAYERS, *NEWER)
 
 __all__ = ["ELEMENTWISE", "RECORDS"]
