@@ -27,7 +27,7 @@ __all__ = ["STATE", "Advance", "Categorical", "Draw", "Multinomial", "as_state",
 STATE = TensorType("uint64", (3,))
 
 _WORDS_AT_ONCE = 1 << 14  # what is computed of them then fits the cache of a core
-_ELEMENTS_AT_ONCE = 1 << 12
+_ELEMENTS_AT_ONCE = 1 << 14  # those that need a second attempt are then worth an array operation
 
 
 def as_state(state: Any) -> Any:

@@ -16,8 +16,7 @@ All is computed in float64, from ``open`` or ``unit`` of the block's words.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,9 @@ from symgraph.random.variates import open_unit, unit
 
 __all__ = ["Source", "binomial", "gamma", "multinomial", "poisson"]
 
-_FEW = 12       # single blocks are computed one by one up to this many,
-_LONG = 1 << 14  # and in array operations where they are spread over more than that; else all blocks between them are
+_TILE = 1 << 12  # elements whose first attempts are made together: what they take fits the cache of a core
+_ONE_BY_ONE = 200  # one block by itself costs as much as this many in a row,
+_FAR_APART = 1 << 15  # many of them in array operations as much as this many
 _INVERTED_BELOW = 10.0
 _MOST_STEPS = 150  # of an inversion: at a mean of 10, what lies beyond has probability below 1e-100
 _LARGEST_UNIT = 1 - 2.0**-53
@@ -36,7 +36,6 @@ _STIRLING_FROM = 1e4
 
 #: From an array of words, (n, 4), and the places meant, to values and which of them are accepted.
 Proposal = Callable[[Array, Any], tuple[Array, Array]]
-_ALL = slice(None)
 
 
 class Source:
@@ -53,19 +52,23 @@ class Source:
     def __init__(self, state: Array, first: int, count: int, lane: int = 0) -> None:
         self.state, self.first, self.count, self.lane = state, first, count, lane
 
-    @cached_property
-    def start(self) -> Array:
-        """The blocks of the first attempt at all elements."""
-        return blocks(self.state, self.first, self.count, 0, self.lane)
+    def tiles(self) -> Iterator[Source]:
+        """The same elements, in parts."""
+        for start in range(0, self.count, _TILE):
+            yield Source(self.state, self.first + start, min(_TILE, self.count - start), self.lane)
+
+    def blocks(self, attempt: int = 0) -> Array:
+        """The blocks of an attempt at all elements."""
+        return blocks(self.state, self.first, self.count, attempt, self.lane)
 
     def __call__(self, attempt: int, places: Array) -> Array:
         """The blocks of an attempt at some of the elements."""
-        if len(places) <= _FEW:
+        if len(places) * _ONE_BY_ONE < self.count:
             found = [blocks(self.state, self.first + place, 1, attempt, self.lane) for place in places.tolist()]
             return np.concatenate(found) if found else np.empty((0, 4), np.uint64)
-        if attempt and self.count > _LONG and len(places) * _FEW < self.count:
+        if self.count > _FAR_APART and len(places) * 10 < self.count:
             return blocks_at(self.state, places + self.first, attempt, self.lane)
-        whole = blocks(self.state, self.first, self.count, attempt, self.lane) if attempt else self.start
+        whole = self.blocks(attempt)
         return whole if len(places) == self.count else whole[places]
 
 
@@ -76,14 +79,23 @@ def _at(parameter: Array, places: Any) -> Any:
 
 def _among(places: Any, some: Array) -> Array:
     """Some of some elements."""
-    chosen: Array = some if isinstance(places, slice) else places[some]
+    chosen: Array = some + places.start if isinstance(places, slice) else places[some]
     return chosen
 
 
-def _until_accepted(source: Source, places: Array, propose: Proposal) -> Array:
+def _until_accepted(source: Source, propose: Proposal, places: Array | None = None) -> Array:
     """A value for each place, from its first attempt that is accepted."""
-    values, good = propose(source(0, places), _ALL)
-    pending = np.flatnonzero(~good)
+    if places is None:
+        places, tiles = np.arange(source.count), map(Source.blocks, source.tiles())
+    else:
+        tiles = map(source, [0], [places])
+    values, rest, start = np.empty(len(places)), [np.empty(0, np.int64)], 0
+    for word in tiles:
+        part = slice(start, start + len(word))
+        values[part], good = propose(word, part)
+        rest.append(np.flatnonzero(~good) + start)
+        start = part.stop
+    pending = np.concatenate(rest)
     attempt = 1
     while len(pending):
         found, good = propose(source(attempt, places[pending]), pending)
@@ -100,6 +112,7 @@ def gamma(source: Source, shape: Array, log: bool = False) -> Array:
     c = np.asarray(1 / np.sqrt(9 * d))
     endless = np.asarray(~np.isfinite(shape))
     some_endless = bool(endless.any())
+    last = np.empty(source.count if small.any() else 0, np.uint64)
 
     def propose(word: Array, at: Any) -> tuple[Array, Array]:
         x = np.log(open_unit(word[:, 0]))
@@ -118,23 +131,22 @@ def gamma(source: Source, shape: Array, log: bool = False) -> Array:
             good |= _at(endless, at)
         rest = np.flatnonzero(~good & (root > 0))
         v = cube[rest]
+        if len(last) and isinstance(at, slice):  # the first attempt
+            last[at] = word[:, 3]
         good[rest] = np.log(u[rest]) < square[rest] / 2 + _at(d, _among(at, rest)) * (1 - v + np.log(v))
         return cube, good
 
-    cubes = _until_accepted(source, np.arange(source.count), propose)
+    cubes = _until_accepted(source, propose)
     result = np.log(d) + np.log(cubes) if log else d * cubes
-    some = np.flatnonzero(np.broadcast_to(small, source.count)) if small.any() else _NONE
-    if len(some):
+    if len(last):
+        some = np.flatnonzero(np.broadcast_to(small, source.count))
         with np.errstate(divide="ignore"):
-            boost = np.log(open_unit(source.start[some, 3])) / _at(shape, some)
+            boost = np.log(open_unit(last[some])) / _at(shape, some)
         if log:
             result[some] += boost
         else:
             result[some] *= np.exp(boost)
     return result
-
-
-_NONE = np.empty(0, np.int64)
 
 
 def _inverted(u: Array, first: Array, ratio: Callable[[int, Array], Array]) -> Array:
@@ -152,8 +164,8 @@ def _inverted(u: Array, first: Array, ratio: Callable[[int, Array], Array]) -> A
     return counts
 
 
-def _inverted_alike(u: Array, first: float, ratio: Callable[[int], float]) -> Array:
-    """The same, where all have the same probabilities: the sums are made once and searched."""
+def _inverted_alike(source: Source, first: float, ratio: Callable[[int], float]) -> Array:
+    """The same of a source, where all have the same probabilities: the sums are made once and searched."""
     term = total = first
     sums = [total]
     for k in range(_MOST_STEPS - 1):
@@ -162,7 +174,10 @@ def _inverted_alike(u: Array, first: float, ratio: Callable[[int], float]) -> Ar
         term *= ratio(k)
         total += term
         sums.append(total)
-    return np.searchsorted(np.array(sums), u, side="right").astype(np.float64)
+    table, counts = np.array(sums), [np.empty(0)]
+    for tile in source.tiles():
+        counts.append(np.searchsorted(table, unit(tile.blocks()[:, 0]), side="right").astype(np.float64))
+    return np.concatenate(counts)
 
 
 def _log_factorials(m: Array, k: Array) -> Array:
@@ -195,19 +210,18 @@ def _stirling(x: Array) -> Array:
 
 def poisson(source: Source, mean: Array) -> Array:
     """Poisson numbers, as float64."""
-    places = np.arange(source.count)
     if mean.ndim == 0 and mean < _INVERTED_BELOW:
         lam = float(mean)
-        return _inverted_alike(unit(source.start[:, 0]), float(np.exp(-mean)), lambda k: lam / (k + 1))
+        return _inverted_alike(source, float(np.exp(-mean)), lambda k: lam / (k + 1))
     if mean.ndim == 0:
-        return _until_accepted(source, places, _poisson_hat(mean))
+        return _until_accepted(source, _poisson_hat(mean))
     counts = np.empty(source.count)
-    few, many = places[mean < _INVERTED_BELOW], places[mean >= _INVERTED_BELOW]
+    few, many = np.flatnonzero(mean < _INVERTED_BELOW), np.flatnonzero(mean >= _INVERTED_BELOW)
     if len(few):
         some = mean[few]
         counts[few] = _inverted(unit(source(0, few)[:, 0]), np.exp(-some), lambda k, at: some[at] / (k + 1))
     if len(many):
-        counts[many] = _until_accepted(source, many, _poisson_hat(mean[many]))
+        counts[many] = _until_accepted(source, _poisson_hat(mean[many]), many)
     return counts
 
 
@@ -246,14 +260,14 @@ def binomial(source: Source, n: Array, p: Array) -> Array:
     """Binomial numbers, as float64."""
     turned = np.asarray(p > 0.5)
     p = np.asarray(np.where(turned, 1 - p, p))
-    places, mean = np.arange(source.count), n * p
+    mean = n * p
     if mean.ndim == 0 and mean < _INVERTED_BELOW:
         odds, trials = float(p / (1 - p)), float(n)
         first = float(np.exp(n * np.log1p(-p)))
-        counts = _inverted_alike(unit(source.start[:, 0]), first, lambda k: (trials - k) / (k + 1) * odds)
+        counts = _inverted_alike(source, first, lambda k: (trials - k) / (k + 1) * odds)
         np.minimum(counts, n, out=counts)
     elif mean.ndim == 0:
-        counts = _until_accepted(source, places, _binomial_hat(n, p))
+        counts = _until_accepted(source, _binomial_hat(n, p))
     else:
         counts = _various_binomial(source, np.broadcast_to(n, mean.shape), np.broadcast_to(p, mean.shape), mean)
     return np.where(turned, n - counts, counts)
@@ -268,7 +282,7 @@ def _various_binomial(source: Source, n: Array, p: Array, mean: Array) -> Array:
                                 lambda k, at: (trials[at] - k) / (k + 1) * odds[at])
         np.minimum(counts, n, out=counts, where=mean < _INVERTED_BELOW)
     if len(many):
-        counts[many] = _until_accepted(source, many, _binomial_hat(n[many], p[many]))
+        counts[many] = _until_accepted(source, _binomial_hat(n[many], p[many]), many)
     return counts
 
 
