@@ -1,12 +1,14 @@
 """Scans as Python loops in the text of the function they are part of.
 
-The arrays a loop gives are made before it, and a step computes into their rows where it can; what it needs for itself
-is scratch of the whole function, taken before the loop. Lengths that follow from those of what the loop reads are
-compared before it, the others in each step.
+The arrays a loop gives are made before it, and a step computes into their rows where it can. A state without a history
+lives in two arrays in turn, or in one that a step overwrites. What the loop needs for itself, and results that do not
+leave the function, is scratch of the whole function, taken before the loop. Lengths that follow from those of what the
+loop reads are compared before it, the others in each step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from backends.numpy.lowering import lower
@@ -39,14 +41,17 @@ class LoopRenderer(Renderer):
         self.workspaces.scratch = outer.workspaces.scratch
         self.args, self.targets = self.op.inputs(args), self.op.outputs(targets)
         self.results = self.op.outputs([*node.outputs])
+        self.given: list[Any] = [o.variable for o in self.plan.outputs]  # by a step
         assert outer.writer.current is not None
         self.place: Step = outer.writer.current
         self.fronts: dict[Variable, tuple[str, int]] = {}  # by input of a step, its array outside and the axes in front
         self.steps = self.counter = ""
-        self.rows: dict[str, str] = {}  # by what a step calls it, what is gone through
-        self.goes_to: dict[Variable, list[str]] = {}  # by result of a step, the rows it goes to
-        self.last_out: str | None = None   # into what the last step was to compute
-        self.homes: dict[str, str] = {}  # by result of a step that is in a row, the row
+        self.states: list[str] = []
+        self.spare: dict[int, str] = {}          # by state, the array its next value is computed into
+        self.along: dict[str, str] = {}          # by what a step calls it, what is gone through
+        self.goes_to: list[tuple[Any, str]] = []  # results of a step, and the rows they go to
+        self.last_out: str | None = None         # into what the last step was to compute
+        self.homes: dict[str, str] = {}          # by array, the row or state it is
 
     # ---- lengths ------------------------------------------------------------------------------------------------
 
@@ -56,45 +61,41 @@ class LoopRenderer(Renderer):
             return super().axis(variable, axis)
         return f"{found[0]}.shape[{axis + found[1]}]"
 
-    def _is_before(self, lengths: Any) -> bool:
-        """Whether lengths follow from those of what the loop reads."""
-        return all(isinstance(n, int) or self._source(n) is not None for n in lengths)
-
-    def _source(self, length: Length) -> tuple[Variable, int] | None:
+    def _part(self, length: int | Length) -> int | tuple[Variable, int] | None:
+        """A length, or the axis of what the loop reads that has it; None where it does not follow from those."""
+        if isinstance(length, int):
+            return length
         return next((s for s in length.find().sources if s[0] in self.fronts), None)
 
-    def _length(self, length: int | Length) -> str:
-        if isinstance(length, int):
-            return str(length)
-        source = self._source(length)
-        assert source is not None
-        return self.measure(*source)
+    def _parts(self, variable: Variable) -> list[int | tuple[Variable, int]] | None:
+        """The same for all axes, or None."""
+        found = [self._part(n) for n in self.plan.lengths.of(variable)]
+        return None if None in found else found  # type: ignore[return-value]
 
-    # ---- the loop -----------------------------------------------------------------------------------------------
+    def _text(self, parts: Sequence[int | tuple[Variable, int]]) -> list[str]:
+        return [str(part) if isinstance(part, int) else self.measure(*part) for part in parts]
+
+    # ---- before the loop ----------------------------------------------------------------------------------------
 
     def write(self) -> None:
         """Write all of it."""
         self._check()
         self._name_inputs()
-        kept, traces = self._make_arrays()
-        for buffer in dict.fromkeys(b for b in self.plan.buffers if b.use is Use.SCRATCH and b.shape is not None):
-            if buffer in self.workspaces.kernels and self.workspaces._is_known(buffer, 0):
-                self.workspaces.array(buffer, 0)
+        self._make_arrays()
+        self._start_states()
         counter = self.counter = self.writer.fresh("step")
         self.counters[self.place] = (*self.counters.get(self.place, ()), (counter, str(self.op)))
         for step in self.plan.steps:
             self.counters[step] = self.counters[self.place]
         if self.op.until:
             self.writer.line(f"{self.targets.steps} = {self.steps}")
-        for name, initial in zip(self.states, self.args.states, strict=True):
-            self.writer.line(f"{name} = {initial}")
-        going = ", ".join([counter, *self.rows])
-        along = ", ".join([f"range({self.steps})", *self.rows.values()])
-        header = f"for {going} in zip({along}):" if self.rows else f"for {counter} in range({self.steps}):"
+        going = ", ".join([counter, *self.along])
+        along = ", ".join([f"range({self.steps})", *self.along.values()])
+        header = f"for {going} in zip({along}):" if self.along else f"for {counter} in range({self.steps}):"
         with self.writer.indented(header, f"{self.op}  {self.node.origin}"):
-            self._step(kept, traces)
+            self._step()
         self.writer.current = self.place
-        self._finish(kept, traces)
+        self._finish()
 
     def _check(self) -> None:
         """The number of steps, and the lengths of the sequences."""
@@ -115,14 +116,12 @@ class LoopRenderer(Renderer):
                 line(f"{self.writer.bind(check_length, 'check')}({str(self.op)!r}, {bound}, len({name}), {self.steps})")
 
     def _name_inputs(self) -> None:
-        slots, read = self.op.slots, {v for step in self.plan.steps for v in step.node.inputs}
-        read |= {o.variable for o in self.plan.outputs}
+        slots, read = self.op.slots, {v for step in self.plan.steps for v in step.node.inputs} | set(self.given)
         for slot, name in zip(slots.sequences, self.args.sequences, strict=True):
             self.fronts[slot] = name, 1
             self.names[slot] = self.writer.fresh("e")
             if slot in read:
-                self.rows[self.names[slot]] = name
-        self.states = []
+                self.along[self.names[slot]] = self._in_order(name)
         for slot, name in zip(slots.states, self.args.states, strict=True):
             self.fronts[slot] = name, 0
             self.states.append(self.writer.fresh("h"))
@@ -133,114 +132,188 @@ class LoopRenderer(Renderer):
         for constant in self.plan.constants:
             self.names[constant] = self.writer.bind(constant.data, "const")
 
-    def _make_arrays(self) -> tuple[dict[int, str], dict[int, str]]:
-        """The histories and collected values that can be made before the loop; where a step can compute into a row."""
-        kept, traces = {}, {}
-        outputs = [o.variable for o in self.plan.outputs]
+    def _in_order(self, name: str) -> str:
+        """The rows of an array in the order of the steps."""
+        return f"{name}[::-1]" if self.op.backwards else name
+
+    def _make_arrays(self) -> None:
+        """The histories and collected values that can be made before the loop, the arrays of states, and scratch."""
+        made: dict[str, Buffer | str] = {}
         for i, target in self.targets.histories.items():
-            slot, v = self.op.slots.states[i], outputs[i]
-            self._same_shape(i, slot, v)
-            initial, dtype = self.args.states[i], self.dtype(v.type.dtype)
-            shape = tuple_text([f"{self.steps} + 1", *(self._axis_before(slot, a) for a in range(slot.type.ndim))])
-            self.writer.line(f"{target} = np.empty({shape}, {dtype})")
-            self.writer.line(f"{target}[0] = {initial}")
-            kept[i] = target
-            self._row(v, f"{target}[1:]", self._agrees(i))
+            self._same_shape(i)
+            slot = self.op.slots.states[i]
+            parts = [n if n is not None else (slot, axis) for axis, n in enumerate(slot.type.shape)]
+            made[target] = self._array(self.results.histories[i], 1, parts)
         for m, target in enumerate(self.targets.traces):
-            v = outputs[self.op.n_states + m]
-            lengths = self.plan.lengths.of(v)
-            if not self._is_before(lengths):
-                self.writer.line(f"{target} = None")
-                continue
-            shape = tuple_text([self.steps, *map(self._length, lengths)])
-            self.writer.line(f"{target} = np.empty({shape}, {self.dtype(v.type.dtype)})")
-            traces[m] = target
-            self._row(v, target, True)
-        return kept, traces
+            found = self._parts(self.given[self.op.n_states + m])
+            made[target] = "None" if found is None else self._array(self.results.traces[m], 0, found)
+        for i in self.op.mutable:
+            self._same_shape(i)
+            slot = self.op.slots.states[i]
+            parts = [n if n is not None else (slot, axis) for axis, n in enumerate(slot.type.shape)]
+            made[self.states[i]] = self._scratch(slot.type.dtype, parts)
+            if self._is_exclusive(i):
+                self.spare[i] = self.writer.fresh("spare")
+                made[self.spare[i]] = self._scratch(slot.type.dtype, parts)
+        for buffer in self.plan.buffers:
+            if buffer in self.workspaces.kernels and self.workspaces._is_known(buffer, 0):
+                self.workspaces.array(buffer, 0)
+        for target, array in made.items():
+            text = self.workspaces.array(array, 0) if isinstance(array, Buffer) else array
+            self.writer.line(f"{target} = {text}")
+        for i, target in self.targets.histories.items():
+            self.writer.line(f"{target}[0] = {self.args.states[i]}")
+            self._row(self.given[i], f"{target}[1:]", self._parts(self.given[i]) is not None)
+        for m, target in enumerate(self.targets.traces):
+            if made[target] != "None":
+                self._row(self.given[self.op.n_states + m], self._in_order(target), True)
 
-    def _axis_before(self, slot: Variable, axis: int) -> str:
-        known = slot.type.shape[axis]
-        return str(known) if known is not None else self.measure(slot, axis)
+    def _array(self, result: Variable, more: int, parts: Sequence[int | tuple[Variable, int]]) -> Buffer | str:
+        """An array with a row for each step and `more`: scratch, where it does not leave the function."""
+        kind: Any = result.type
+        front = f"{self.steps} + {more}" if more else self.steps
+        if self.steps.isdigit():
+            front = str(int(self.steps) + more)
+        if self._leaves(result):
+            return f"np.empty({tuple_text([front, *self._text(parts)])}, {self.dtype(kind.dtype)})"
+        if front.isdigit():
+            return self._scratch(kind.dtype, [int(front), *parts])
+        name = front
+        if more:
+            name = self.writer.fresh("n")
+            self.writer.line(f"{name} = {front}")
+        self.measured[result, 0] = name
+        return self._scratch(kind.dtype, [(result, 0), *parts])
 
-    def _agrees(self, i: int) -> bool:
-        """Whether it is known before the loop what shape the next value of a state has."""
-        return self._is_before(self.plan.lengths.of(self.plan.outputs[i].variable))
+    def _leaves(self, result: Variable) -> bool:
+        """Whether the memory of a result is handed out, or lives on in another loop."""
+        plan = self.outer.plan
+        block = plan.blocks[result]
+        inside = isinstance(self.outer, LoopRenderer)
+        results: list[Any] = [*plan.outputs, *plan.updates]
+        return self.outer.monitor is not None or any(
+            plan.blocks[o.variable] is block for o in results if inside or not o.copy)
 
-    def _same_shape(self, i: int, slot: Variable, v: Variable) -> None:
+    def _scratch(self, dtype: str, parts: Sequence[int | tuple[Variable, int]]) -> Buffer:
+        buffer = Buffer(-1, dtype, (), tuple(parts))
+        self.workspaces.kernels[buffer] = None
+        self.workspaces.waiting.setdefault(None, {})[buffer] = None
+        return buffer
+
+    def _same_shape(self, i: int) -> None:
         """Compare, before the loop, the lengths of a state and of its next value that are not the same for sure."""
-        if slot not in self.op.read or not self._agrees(i):
+        slot, v = self.op.slots.states[i], self.given[i]
+        found = self._parts(v)
+        if slot not in self.op.read or found is None:
             return
-        pairs = [(a, b) for a, b in zip(self.plan.lengths.of(slot), self.plan.lengths.of(v), strict=True) if a is not b
-                 and a != b]
-        tests = [f"{self._length(a)} != {self._length(b)}" for a, b in pairs]
-        if tests:
-            with self.writer.indented(f"if {self.steps} and ({' or '.join(tests)}):"):
-                before, after = (tuple_text(list(map(self._length, self.plan.lengths.of(u)))) for u in (slot, v))
-                self.writer.line(f"{self.writer.bind(state_changes, 'check')}({str(slot)!r}, {before}, {after})")
+        mine = [n if n is not None else (slot, axis) for axis, n in enumerate(slot.type.shape)]
+        lengths = zip(self.plan.lengths.of(slot), self.plan.lengths.of(v), strict=True)
+        apart = [axis for axis, (a, b) in enumerate(lengths) if a is not b and a != b]
+        if not apart:
+            return
+        before, after = self._text(mine), self._text(found)
+        tests = " or ".join(f"{before[axis]} != {after[axis]}" for axis in apart)
+        with self.writer.indented(f"if {self.steps} and ({tests}):"):
+            check = self.writer.bind(state_changes, "check")
+            self.writer.line(f"{check}({str(slot)!r}, {tuple_text(before)}, {tuple_text(after)})")
+
+    def _is_exclusive(self, i: int) -> bool:
+        """Whether the next value of a state can be computed into an array of its own."""
+        block = self.plan.blocks[self.given[i]]
+        return isinstance(block.buffer, Buffer) and block.root is self.given[i] and block.buffer.use is Use.FRESH and (
+            self._parts(self.given[i]) is not None and sum(self.plan.blocks[v] is block for v in self.given) == 1)
 
     def _row(self, v: Any, along: str, sure: bool) -> None:
         """A result goes into a row of an array; where possible it is computed there."""
         if v.type.ndim == 0:
             return
         name = self.writer.fresh("row")
-        self.rows[name] = along
-        self.goes_to.setdefault(v, []).append(name)
+        self.along[name] = along
+        self.goes_to.append((v, name))
+        self.homes[name] = name
+        if sure:
+            self._compute_into(v, name)
+
+    def _compute_into(self, v: Any, array: str) -> None:
+        """Let a step compute a result into an array."""
         block = self.plan.blocks[v]
-        if sure and block.root is v and isinstance(block.buffer, Buffer) and block.buffer not in self.arrays:
-            self.arrays[block.buffer] = name
-            self.plain.add(name)
-            self.homes[name] = name
+        if block.root is v and isinstance(block.buffer, Buffer) and block.buffer not in self.arrays:
+            self.arrays[block.buffer] = array
+            self.plain.add(array)
+
+    def _start_states(self) -> None:
+        for i, (name, initial) in enumerate(zip(self.states, self.args.states, strict=True)):
+            if i in self.op.mutable:
+                self.writer.line(f"{name}[...] = {initial}")
+                self.homes[name] = name
+                self.plain.add(name)
+            else:
+                self.writer.line(f"{name} = {initial}")
+            if i in self.spare:
+                self.homes[self.spare[i]] = self.spare[i]
+                self._compute_into(self.given[i], self.spare[i])
 
     # ---- a step -------------------------------------------------------------------------------------------------
 
-    def _step(self, kept: dict[int, str], traces: dict[int, str]) -> None:
-        for step in self.plan.steps:
-            self.step(step)
-        self.writer.current = self.place
-        outputs = [o.variable for o in self.plan.outputs]
-        for i, slot in enumerate(self.op.slots.states):
-            if slot in self.op.read and not self._agrees(i) and self._may_differ(slot, outputs[i]):
-                self._compare(self.states[i], outputs[i], slot)
-        for i, target in kept.items():
-            if outputs[i].type.ndim == 0:
-                self.writer.line(f"{target}[{self.counter} + 1] = {self.names[outputs[i]]}")
-        for m, target in enumerate(self.targets.traces):
-            v = outputs[self.op.n_states + m]
-            if m not in traces:
-                self._collect(target, v)
-            elif v.type.ndim == 0:
-                self.writer.line(f"{target}[{self.counter}] = {self.names[v]}")
-        for v, rows in self.goes_to.items():
-            for row in rows:
-                if self.homes.get(self.names[v]) != row:
-                    self.writer.line(f"{row}[...] = {self.names[v]}")
-        moved = [(name, self.names[v]) for name, v in zip(self.states, outputs, strict=False) if name != self.names[v]]
-        if moved:
-            self.writer.line(f"{', '.join(a for a, _ in moved)} = {', '.join(b for _, b in moved)}")
-        if self.op.until:
-            with self.writer.indented(f"if {self.names[outputs[-1]]}:"):
-                self.writer.line(f"{self.targets.steps} = {self.counter} + 1")
-                self.writer.line("break")
-
     def step(self, step: Step) -> None:
         super().step(step)
-        row = self.homes.get(self.last_out or "")
-        if row is not None and self.taken:
-            self.homes[self.names[step.node.outputs[0]]] = row
+        home = self.homes.get(self.last_out or "")
+        if home is not None and self.taken:
+            self.homes[self.names[step.node.outputs[0]]] = home
 
     def _destination(self, step: Step) -> str | None:
         self.last_out = super()._destination(step)
         return self.last_out
 
-    def _may_differ(self, slot: Variable, v: Variable) -> bool:
-        return self.plan.lengths.of(slot) != self.plan.lengths.of(v)
+    def _step(self) -> None:
+        for step in self.plan.steps:
+            self.step(step)
+        self.writer.current = self.place
+        line, given = self.writer.line, self.given
+        for i, slot in enumerate(self.op.slots.states):
+            if slot in self.op.read and self._parts(given[i]) is None:
+                self._compare(self.states[i], given[i], slot)
+        for i, target in self.targets.histories.items():
+            if given[i].type.ndim == 0:
+                line(f"{target}[{self.counter} + 1] = {self.names[given[i]]}")
+        for m, target in enumerate(self.targets.traces):
+            v = given[self.op.n_states + m]
+            place = f"{self.steps} - 1 - {self.counter}" if self.op.backwards else self.counter
+            if self._parts(v) is None:
+                self._collect(target, v, place)
+            elif v.type.ndim == 0:
+                line(f"{target}[{place}] = {self.names[v]}")
+        for v, row in self.goes_to:
+            if self.homes.get(self.names[v]) != row:
+                line(f"{row}[...] = {self.names[v]}")
+        self._move_on()
+        if self.op.until:
+            with self.writer.indented(f"if {self.names[given[-1]]}:"):
+                line(f"{self.targets.steps} = {self.counter} + 1")
+                line("break")
+
+    def _move_on(self) -> None:
+        """The next values of the states become the present ones."""
+        pairs: list[tuple[str, str]] = []
+        for i, name in enumerate(self.states):
+            new = self.names[self.given[i]]
+            home = self.homes.get(new)
+            if i in self.spare and home == self.spare[i]:
+                pairs += [(name, new), (self.spare[i], name)]
+            elif i in self.op.mutable:
+                if home != name:
+                    self.writer.line(f"{name}[...] = {new}")
+            elif new != name:
+                pairs.append((name, new))
+        if pairs:
+            self.writer.line(f"{', '.join(a for a, _ in pairs)} = {', '.join(b for _, b in pairs)}")
 
     def _compare(self, state: str, v: Variable, slot: Variable) -> None:
         name = self.names[v]
         with self.writer.indented(f"if {name}.shape != {state}.shape:"):
             self.writer.line(f"{self.writer.bind(state_changes, 'check')}({str(slot)!r}, {state}.shape, {name}.shape)")
 
-    def _collect(self, target: str, v: Any) -> None:
+    def _collect(self, target: str, v: Any, place: str) -> None:
         """Keep a result whose shape is not known before it is there."""
         name = self.names[v]
         with self.writer.indented(f"if {target} is None:"):
@@ -248,21 +321,21 @@ class LoopRenderer(Renderer):
         with self.writer.indented(f"if {name}.shape != {target}.shape[1:]:"):
             check = self.writer.bind(result_changes, "check")
             self.writer.line(f"{check}({str(self.op)!r}, {self.counter}, {target}.shape[1:], {name}.shape)")
-        self.writer.line(f"{target}[{self.counter}] = {name}")
+        self.writer.line(f"{target}[{place}] = {name}")
 
     # ---- behind the loop ----------------------------------------------------------------------------------------
 
-    def _finish(self, kept: dict[int, str], traces: dict[int, str]) -> None:
+    def _finish(self) -> None:
         """Bring the results of the loop into their form."""
         line, targets, made = self.writer.line, self.targets, self.targets.steps
         for m, target in enumerate(targets.traces):
-            if m not in traces:
+            if self._parts(self.given[self.op.n_states + m]) is None:
                 arrays = ", ".join([self.steps, *self.args.sequences, *self.args.states, *self.args.fixed])
                 with self.writer.indented(f"if {target} is None:"):
                     shapes, dtype = self.writer.bind(self.op.shapes_of_traces, "shapes"), self.op.traced[m].type.dtype
                     line(f"{target} = np.empty((0, *{shapes}(({arrays},))[{m}]), {self.dtype(dtype)})")
         if self.op.until:
-            for target in kept.values():
+            for target in targets.histories.values():
                 line(f"{target} = {target}[:{made} + 1]")
             for target in targets.traces:
                 line(f"{target} = {target}[:{made}]")

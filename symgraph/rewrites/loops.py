@@ -104,8 +104,7 @@ class LoopPhase:
         inner = FunctionGraph(op.graph.inputs, op.graph.outputs)
         fired += self.inside.apply(inner, budget)
         fired += self.apply(inner, budget)
-        graph = InnerGraph(inner.inputs, inner.outputs, op.graph.name)
-        found = Scan(graph, op.n_sequences, op.n_states, op.kept, op.n_traces, op.until, op.truncate, op.name)
+        found = op.changed(InnerGraph(inner.inputs, inner.outputs, op.graph.name))
         if found == op:
             found = op
         found.__dict__["_simplified"] = self
@@ -131,8 +130,9 @@ def last_of_collected(fgraph: FunctionGraph) -> Replacements:
         if not isinstance(node.op, Scan):
             continue
         old = node.op.outputs(node.outputs)
+        row = 0 if node.op.backwards else -1
         last = [m for m, v in enumerate(old.traces) if clients.get(v) and all(
-            reader is not None and isinstance(reader.op, Subtensor) and reader.op.spec[:1] == (-1,)
+            reader is not None and isinstance(reader.op, Subtensor) and reader.op.spec[:1] == (row,)
             and reader.inputs[0] is v for reader in clients[v])]
         if last:
             return _with_last(node, last, clients)
@@ -190,7 +190,7 @@ def loops_together(fgraph: FunctionGraph) -> Replacements:
 
 def _merged(a: Apply, b: Apply) -> Replacements:
     """Two loops as one; nothing where they are not known to make as many steps."""
-    if (a.op.until or b.op.until) and not _stop_together(a, b):
+    if a.op.backwards != b.op.backwards or ((a.op.until or b.op.until) and not _stop_together(a, b)):
         return {}
     mine, other = parts_of(a), parts_of(b)
     fresh = {slot: slot.type.make_variable(slot.name)

@@ -13,7 +13,7 @@ from symgraph.graph.inner import InnerGraph
 from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.graph.rule import Uses
 from symgraph.graph.traversal import clone_replace, toposort
-from symgraph.rewrites.patterns import applied, fitted, made_by
+from symgraph.rewrites.patterns import applied, fitted, is_zeros, made_by
 from symgraph.scan.op import Outputs, Scan
 from symgraph.tensor.basic import Alloc, alloc
 from symgraph.tensor.checks import require
@@ -58,6 +58,7 @@ class Parts:
     traces : dict of int to Variable
         What is collected, by its number in the node.
     condition : Variable or None
+    backwards : bool
     results : dict of Variable to Variable
         What replaces outputs of the node, where that is not simply an output of the new one.
     """
@@ -68,6 +69,7 @@ class Parts:
     fixed: dict[Any, Any]
     traces: dict[int, Any]
     condition: Any
+    backwards: bool = False
     results: dict[Any, Any] = field(default_factory=dict)
 
     @property
@@ -94,7 +96,7 @@ class Parts:
         inputs = [*self.rows, *(s.slot for s in states), *self.fixed]
         graph = InnerGraph(inputs, self.outputs, op.graph.name)
         made = Scan(graph, len(self.rows), len(states), [s.kept for s in states], len(self.traces),
-                    self.condition is not None, op.truncate, op.name)
+                    self.condition is not None, op.truncate, op.name, self.backwards)
         node = made.make_node(self.node.inputs[0], *self.rows.values(), *(s.initial for s in states),
                               *self.fixed.values())
         return made.outputs(node.outputs)
@@ -129,7 +131,8 @@ def parts_of(node: Apply) -> Parts:
     states = zip(slots.states, inputs.states, op.next_states, op.kept, strict=True)
     return Parts(node, dict(zip(slots.sequences, inputs.sequences, strict=True)),
                  {i: Carried(*found) for i, found in enumerate(states)},
-                 dict(zip(slots.fixed, inputs.fixed, strict=True)), dict(enumerate(op.traced)), op.condition)
+                 dict(zip(slots.fixed, inputs.fixed, strict=True)), dict(enumerate(op.traced)), op.condition,
+                 op.backwards)
 
 
 def _slot(v: Any) -> Any:
@@ -267,9 +270,9 @@ def collected_twice(node: Apply) -> Sequence[Variable] | None:
     gone = []
     for m, v in parts.traces.items():
         result = None
-        if v in kept:
+        if v in kept and not parts.backwards:
             result = old.histories[kept[v]][1:]
-        elif v in earlier:
+        elif v in earlier and not parts.backwards:
             result = old.histories[earlier[v]][:-1]
         elif v in parts.rows and made is not None:
             result = parts.rows[v]
@@ -290,6 +293,22 @@ def collected_twice(node: Apply) -> Sequence[Variable] | None:
     for m, result in gone:
         new[old.traces[m]] = clone_replace(result, stale)
     return [new[v] for v in node.outputs]
+
+
+@rewrite_rule(Scan)
+def from_the_end(node: Apply) -> Sequence[Variable] | None:
+    """A loop along x[::-1] goes along x from its end, and so do the results it collects."""
+    parts, old = parts_of(node), node.op.outputs(node.outputs)
+    if parts.condition is not None or not parts.rows:
+        return None
+    turned = [made_by(x, Subtensor) for x in parts.rows.values()]
+    if any(part is None or part.op.spec != _BACKWARD for part in turned):
+        return None
+    parts.rows = {slot: part.inputs[0] for slot, part in zip(parts.rows, turned, strict=True)}
+    parts.backwards = not parts.backwards
+    new = parts.build()
+    parts.results.update((v, w[::-1]) for v, w in zip(old.traces, new.traces, strict=True))
+    return parts.rebuilt(new)
 
 
 @rewrite_rule(Subtensor, when=made_of(Scan, Subtensor))
@@ -428,7 +447,8 @@ def sums_out(node: Apply) -> Sequence[Variable] | None:
     new = parts.build()
     by_number = dict(zip(parts.traces, new.traces, strict=True))
     for i, state, places, total in sums:
-        result = state.initial + total(*(by_number[p] for p in places))
+        result = total(*(by_number[p] for p in places))
+        result = result if is_zeros(state.initial) else state.initial + result
         if fitted_to(result, old.final[i]) is None:
             return None
         parts.results[old.final[i]] = result
@@ -523,6 +543,6 @@ def _padded(x: Any) -> Any:
 
 
 LOOPS = (
-    loop_reads_once, unread_results, state_that_stays, equal_states, collected_twice, last_state, single_step,
-    invariants_out, elements_out, sums_out,
+    loop_reads_once, unread_results, state_that_stays, from_the_end, equal_states, collected_twice, last_state,
+    single_step, invariants_out, elements_out, sums_out,
 )

@@ -218,7 +218,7 @@ def _matched(infos: list[Info], result: Result, given: Any) -> list[Info]:
 
 
 def _next_state(output: Any, state: State, place: int) -> Any:
-    """An output as the next value of a state, of the very type of the state.
+    """An output as the next value of a state, of its dtype and rank.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def _next_state(output: Any, state: State, place: int) -> Any:
             raise ValueError(
                 f"{who}: its initial value has length {n} along axis {axis} ({wanted}), but a step gives {m} ({found}, "
                 f"built at {line}). A state keeps its shape: start with T.zeros or T.alloc of the shape of the output")
-    return wanted.filter_variable(output)
+    return output  # what its type does not say of its shape, the loop makes sure of
 
 
 def _shared_states(result: Result, traces: Sequence[Any], groups: Sequence[Sequence[State]],

@@ -49,8 +49,7 @@ def extended(op: Scan, keep: set[int], traces: Sequence[Any]) -> Scan:
     """The scan that also keeps the histories of some states, and collects some values of its step."""
     kept = [k or i in keep for i, k in enumerate(op.kept)]
     outputs = [*op.next_states, *op.traced, *traces, *([op.condition] if op.until else [])]
-    graph = InnerGraph(op.graph.inputs, outputs, op.graph.name)
-    return Scan(graph, op.n_sequences, op.n_states, kept, op.n_traces + len(traces), op.until, op.truncate, op.name)
+    return op.changed(InnerGraph(op.graph.inputs, outputs, op.graph.name), kept, op.n_traces + len(traces))
 
 
 class _Beside:
@@ -228,7 +227,7 @@ class _Backward(_Beside):
         nulls = self._nulls(back)
         sequences = [j for j, g in enumerate(back.sequences) if _is_live(g)]
         fixed = [k for k, g in enumerate(back.fixed) if _is_live(g)]
-        sums = {k: _variable(back.fixed[k].type, f"sum{k}") for k in fixed}
+        sums = {k: _variable(self.slots.fixed[k].type, f"sum{k}") for k in fixed}
         after = [self._like(back.states[i], self.lambdas[i]) for i in self.live]
         after += [self._like(sums[k] + back.fixed[k], sums[k]) for k in fixed]
         traces = [back.sequences[j] for j in sequences]
@@ -269,15 +268,14 @@ class _Backward(_Beside):
         """A gradient as the next value of what is carried."""
         if not _is_live(g):
             return zeros_like(slot)
-        return slot.type.filter_variable(slot.type.check_gradient(slot, g))
+        return slot.type.check_gradient(slot, g)
 
     # ---- the scan ---------------------------------------------------------------------------------------------
 
     def _scan(self, after: list[Any], traces: list[Any], sums: dict[int, Any]) -> Outputs:
         """The scan backward: it carries `after`, and collects `traces`."""
         carried = {self.lambdas[i]: self.final[i] if i in self.final else self._zeros(i) for i in self.live}
-        carried.update((v, v.type.filter_variable(zeros_like(self.inputs.fixed[k], v.type.dtype)))
-                       for k, v in sums.items())
+        carried.update((v, _as(v.type, zeros_like(self.inputs.fixed[k]))) for k, v in sums.items())
         rows = {v: self.rows(self.history[i], 1) for i, v in self.of_rows.items()}
         rows.update((v, self.rows(self.trace[m])) for m, v in self.of_traces.items())
         return self.scan(after, traces, carried, rows, [False] * len(carried), f"gradient of {self.op}")
@@ -285,7 +283,7 @@ class _Backward(_Beside):
     def _zeros(self, i: int) -> Any:
         """Zeros of the shape of a state."""
         kind = self.lambdas[i].type
-        return kind.filter_variable(zeros_like(self.inputs.states[i], kind.dtype))
+        return _as(kind, zeros_like(self.inputs.states[i], kind.dtype))
 
     def steps(self) -> Any:
         return self.steps_made if self.op.truncate == -1 else minimum(self.steps_made, self.op.truncate)
@@ -312,6 +310,11 @@ class _Backward(_Beside):
 
 def _variable(kind: Any, name: str) -> Any:
     return kind.make_variable(name)
+
+
+def _as(kind: Any, v: Any) -> Any:
+    """A variable of a type, but for what is not known of its shape."""
+    return v if kind.is_interchangeable(v.type) else kind.filter_variable(v)
 
 
 def _only_last(g: Any) -> Any:
@@ -373,7 +376,7 @@ class _Forward(_Beside):
         traces = {m: t for m, t in enumerate(pushed[self.op.n_states:]) if t is not None}
         rows = {along[v]: self.rows(self.given[v], behind=self.op.until)
                 for v in self.slots.sequences if v in self.given}
-        carried = {v: v.type.filter_variable(self.given.get(self.slots.states[i], zeros_like(self.inputs.states[i])))
+        carried = {v: _as(v.type, self.given.get(self.slots.states[i], zeros_like(self.inputs.states[i])))
                    for i, v in states.items()}
         whole = {along[v]: self.given[v] for v in self.slots.fixed if v in self.given}
         bodies = clone_replace([*after, *traces.values()], whole) if whole else [*after, *traces.values()]
@@ -390,7 +393,7 @@ class _Forward(_Beside):
 
     @staticmethod
     def _like(t: Any, slot: Any) -> Any:
-        return zeros_like(slot) if t is None else slot.type.filter_variable(slot.type.check_gradient(slot, t))
+        return zeros_like(slot) if t is None else slot.type.check_gradient(slot, t)
 
 
 def pushed(op: Scan, inputs: Sequence[Any], eval_points: Sequence[Any]) -> list[Any]:

@@ -86,13 +86,15 @@ class Scan(Op):
         How many steps back derivatives go; all for -1.
     name : str, optional
         For printing and messages.
+    backwards : bool
+        Whether the first step reads the last row of each sequence, and gives the last row of what is collected.
     """
 
     def __init__(self, graph: InnerGraph, n_sequences: int, n_states: int, kept: Sequence[bool], n_traces: int,
-                 until: bool = False, truncate: int = -1, name: str | None = None) -> None:
+                 until: bool = False, truncate: int = -1, name: str | None = None, backwards: bool = False) -> None:
         self.graph, self.n_sequences, self.n_states = graph, n_sequences, n_states
         self.kept, self.n_traces, self.until = tuple(kept), n_traces, until
-        self.truncate, self.name = truncate, name
+        self.truncate, self.name, self.backwards = truncate, name, backwards
         self._known: tuple[int, Any] | None = None
         self._read: set[Variable] | None = None
 
@@ -101,7 +103,7 @@ class Scan(Op):
     def _identity(self) -> tuple[int, Any]:
         if self._known is None:
             parts = (self.n_sequences, self.n_states, self.kept, self.n_traces, self.until, self.truncate,
-                     self.graph.signature())
+                     self.backwards, self.graph.signature())
             self._known = hash(parts), parts
         return self._known
 
@@ -117,6 +119,12 @@ class Scan(Op):
 
     def __repr__(self) -> str:
         return f"scan{{{self.name}}}" if self.name else "scan"
+
+    def changed(self, graph: InnerGraph, kept: Sequence[bool] | None = None, n_traces: int | None = None) -> Scan:
+        """The scan with another graph of a step, that takes the same inputs and gives the same states."""
+        kept, count = self.kept if kept is None else kept, self.n_traces if n_traces is None else n_traces
+        return Scan(graph, self.n_sequences, self.n_states, kept, count, self.until, self.truncate, self.name,
+                    self.backwards)
 
     # ---- parts ------------------------------------------------------------------------------------------------
 
@@ -227,7 +235,8 @@ class Scan(Op):
         made = 0
         while made < steps:
             try:
-                found = self.graph.evaluate([*(np.asarray(x[made]) for x in parts.sequences), *states, *parts.fixed])
+                row = steps - 1 - made if self.backwards else made
+                found = self.graph.evaluate([*(np.asarray(x[row]) for x in parts.sequences), *states, *parts.fixed])
                 self._check_states(states, found)
             except Exception as error:
                 error.add_note(f"in step {made} of {self}")
@@ -239,6 +248,8 @@ class Scan(Op):
                 trace.append(value)
             if self.until and found[-1]:
                 break
+        for trace in traces if self.backwards else ():
+            trace.reverse()
         results: list[Any] = [*states, *histories.values(), *traces, *([np.asarray(made)] if self.until else [])]
         if not made:
             shapes = self.shapes_of_traces(inputs)

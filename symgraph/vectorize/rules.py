@@ -148,6 +148,10 @@ def _dot(batch: Batch) -> Outputs:
         return all_of(Dot()(a, b))
     if not stacked_a and not columns:
         return all_of(Dot()(b, a if batch.rank(0) == 1 else a.T))
+    if not stacked_b and batch.rank(0) == 2:
+        count, rows = batch.size, shape_i(a, 1)
+        product = Dot()(Reshape()(a, count * rows, shape_i(a, 2)), b)
+        return all_of(Reshape()(product, count, rows, shape_i(b, 1)) if columns else Reshape()(product, count, rows))
     left = a if batch.rank(0) == 2 else dimshuffle(a, [*range(a.type.ndim - 1), "x", a.type.ndim - 1])
     right = b if columns else dimshuffle(b, [*range(b.type.ndim), "x"])
     product = BatchedMatMul()(left, right)
