@@ -76,6 +76,8 @@ def operand(shape: Sequence[int], strides: Sequence[int]) -> Operand:
     """
     (m, n), (down, along) = shape[-2:], strides[-2:]
     offset = strides[0] if len(shape) == 3 and shape[0] > 1 else 0
+    if m == 0 or n == 0:  # strides of nothing say nothing
+        return Operand(n, m, max(n, 1), False, 0)
     if offset >= 0:
         if (along == 1 or n == 1) and (m == 1 or down >= n):
             return Operand(n, m, max(down if m > 1 else n, 1), False, offset)

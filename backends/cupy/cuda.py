@@ -26,6 +26,16 @@ __all__ = ["CupyDevice", "CupyGraph", "CupyKernel"]
 _SHARED_WITHOUT_ASKING = 48 << 10  # bytes of dynamic shared memory that every kernel may use
 
 
+class _Reference(weakref.ref[Any]):
+    """A reference that is equal to itself only."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class CupyKernel:
     """A function of a loaded module."""
 
@@ -107,7 +117,7 @@ class CupyDevice:
         self.cooperative = bool(runtime.deviceGetAttribute(runtime.cudaDevAttrCooperativeLaunch, self.number))
         self.waits_for_each = os.environ.get("SYMGRAPH_CUDA_SYNC", "") not in ("", "0")
         self._entered = threading.local()
-        self._labels: weakref.WeakKeyDictionary[Any, tuple[int, str]] = weakref.WeakKeyDictionary()
+        self._held: dict[weakref.ref[Any], tuple[int, str]] = {}  # sizes and labels of arrays that are alive
         self._lt: cublaslt.CublasLt | None = None
         self._workspaces: dict[int, Any] = {}  # one for each stream, since products on several run at once
         self._capturing: Any = None            # one stream for all captures, hence one workspace for all graphs
@@ -137,9 +147,13 @@ class CupyDevice:
                 array = self.xp.empty(tuple(shape), dtype)
             except exhausted as error:
                 wanted = int(np.dtype(dtype).itemsize * np.prod(shape, dtype=np.float64))
-                raise GpuOutOfMemory(out_of_memory(wanted, *self.memory(), self._labels.values())) from error
-        self._labels[array] = array.nbytes, label
+                raise GpuOutOfMemory(out_of_memory(wanted, *self.memory(), self._held.values())) from error
+        # Keyed by the reference, not the array: arrays compare element by element and have no hash.
+        self._held[_Reference(array, self._forget)] = array.nbytes, label
         return array
+
+    def _forget(self, reference: weakref.ref[Any]) -> None:
+        self._held.pop(reference, None)
 
     def to_device(self, host: np.ndarray, into: Any = None) -> Any:
         """A copy of a host array, ordered by the current stream."""
