@@ -11,8 +11,8 @@ ARRAY_FUNCTIONS = frozenset((
     "fft.rfft", "fft.hfft", "fft.ihfft", "flip", "full", "isfinite", "isnan", "lexsort", "linalg.cholesky",
     "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh", "linalg.inv", "linalg.pinv", "linalg.qr",
     "linalg.lstsq", "linalg.slogdet", "linalg.solve", "linalg.svd", "log", "matmul", "maximum", "maximum.at", "minimum",
-    "moveaxis", "multiply", "nan_to_num", "nonzero", "ones", "prod", "ravel_multi_index", "repeat", "searchsorted", "sort",
-    "sqrt", "stack", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tril", "triu", "unique",
+    "moveaxis", "multiply", "nanargmax", "nanargmin", "nonzero", "ones", "prod", "ravel_multi_index", "repeat",
+    "searchsorted", "sort", "sqrt", "stack", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tril", "triu", "unique",
     "unravel_index", "where", "zeros", "zeros_like",
 ))
 

@@ -309,6 +309,8 @@ class Emitter:
         base, *places, what = values
         tests = [] if self.length(rows, 0) == self.length(x, 0) else [
             f"{index[0]} < {self.params.number(f'n_{self.prefix}put{self.count}', self.length(rows, 0))}"]
+        if tests:  # behind the last row that is named, no place is meant
+            places = [f"({tests[0]} ? {place} : 0)" for place in places]
         tests += [f"{index[1 + i]} == {self.checked(x, 1 + i, place)}" for i, place in enumerate(places)]
         assert len(more) == len(places)
         dtype = x.type.dtype

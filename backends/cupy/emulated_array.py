@@ -67,7 +67,11 @@ class EmulatedArray(NDArrayOperatorsMixin):
         return self.values.__dlpack_device__()
 
     def __getitem__(self, index: Any) -> Any:
-        return EmulatedArray(np.asarray(self.values[_unwrapped(index)]), self.device)
+        index = _unwrapped(index)
+        parts = index if isinstance(index, tuple) else (index,)
+        if all(part is None or isinstance(part, (int, np.integer, slice)) for part in parts):
+            index = (*parts, ...)  # one element is a view too, which NumPy would copy
+        return EmulatedArray(np.asarray(self.values[index]), self.device)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.device.called("setitem")

@@ -21,6 +21,7 @@ from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
+from symgraph.tensor.reduce import ArgReduce
 from symgraph.tensor.sort import ArgPartition, ArgSort, ArgTopK, Sort
 from symgraph.tensor.stretch import Stretch, SumTo
 from symgraph.tensor.subtensor import NonZero
@@ -87,6 +88,12 @@ def argtopk(xp: Any, x: Any, k: int, axis: int, dtype: str) -> Any:
     before = (slice(None),) * (axis % x.ndim)
     chosen = order[(*before, slice(length - k, None) if k > 0 else slice(None, -k))]
     return chosen[(*before, slice(None, None, -1))].astype(dtype)
+
+
+@lower(ArgReduce)
+def _arg_reduce(r: Renderer, node: Apply) -> str:
+    op: Any = node.op
+    return f"{r.xp(op.kind)}({r.dev(node.inputs[0])}, axis={op.axis}).astype('int64')"
 
 
 # ---- counting and searching -------------------------------------------------------------------------------------

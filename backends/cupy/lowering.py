@@ -64,6 +64,11 @@ def _dtype(node: Apply) -> str:
     return "np.bool" if kind.dtype == "bool" else f"np.{kind.dtype}"
 
 
+def _viewed(r: Renderer, node: Apply) -> str:
+    """The array that a view is taken of, on the side where the view is wanted."""
+    return r.host(node.inputs[0]) if r.placement.is_on_host(node.outputs[0]) else r.dev(node.inputs[0])
+
+
 def _axes(node: Apply, first: int, r: Renderer) -> str:
     return tuple_text([r.number(v) for v in node.inputs[first:]])
 
@@ -76,7 +81,7 @@ def _dimshuffle(r: Renderer, node: Apply) -> str:
     op = node.op
     assert isinstance(op, DimShuffle)
     ndim = node.inputs[0].type.ndim
-    text = r.value(node.inputs[0])
+    text = _viewed(r, node)
     if len(op.kept) < ndim:
         text += f"[{', '.join(':' if axis in op.kept else '0' for axis in range(ndim))}]"
     ranks = {axis: place for place, axis in enumerate(sorted(op.kept))}
@@ -90,7 +95,7 @@ def _dimshuffle(r: Renderer, node: Apply) -> str:
 
 @lower(Reshape)
 def _reshape(r: Renderer, node: Apply) -> str:
-    if r.placement.is_on_host(node.inputs[0]):
+    if r.placement.is_on_host(node.outputs[0]):
         return f"{r.host(node.inputs[0])}.reshape({_axes(node, 1, r)})"
     r.writer.namespace["reshaped"] = runtime.reshaped
     return f"reshaped({r.d}, {r.dev(node.inputs[0])}, {_axes(node, 1, r)})"
@@ -119,7 +124,7 @@ def _make_vector(r: Renderer, node: Apply) -> str:
 def _specify_shape(r: Renderer, node: Apply) -> str:
     assert isinstance(node.op, SpecifyShape)
     r.writer.namespace["has_lengths"] = _has_lengths
-    return f"has_lengths({r.value(node.inputs[0])}, {node.op.lengths})"
+    return f"has_lengths({_viewed(r, node)}, {node.op.lengths})"
 
 
 def _has_lengths(x: Any, lengths: tuple[int | None, ...]) -> Any:
@@ -133,7 +138,7 @@ def _has_lengths(x: Any, lengths: tuple[int | None, ...]) -> Any:
 def _require_lengths(r: Renderer, node: Apply) -> str:
     assert isinstance(node.op, RequireLengths)
     r.writer.namespace["fits"] = _fits
-    return f"fits({r.value(node.inputs[0])}, {node.op.axes}, {_axes(node, 1, r)})"
+    return f"fits({_viewed(r, node)}, {node.op.axes}, {_axes(node, 1, r)})"
 
 
 def _fits(x: Any, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Any:
@@ -149,7 +154,7 @@ def _fits(x: Any, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Any:
 
 @lower(GradientGate)
 def _gate(r: Renderer, node: Apply) -> str:
-    return r.value(node.inputs[0])
+    return _viewed(r, node)
 
 
 @lower(Transfer)
@@ -164,7 +169,7 @@ def _transfer(r: Renderer, node: Apply) -> str:
 def _split(r: Renderer, node: Apply) -> str:
     assert isinstance(node.op, Split)
     r.writer.namespace["pieces"] = _pieces
-    return f"pieces({r.value(node.inputs[0])}, {node.op.axis}, {_axes(node, 1, r)})"
+    return f"pieces({_viewed(r, node)}, {node.op.axis}, {_axes(node, 1, r)})"
 
 
 def _pieces(x: Any, axis: int, lengths: tuple[int, ...]) -> Any:
@@ -190,7 +195,7 @@ def _index(r: Renderer, node: Apply, first: int) -> str:
 def _subtensor(r: Renderer, node: Apply) -> str:
     if ARRAY in node.op.spec and not r.placement.is_on_host(node.outputs[0]):
         r.by_library("an index array")
-    return f"{r.value(node.inputs[0])}[{_index(r, node, 1)}]"
+    return f"{_viewed(r, node)}[{_index(r, node, 1)}]"
 
 
 @lower(IncSubtensor)

@@ -13,6 +13,7 @@ from typing import Any
 
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.op import Op
 from symgraph.plan.plan import Step
 from symgraph.scalar import ScalarFunction, cast_to
 from symgraph.tensor.basic import Alloc, ARange
@@ -127,7 +128,8 @@ def items_of(step: Step) -> list[Item] | None:
     node = step.node
     if len(node.outputs) != 1 or not all(isinstance(v.type, TensorType) for v in (*node.inputs, *node.outputs)):
         return None
-    make = _MAKERS.get(type(node.op))
+    kinds = (kind for kind in type(node.op).__mro__ if kind in _MAKERS or "perform" in vars(kind))
+    make = _MAKERS.get(next(kinds, Op))
     return None if make is None else make(step, node, node.op)
 
 
