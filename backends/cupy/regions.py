@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,7 +150,7 @@ def region_of(spec: Sequence[Any], x: Operand, arrays: Sequence[Operand], number
     place = 0 if split or first < 0 else first
     shape: tuple[int, ...] = (*lengths[:place], *block, *lengths[place:])
     for pick in picks:
-        if not pick.length and math.prod(shape):
+        if not pick.length and 0 not in shape:
             raise IndexError(f"an index is out of bounds for axis {pick.axis} with size 0")
     return Region(shape, tuple(cuts), tuple(picks), tuple(axes), place, len(block))
 
