@@ -195,11 +195,22 @@ class Text:
     def leaf(self, count: int, blocks: int | None = None, threads: int = THREADS) -> Leaf:
         """The finished launch, over so many elements or blocks."""
         grid = min(-(-count // threads), _MOST_BLOCKS) if blocks is None else blocks
-        body = "\n".join(f"  {line}" for line in self.lines)
-        closing = "\n  }" if self.lines and self.lines[0].startswith("for (") and blocks is None else ""
-        source = (f'extern "C" __global__ void __launch_bounds__({threads}) {self.name}('
-                  f"{', '.join(self.parameters)}) {{\n{body}{closing}\n}}\n")
+        closing = ["}"] if self.lines and self.lines[0].startswith("for (") and blocks is None else []
+        parameters = ",\n    ".join(", ".join(self.parameters[k:k + 6]) for k in range(0, len(self.parameters), 6))
+        source = (f'extern "C" __global__ void __launch_bounds__({threads}) {self.name}(\n    {parameters}) {{\n'
+                  f"{_indented([*self.lines, *closing])}}}\n")
         return Leaf(self.name, source, (grid, 1, 1), (threads, 1, 1), tuple(self.arguments))
+
+
+def _indented(lines: Sequence[str]) -> str:
+    """Lines set in by the braces around them."""
+    depth, found = 1, []
+    for line in (text for piece in lines for text in piece.splitlines()):
+        bare = line.strip()
+        depth -= bare.startswith("}")
+        found.append(f"{'  ' * depth}{bare}\n")
+        depth += bare.count("{") - bare.count("}") + bare.startswith("}")
+    return "".join(found)
 
 
 def plain_strides(shape: Sequence[int]) -> tuple[int, ...]:

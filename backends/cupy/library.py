@@ -17,7 +17,6 @@ from symgraph.tensor.choosing import RavelMultiIndex, UnravelIndex
 from symgraph.tensor.comparing import SameElements
 from symgraph.tensor.correlation import Convolve
 from symgraph.tensor.counting import BinCount, RepeatPlaces, SearchSorted, Unique
-from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
@@ -234,26 +233,6 @@ def asserted(op: Any, value: Any, *conditions: Any) -> Any:
 
 
 # ---- sums and products along axes -------------------------------------------------------------------------------
-
-
-@lower(Accumulate)
-def _accumulate(r: Renderer, node: Apply) -> str:
-    op: Any = node.op
-    return called(r, accumulate, "cumsum cumprod maximum minimum concatenate", repr(op.kind), r.dev(node.inputs[0]),
-                  str(op.axis), _dtype(node))
-
-
-def accumulate(xp: Any, kind: str, x: Any, axis: int, dtype: str) -> Any:
-    """The sums, products or extremes of the elements up to each along an axis."""
-    if kind in ("sum", "prod"):
-        return (xp.cumsum if kind == "sum" else xp.cumprod)(x, axis=axis, dtype=dtype)
-    larger = xp.maximum if kind == "max" else xp.minimum
-    before, length, result, step = (slice(None),) * (axis % x.ndim), x.shape[axis], x.astype(dtype), 1
-    while step < length:  # each element takes in twice as many at every turn
-        met = larger(result[(*before, slice(step, None))], result[(*before, slice(None, -step))])
-        result = xp.concatenate((result[(*before, slice(None, step))], met), axis=axis)
-        step *= 2
-    return result
 
 
 @lower(OtherFactors)

@@ -18,13 +18,13 @@ from backends.source import tuple_text
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.gates import GradientGate
 from symgraph.graph.op import Op
-from symgraph.tensor.basic import Alloc, ARange, Eye
+from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.devices import Transfer
-from symgraph.tensor.join import Join, Split
+from symgraph.tensor.join import Split
 from symgraph.tensor.products import BatchedMatMul
-from symgraph.tensor.shape import DimShuffle, MakeVector, Reshape, Shape, ShapeI
+from symgraph.tensor.shape import DimShuffle, Reshape, Shape, ShapeI
 from symgraph.tensor.specify import RequireLengths, SpecifyShape
-from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
+from symgraph.tensor.subtensor import Subtensor
 
 if TYPE_CHECKING:
     from backends.cupy.render import Renderer
@@ -113,13 +113,6 @@ def _shape(r: Renderer, node: Apply) -> str:
     return f"np.array({r.value(node.inputs[0])}.shape, np.int64)"
 
 
-@lower(MakeVector)
-def _make_vector(r: Renderer, node: Apply) -> str:
-    if r.placement.is_on_host(node.outputs[0]):
-        return f"np.array([{', '.join(r.host(v) for v in node.inputs)}], {_dtype(node)})"
-    return f"{r.xp('stack')}([{', '.join(f'{r.dev(v)}.astype({_dtype(node)})' for v in node.inputs)}])"
-
-
 @lower(SpecifyShape)
 def _specify_shape(r: Renderer, node: Apply) -> str:
     assert isinstance(node.op, SpecifyShape)
@@ -193,37 +186,10 @@ def _index(r: Renderer, node: Apply, first: int) -> str:
 
 @lower(Subtensor)
 def _subtensor(r: Renderer, node: Apply) -> str:
-    if ARRAY in node.op.spec and not r.placement.is_on_host(node.outputs[0]):
-        r.by_library("an index array")
     return f"{_viewed(r, node)}[{_index(r, node, 1)}]"
 
 
-@lower(IncSubtensor)
-def _inc_subtensor(r: Renderer, node: Apply) -> str:
-    op = node.op
-    assert isinstance(op, IncSubtensor)
-    r.by_library(op.verb)
-    r.writer.namespace["written"] = _written
-    how = "set" if op.set_instead else "at" if op.is_advanced and not op.unique else "add"
-    x, y, *index = (v.type for v in node.inputs)
-    misread = bool(index) and op.misread(x, y, index[0])
-    return (f"written({r.d}, {r.dev(node.inputs[0])}, np.s_[{_index(r, node, 2)}], {r.dev(node.inputs[1])}, {how!r}"
-            f"{', True' if misread else ''})")
-
-
-def _written(device: Any, x: Any, index: Any, value: Any, how: str, stretch: bool = False) -> Any:
-    out = device.empty(x.shape, x.dtype)
-    device.copy(out, x)
-    if how == "set":
-        out[index] = value
-    elif how == "add":
-        out[index] += value
-    else:
-        device.xp.add.at(out, index, device.xp.broadcast_to(value, index.shape) if stretch else value)
-    return out
-
-
-# ---- making and joining -----------------------------------------------------------------------------------------
+# ---- making -----------------------------------------------------------------------------------------------------
 
 
 @lower(Alloc)
@@ -241,22 +207,6 @@ def _alloc(r: Renderer, node: Apply) -> str:
 def _arange(r: Renderer, node: Apply) -> str:
     numbers = [str(v.data.item()) if isinstance(v, Constant) else r.scalar(v) for v in node.inputs]
     return f"{r.xp('arange')}({', '.join(numbers)}, dtype={_dtype(node)})"
-
-
-@lower(Eye)
-def _eye(r: Renderer, node: Apply) -> str:
-    rows, columns, offset = (r.number(v) for v in node.inputs)
-    return f"{r.xp('eye')}({rows}, {columns}, {offset}, dtype={_dtype(node)})"
-
-
-@lower(Join)
-def _join(r: Renderer, node: Apply) -> str:
-    assert isinstance(node.op, Join)
-    if r.placement.is_on_host(node.outputs[0]):
-        return f"np.concatenate({tuple_text([r.host(v) for v in node.inputs])}, axis={node.op.axis})"
-    parts = [r.dev(v) if v.type.dtype == node.outputs[0].type.dtype
-             else f"{r.dev(v)}.astype({_dtype(node)})" for v in node.inputs]
-    return f"{r.xp('concatenate')}({tuple_text(parts)}, axis={node.op.axis})"
 
 
 @lower(BatchedMatMul)

@@ -63,6 +63,7 @@ class Renderer:
         self.direct: list[str] = []
         self.entries: list[Entry] = []
         self.line: list[Launch | Step] = []
+        self.returned: list[int | None] = []  # for each output, where it is passed
         self.targets: dict[Any, int] = {}  # where the present values of shared variables are passed
         self.fixed: set[str] = set()       # values of the host for one of which a record holds
         self.storages: dict[Any, str] = {}
@@ -124,6 +125,8 @@ class Renderer:
         """The name of a value on the host; what is on the device is fetched, for which the host waits."""
         name = self.host_names.get(variable)
         if name is not None:
+            if self.in_launches:
+                self.fixed.add(name)
             text = self._use(name)
             return f"np.int64({text})" if variable in self.numbers else text
         if isinstance(variable, Constant):
@@ -159,14 +162,18 @@ class Renderer:
         if isinstance(variable, Constant):
             return str(int(variable.data))
         if variable in self.numbers:
-            return self._use(self.host_names[variable])
-        if variable not in self.integers:
-            source = self.host(variable)
-            self.integers[variable] = self.writer.fresh("i")
-            self.writer.line(f"{self.integers[variable]} = int({source})")
-            if not self.in_launches:
-                self.early.add(self.integers[variable])
-        return self._use(self.integers[variable])
+            name = self.host_names[variable]
+        else:
+            if variable not in self.integers:
+                source = self.host(variable)
+                self.integers[variable] = self.writer.fresh("i")
+                self.writer.line(f"{self.integers[variable]} = int({source})")
+                if not self.in_launches:
+                    self.early.add(self.integers[variable])
+            name = self.integers[variable]
+        if self.in_launches:
+            self.fixed.add(name)
+        return self._use(name)
 
     def _use(self, name: str, variable: Variable | None = None) -> str:
         if self.in_launches and name in self.early:
@@ -181,6 +188,7 @@ class Renderer:
     def render(self, line: Sequence[Launch | Step], kernels: Kernels, errors: Errors) -> None:
         """Write the whole program."""
         self.line = list(line)
+        self.kernels, self.errors = kernels, errors
         self._name_leaves()
         for place, part in enumerate(line):
             for variable in part.inputs if isinstance(part, Launch) else part.node.inputs:
@@ -209,11 +217,22 @@ class Renderer:
             self.writer.current = None
             self.targets = {u.target: self.passed.index(self.dev(u.target)) for u in self.plan.updates
                             if u.target.device != "cpu"}
-            results = tuple_text([self.value(o.variable) for o in self.plan.outputs])
+            results = tuple_text([self._result(o.variable) for o in self.plan.outputs])
             new = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
             self.writer.line(f"return {results}, {new}")
         self.writer.lines[end] = f"    return {tuple_text(self.passed)}"
         self.writer.lines[start] = f"def launches({', '.join(['d', *self.passed])}):"
+
+    def _result(self, variable: Variable) -> str:
+        """What is returned for an output; numbers that are passed are returned whatever they are."""
+        name = self.host_names.get(variable)
+        if name not in self.early or not self.placement.is_on_host(variable):
+            self.returned.append(None)
+            return self.value(variable)
+        assert name is not None
+        self._use(name)
+        self.returned.append(self.passed.index(name))
+        return f"np.int64({name})" if variable in self.numbers else name
 
     def _new_value(self, target: Any, variable: Variable) -> str:
         return self.host(variable) if target.device == "cpu" else self.dev(variable)
@@ -338,6 +357,8 @@ class Renderer:
             written = number_text(node, [self.number(v) for v in node.inputs] if _is_arithmetic(node) else [])
             if written:
                 return written
+        if getattr(node.op, "runs_programs", False):
+            return self._programs(step)
         row = lowering_of(node.op)
         bound = any(v in self.placement.bound for v in node.outputs) and not isinstance(node.op, Transfer)
         if row is not None and not bound:
@@ -353,6 +374,13 @@ class Renderer:
         if on_host:
             return self._performed(step)
         return self._by_host(step, "")
+
+    def _programs(self, step: Step) -> str:
+        """An operation that runs programs of this backend."""
+        self.entries[-1].device, self.entries[-1].kernel = "device", "a program of its own"
+        self.direct.append(f"{step.node.op} runs a program of its own, at {step.node.origin}")
+        name = self.writer.bind(runtime.runner(self.device, step.node), "op")
+        return f"{name}({', '.join(self.value(v) for v in step.node.inputs)})"
 
     def _performed(self, step: Step) -> str:
         """A step of the host, by the operation's own method."""

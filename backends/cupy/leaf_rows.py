@@ -1,0 +1,145 @@
+"""Rows of operations that are computed by leaf kernels: reading and writing through an index, random numbers, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from backends.cupy import copies, cumulative, random
+from backends.cupy.gathers import gather
+from backends.cupy.leaves import LeafOp, Leaves
+from backends.cupy.lowering import LOWERINGS, Unsupported, lower
+from backends.cupy.scatters import scatter
+from backends.source import tuple_text
+from symgraph.graph.basic import Apply, Variable
+from symgraph.random.draw import Advance, Draw, Multinomial
+from symgraph.tensor.basic import Eye
+from symgraph.tensor.cumulative import Accumulate
+from symgraph.tensor.join import Join
+from symgraph.tensor.shape import MakeVector
+from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
+
+if TYPE_CHECKING:
+    from backends.cupy.render import Renderer
+
+__all__ = ["leaf"]
+
+
+def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequence[Variable],
+         numbers: Sequence[Variable] = ()) -> str:
+    """A call of an operation made of leaf kernels.
+
+    Parameters
+    ----------
+    r : Renderer
+    what : str
+        For the report.
+    template : callable
+        From the layouts of the arrays, and the numbers, to what is launched.
+    arrays, numbers : sequence of Variable
+        What is passed as arrays of the device, and as integers of the host. What is recorded holds for these integers.
+    """
+    names = [r.dev(v) for v in arrays]
+    integers = [r.number(v) for v in numbers]
+    r.fixed.update(text for text in integers if text.isidentifier())
+    places = [r.passed.index(name) if name in r.passed else None for name in names]
+    name = r.writer.fresh("f")
+    r.writer.namespace[name] = LeafOp(template, r.kernels, r.errors, places)
+    r.entries[-1].kernel = f"leaf: {what}"
+    return f"{name}({r.d}, {tuple_text(names)}, {tuple_text(integers)})"
+
+
+# ---- indexing ---------------------------------------------------------------------------------------------------
+
+
+def _index_inputs(node: Apply, first: int) -> tuple[list[Variable], list[Variable]]:
+    """The index arrays of a node, and the integers among its index."""
+    op: Any = node.op
+    marks = [part for entry in op.spec for part in (getattr(entry, "parts", None) or (entry,)) if isinstance(part, str)
+             and part in ("array", "scalar")]
+    inputs = node.inputs[first:]
+    return ([v for v, mark in zip(inputs, marks, strict=True) if mark == ARRAY],
+            [v for v, mark in zip(inputs, marks, strict=True) if mark != ARRAY])
+
+
+_views = LOWERINGS[Subtensor]
+
+
+@lower(Subtensor)
+def _subtensor(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, Subtensor)
+    if ARRAY in op.spec and not r.placement.is_on_host(node.outputs[0]):
+        arrays, numbers = _index_inputs(node, 1)
+        return leaf(r, "gather", partial(gather, op.spec), [node.inputs[0], *arrays], numbers)
+    return _views(r, node)
+
+
+@lower(IncSubtensor)
+def _inc_subtensor(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, IncSubtensor)
+    arrays, numbers = _index_inputs(node, 2)
+    return leaf(r, op.verb, partial(scatter, op), [*node.inputs[:2], *arrays], numbers)
+
+
+# ---- making, joining, accumulating ----------------------------------------------------------------------------------
+
+
+@lower(Join)
+def _join(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, Join)
+    if r.placement.is_on_host(node.outputs[0]):
+        return f"np.concatenate({tuple_text([r.host(v) for v in node.inputs])}, axis={op.axis})"
+    dtype = node.outputs[0].type.dtype
+    return leaf(r, "join", partial(copies.join, op.axis, dtype), node.inputs)
+
+
+@lower(MakeVector)
+def _make_vector(r: Renderer, node: Apply) -> str:
+    dtype: str = node.outputs[0].type.dtype
+    if r.placement.is_on_host(node.outputs[0]):
+        return f"np.array([{', '.join(r.host(v) for v in node.inputs)}], np.{dtype})"
+    return leaf(r, "make_vector", partial(copies.make_vector, dtype), node.inputs)
+
+
+@lower(Eye)
+def _eye(r: Renderer, node: Apply) -> str:
+    dtype: str = node.outputs[0].type.dtype
+    return leaf(r, "eye", partial(copies.eye, dtype), (), node.inputs)
+
+
+@lower(Accumulate)
+def _accumulate(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, Accumulate)
+    dtype: str = node.outputs[0].type.dtype
+    return leaf(r, str(op), partial(cumulative.accumulate, op.kind, op.axis, dtype), node.inputs)
+
+
+# ---- random numbers -------------------------------------------------------------------------------------------------
+
+
+@lower(Draw)
+def _draw(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, Draw)
+    if op.kind == "bits" and op.dtype not in ("uint32", "uint64", "int32", "int64"):
+        raise Unsupported(f"random bits of {op.dtype}")
+    return leaf(r, str(op), partial(random.draw, op), node.inputs[:1 + op.arity], node.inputs[1 + op.arity:])
+
+
+@lower(Advance)
+def _advance(r: Renderer, node: Apply) -> str:
+    op = node.op
+    assert isinstance(op, Advance)
+    if r.placement.is_on_host(node.outputs[0]):
+        return f"{r.writer.bind(op.after, 'after')}({', '.join(r.host(v) for v in node.inputs)})"
+    return leaf(r, "advance", partial(random.advance, op.per_block), node.inputs[:1], node.inputs[1:])
+
+
+@lower(Multinomial)
+def _multinomial(r: Renderer, node: Apply) -> str:
+    return leaf(r, "random_multinomial", random.multinomial, node.inputs)
