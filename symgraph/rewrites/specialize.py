@@ -9,6 +9,7 @@ import numpy as np
 from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.rewrite import made_of, rewrite_rule
+from symgraph.random.draw import Draw
 from symgraph.rewrites.patterns import applied, fitted, is_elemwise, is_real, is_zeros, made_by
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
@@ -128,6 +129,8 @@ def sigmoid_by_exponential(node: Apply) -> Variable | None:
     kind: Any = node.outputs[0].type
     if kind.dtype not in _CAPS or x.type.dtype != kind.dtype or kind.ndim == 0:
         return None
+    if x.owner is not None and any(made_by(v, Draw) is not None for v in x.owner.inputs):
+        return None  # beta numbers, which are the same in every mode, to the last bit
     negative = applied(x, scalar.neg)
     cap, one = (np.asarray(value, kind.dtype) for value in (_CAPS[kind.dtype], 1))
     e: Any = elemwise(scalar.exp)(elemwise(scalar.minimum)(negative.inputs[0] if negative is not None else x, cap))
