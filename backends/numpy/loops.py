@@ -50,6 +50,7 @@ class LoopRenderer(Renderer):
         self.spare: dict[int, str] = {}          # by state, the array its next value is computed into
         self.along: dict[str, str] = {}          # by what a step calls it, what is gone through
         self.goes_to: list[tuple[Any, str]] = []  # results of a step, and the rows they go to
+        self.sure_rows: dict[Any, str] = {}      # by result, a row that is known to have its shape
         self.last_out: str | None = None         # into what the last step was to compute
         self.homes: dict[str, str] = {}          # by array, the row or state it is
 
@@ -232,14 +233,15 @@ class LoopRenderer(Renderer):
         self.goes_to.append((v, name))
         self.homes[name] = name
         if sure:
+            self.sure_rows.setdefault(v, name)
             self._compute_into(v, name)
 
     def _compute_into(self, v: Any, array: str) -> None:
         """Let a step compute a result into an array."""
         block = self.plan.blocks[v]
+        self.plain.add(array)
         if block.root is v and isinstance(block.buffer, Buffer) and block.buffer not in self.arrays:
             self.arrays[block.buffer] = array
-            self.plain.add(array)
 
     def _start_states(self) -> None:
         for i, (name, initial) in enumerate(zip(self.states, self.args.states, strict=True)):
@@ -262,8 +264,11 @@ class LoopRenderer(Renderer):
             self.homes[self.names[step.node.outputs[0]]] = home
 
     def _destination(self, step: Step) -> str | None:
-        self.last_out = super()._destination(step)
-        return self.last_out
+        found = super()._destination(step)
+        if isinstance(step.into, Variable):  # what is to be in a row anyway need not go over something else first
+            found = self.sure_rows.get(step.node.outputs[0], found)
+        self.last_out = found
+        return found
 
     def _step(self) -> None:
         for step in self.plan.steps:

@@ -61,7 +61,9 @@ class LoopPhase:
     def __init__(self, name: str, simplify: Sequence[Rule], laws: Sequence[Any]) -> None:
         self.name = name
         self.inside = RuleSet("simplify", simplify)
-        self.outside = RuleSet(name, [*(law for law in laws if not isinstance(law, GraphLaw)), *simplify])
+        local = [law for law in laws if not isinstance(law, GraphLaw)]
+        self.outside = RuleSet(name, [*(law for law in local if not law.counts), *simplify])
+        self.counting = RuleSet(name, [law for law in local if law.counts])
         self.whole = [law for law in laws if isinstance(law, GraphLaw)]
 
     def apply(self, fgraph: FunctionGraph, budget: int = 200) -> list[Fired]:
@@ -73,10 +75,19 @@ class LoopPhase:
             count = len(fired)
             fired += self._steps(fgraph, budget)
             fired += self.outside.apply(fgraph, budget)
+            fired += self._counted(fgraph, budget)
             for law in self.whole:
                 fired += self._together(law, fgraph)
             if len(fired) == count:
                 break
+        return fired
+
+    def _counted(self, fgraph: FunctionGraph, budget: int) -> list[Fired]:
+        """Apply the rules that ask how often something is read: only now has all that is not read any more gone."""
+        settled = fgraph.settled
+        fired = self.counting.apply(fgraph, budget)
+        if not fired:
+            fgraph.settled = settled
         return fired
 
     def _steps(self, fgraph: FunctionGraph, budget: int) -> list[Fired]:
@@ -99,7 +110,7 @@ class LoopPhase:
 
     def _rewritten(self, op: Scan, budget: int, fired: list[Fired]) -> Scan:
         """The scan with the graph of its step in normal form; itself where it is."""
-        if op.__dict__.get("_simplified") is self:
+        if op.normal_under is self:
             return op
         inner = FunctionGraph(op.graph.inputs, op.graph.outputs)
         fired += self.inside.apply(inner, budget)
@@ -107,7 +118,7 @@ class LoopPhase:
         found = op.changed(InnerGraph(inner.inputs, inner.outputs, op.graph.name))
         if found == op:
             found = op
-        found.__dict__["_simplified"] = self
+        found.normal_under = self
         return found
 
     def _together(self, law: GraphLaw, fgraph: FunctionGraph) -> list[Fired]:

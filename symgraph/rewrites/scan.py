@@ -215,13 +215,14 @@ def unread_results(node: Apply, uses: Uses) -> Sequence[Variable] | None:
 def state_that_stays(node: Apply) -> Sequence[Variable] | None:
     """A state that never changes is none."""
     parts, old = parts_of(node), node.op.outputs(node.outputs)
-    still = [i for i, s in parts.states.items() if s.after is s.slot and not s.kept]
+    still = [i for i, s in parts.states.items() if s.after is s.slot and s.slot.type.is_super(s.initial.type)
+             and not (s.kept and parts.condition is not None)]
     for i in still:
         state = parts.states.pop(i)
-        parts.fixed[state.slot] = state.initial
-        if not state.slot.type.is_super(state.initial.type):
-            return None
-        parts.results[old.final[i]] = state.initial
+        x = parts.fixed[state.slot] = state.initial
+        parts.results[old.final[i]] = x
+        if state.kept:
+            parts.results[old.histories[i]] = alloc(x, node.inputs[0] + 1, *(shape_i(x, a) for a in range(x.type.ndim)))
     return parts.rebuilt() if still else None
 
 

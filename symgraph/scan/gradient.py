@@ -82,7 +82,7 @@ class _Beside:
         """How many steps to make."""
         return self.steps_made
 
-    def rows(self, x: Any, first: int = 0, behind: bool = False) -> Any:
+    def rows(self, x: Any, first: int = 0, behind: int | None = 0) -> Any:
         """The rows of what the other scan read or gave that are gone through.
 
         Parameters
@@ -90,12 +90,12 @@ class _Beside:
         x : Variable
         first : int
             The row for the first step.
-        behind : bool
-            Whether there may be rows behind that for the last step.
+        behind : int or None
+            How many rows there are behind that for the last step, if that is known.
         """
-        if not behind and not first:
-            return x
-        return x[: self.steps_made] if behind else x[first:]
+        if behind is None:
+            return x[: self.steps_made]
+        return x[first: -behind if behind else None] if first or behind else x
 
     def scan(self, after: Sequence[Any], traces: Sequence[Any], carried: dict[Any, Any], rows: dict[Any, Any],
              kept: Sequence[bool], name: str) -> Outputs:
@@ -120,9 +120,9 @@ class _Beside:
         bodies = clone_replace(bodies, stand_ins)
         rows = dict(rows)
         for slot, x in zip(self.slots.sequences, self.inputs.sequences, strict=True):
-            rows[slot] = self.rows(x, behind=self.op.until)
+            rows[slot] = self.rows(x, behind=None if self.op.until else 0)
         for i, history in given.histories.items():
-            rows[self.slots.states[i]] = self.rows(history, behind=True)
+            rows[self.slots.states[i]] = self.rows(history, behind=1)
         for (kind, place), v in self.stored.items():
             rows[v] = self.rows(given.histories[place], 1) if kind == "next" else self.rows(given.traces[place])
         read = {v for node in toposort(bodies) for v in node.inputs} | set(bodies)
@@ -288,7 +288,7 @@ class _Backward(_Beside):
     def steps(self) -> Any:
         return self.steps_made if self.op.truncate == -1 else minimum(self.steps_made, self.op.truncate)
 
-    def rows(self, x: Any, first: int = 0, behind: bool = False) -> Any:
+    def rows(self, x: Any, first: int = 0, behind: int | None = 0) -> Any:
         if self.op.truncate == -1:
             return super().rows(x, first, behind)[::-1]
         end = self.steps_made + first
@@ -374,7 +374,7 @@ class _Forward(_Beside):
                      return_disconnected="none") if along else [None] * len(wanted)
         after = [self._like(pushed[i], v) for i, v in states.items()]
         traces = {m: t for m, t in enumerate(pushed[self.op.n_states:]) if t is not None}
-        rows = {along[v]: self.rows(self.given[v], behind=self.op.until)
+        rows = {along[v]: self.rows(self.given[v], behind=None if self.op.until else 0)
                 for v in self.slots.sequences if v in self.given}
         carried = {v: _as(v.type, self.given.get(self.slots.states[i], zeros_like(self.inputs.states[i])))
                    for i, v in states.items()}

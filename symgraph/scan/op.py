@@ -97,6 +97,7 @@ class Scan(Op):
         self.truncate, self.name, self.backwards = truncate, name, backwards
         self._known: tuple[int, Any] | None = None
         self._read: set[Variable] | None = None
+        self.normal_under: Any = None  # the rules under which the graph of a step is in normal form
 
     # ---- identity ---------------------------------------------------------------------------------------------
 
@@ -115,7 +116,8 @@ class Scan(Op):
         return self._identity()[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: None if key in ("_known", "_read") else value for key, value in super().__getstate__().items()}
+        kept = super().__getstate__()
+        return {**kept, "_known": None, "_read": None, "normal_under": None}
 
     def __repr__(self) -> str:
         return f"scan{{{self.name}}}" if self.name else "scan"

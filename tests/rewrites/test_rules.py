@@ -15,11 +15,12 @@ from symgraph.graph.rewrite import FunctionRule, RuleSet, brief
 from symgraph.rewrites.pipeline import GROUPS, known_tags, phases
 from symgraph.rewrites.stabilize import FACTOR_LAWS
 from symgraph.tensor import TensorType
-from tests.rewrites import branches, examples
+from tests.rewrites import branches, examples, loops
 from tests.rewrites.examples import Array, Build, Example, Fails, floats
 from tests.rewrites.reference import assert_agrees, by_perform, tolerances
 
-FIRES, DECLINES = [*examples.FIRES, *branches.FIRES], [*examples.DECLINES, *branches.DECLINES]
+FIRES = [*examples.FIRES, *branches.FIRES, *loops.FIRES]
+DECLINES = [*examples.DECLINES, *branches.DECLINES, *loops.DECLINES]
 RULES = {rule.name: rule for rules in GROUPS.values() for rule in rules}
 FUNCTION_RULES = [name for name, rule in RULES.items() if isinstance(rule, FunctionRule)]
 
