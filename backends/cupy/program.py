@@ -120,7 +120,9 @@ class CupyProgram:
         return self.run(*map(self.accepted, self.plan.inputs, self.accept, values))
 
     def inside(self, *values: Any) -> list[Any]:
-        """The same for a program of the same device: values on the device stay there."""
+        """The same for a program of the same device: values on the device stay there, but for single numbers."""
+        values = tuple(runtime.fetch(self.device, value) if getattr(v.type, "ndim", None) == 0 else value
+                       for v, value in zip(self.plan.inputs, values, strict=True))
         with self.locks:
             return self.computed(self.arguments(*values))
 

@@ -22,7 +22,7 @@ import numpy as np
 from backends.cupy.device import Device
 from backends.cupy.launches import Binding
 
-__all__ = ["WORD", "Memory", "Recorder", "Recording", "Reference", "Result", "Unrecordable", "arrange"]
+__all__ = ["WORD", "Memory", "Passed", "Recorder", "Recording", "Reference", "Result", "Unrecordable", "arrange"]
 
 ALIGNMENT = 256
 WORD = 256  # bytes in front of the results, of which the error word takes the first
@@ -298,6 +298,13 @@ def arrange(memories: Sequence[Memory]) -> int:
 
 def _rounded(size: int) -> int:
     return max(-(-size // ALIGNMENT), 1) * ALIGNMENT
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A result that is a value of the host, passed to the program."""
+
+    place: int
 
 
 @dataclass(frozen=True)

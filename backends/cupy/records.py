@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.cupy.recording import WORD, Memory, Recorder, Recording, Reference, Result, Unrecordable
+from backends.cupy.recording import WORD, Memory, Passed, Recorder, Recording, Reference, Result, Unrecordable
 
 if TYPE_CHECKING:
     from backends.cupy.program import CupyProgram
@@ -108,6 +108,8 @@ class Records:
             return value.of(raw)
         if isinstance(value, Reference):
             return self.program.memory.copy(record.array(value, passed, record.board, WORD))
+        if isinstance(value, Passed):
+            value = passed[value.place]
         return self.program.for_caller(output, _copied(value))
 
     def _check(self, record: Recording) -> None:
@@ -129,7 +131,8 @@ class Records:
         recorder = Recorder(self.device, own, program.errors.word)
         try:
             outputs, updates = program.launches(recorder, *own)
-            noted = [self._noted(recorder, o, value) for o, value in zip(plan.outputs, outputs, strict=True)]
+            noted = [self._noted(recorder, o, value) if place is None else Passed(place) for o, value, place in zip(
+                plan.outputs, outputs, program.renderer.returned, strict=True)]
         except Unrecordable as error:
             self.why.append(str(error))
             return self.run(passed)
@@ -268,9 +271,9 @@ class _Graph:
         if for_host or records.program.errors.may_fail:
             raw = records.device.to_host(self.board if for_host else self.board[:WORD])
             records._raise(raw, self.board)
-        return [[value.of(raw, start) if isinstance(value, Result) else records.program.for_caller(o, _copied(value))
+        return [[value.of(raw, start) if isinstance(value, Result) else records._result(record, o, value, passed, raw)
                  for o, value in zip(outputs, record.outputs, strict=True)]
-                for (record, _), start in zip(self.steps, self.starts, strict=True)]
+                for (record, passed), start in zip(self.steps, self.starts, strict=True)]
 
 
 def _frozen(value: Any) -> Any:

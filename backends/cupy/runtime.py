@@ -13,7 +13,7 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Step
 from symgraph.tensor.type import TensorType
 
-__all__ = ["blame", "conform", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "step_of"]
+__all__ = ["blame", "conform", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "runner", "step_of"]
 
 
 def put(device: Any, value: Any) -> Any:
@@ -54,6 +54,19 @@ def performer(node: Apply, copies: Sequence[int] = ()) -> Callable[..., Any]:
         return results[0] if len(results) == 1 else tuple(results)
 
     return perform
+
+
+def runner(device: Any, node: Apply) -> Callable[..., Any]:
+    """A node's own `perform`, where that runs programs of this backend: from values to results on the device."""
+
+    def run(*values: Any) -> Any:
+        storage: list[list[Any]] = [[None] for _ in node.outputs]
+        node.op.perform(node, list(values), storage)
+        results = tuple(put(device, cell[0]) if isinstance(v.type, TensorType) else cell[0]
+                        for cell, v in zip(storage, node.outputs, strict=True))
+        return results[0] if len(results) == 1 else results
+
+    return run
 
 
 def conform(value: Any, output: Variable, node: Apply) -> Any:

@@ -19,6 +19,7 @@ from symgraph.graph.op import Op
 from symgraph.random.draw import Advance, Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.blas import Gemm, Inner
+from symgraph.tensor.devices import Transfer
 from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
@@ -300,6 +301,12 @@ def _draw(r: Renderer, node: Apply, args: list[str], target: str, out: str | Non
 def _advance(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     assert isinstance(node.op, Advance)
     return f"{r.writer.bind(node.op.after, 'after')}({', '.join(args)})"
+
+
+@lower(Transfer)
+def _transfer(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    r.writer.namespace["fetched"] = runtime.fetched
+    return f"fetched({args[0]})"
 
 
 @lower(Join)

@@ -13,7 +13,7 @@ from backends.lengths import mismatch, misnamed
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "add_to_head", "commit", "empty_columns", "head", "mismatch", "misnamed",
+    "Scratch", "add_to_head", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
     "own", "select", "sigmoid", "spare_array",
 ]
 
@@ -138,6 +138,11 @@ def spare_array(storage: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     ):
         return array
     return np.empty(shape, dtype)
+
+
+def fetched(array: Any) -> Any:
+    """A host array with the elements of an array, which may live on a GPU."""
+    return np.array(array) if isinstance(array, (np.ndarray, np.generic)) else array.get()
 
 
 def own(array: Any, *others: Any) -> Any:

@@ -43,6 +43,8 @@ class LazyIfElse(Op):
     name : str or None
     """
 
+    runs_programs = True
+
     def __init__(self, types: Sequence[Type], places: tuple[Sequence[int], Sequence[int]],
                  compiled: tuple[Callable[[], Callable[..., Any]], Callable[[], Callable[..., Any]]],
                  inputs: tuple[Sequence[int], Sequence[int]], name: str | None) -> None:

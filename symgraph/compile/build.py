@@ -25,6 +25,7 @@ from symgraph.plan import Plan, make_plan
 from symgraph.plan.dims import check_names
 from symgraph.rewrites.pipeline import phases
 from symgraph.shared import SharedVariable
+from symgraph.tensor.devices import Transfer
 
 __all__ = ["Built", "acceptors", "build"]
 
@@ -86,6 +87,8 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
                     for o, asked in zip(plan.outputs, recipe.outputs, strict=True)]
     laps.lap("plan")
     backend = get_backend(recipe.mode.linker or config.device)
+    if backend.name == "numpy":
+        _check_memory(plan, recipe)
     program = backend.compile(plan, recipe.label, _packer(recipe.form), acceptors(recipe), monitor,
                               None if profile is None else profile.start)
     laps.lap("source")
@@ -93,6 +96,22 @@ def build(recipe: Recipe, monitor: Any = None, states: Sequence[SharedVariable] 
     if profile is not None:
         profile.attach(built, recipe.label)
     return built
+
+
+def _check_memory(plan: Plan, recipe: Recipe) -> None:
+    """A function of the CPU reads what lives on another device only where it says so, and changes none of it."""
+    moved = {step.node.inputs[0] for step in plan.steps if isinstance(step.node.op, Transfer)}
+    read = {v for step in plan.steps if not isinstance(step.node.op, Transfer) for v in step.node.inputs}
+    read.update(o.variable for o in plan.outputs)
+    read.update(u.variable for u in plan.updates)
+    away = [v for v in plan.shared if v.device != "cpu" and (v in read or v not in moved)]
+    away += [u.target for u in plan.updates if u.target.device != "cpu"]
+    if away:
+        first = away[0]
+        raise TypeError(
+            f"{recipe.label} is compiled for the CPU, but {first}, created at {line_of(first)}, lives on "
+            f"{first.device!r}. Compile it for that device (config.device), or move the value: "
+            f"{first.name or 'x'}.transfer('cpu')")
 
 
 def _leaves(entries: Sequence[In]) -> tuple[list[Variable], dict[Variable, Variable]]:

@@ -28,6 +28,8 @@ __all__ = ["InnerProgram", "finish"]
 class InnerProgram(Op):
     """An operation made of a graph, with the program the graph became."""
 
+    runs_programs = True
+
     def __init__(self, op: OpFromGraph, types: Sequence[Type], run: Callable[..., Any]) -> None:
         self.op, self.types, self.run = op, tuple(types), run
 
