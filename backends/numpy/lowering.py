@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas, random, runtime
+from backends.numpy import blas, random, runtime, sums
 from symgraph.graph.basic import Apply, Constant
 from symgraph.graph.op import Op
 from symgraph.random.draw import Advance, Draw
@@ -163,6 +163,10 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     ufunc = op.reduction.ufunc
     result = np.dtype(_type(node).dtype)
     accumulate = np.dtype(op.acc_dtype) if op.acc_dtype else result
+    if op.kind == "sum" and accumulate == result == x.numpy_dtype and x.dtype in ("float32", "float64"):
+        by_product = _sum_by_product(r, op, args[0], x.ndim, out)
+        if by_product is not None:
+            return by_product
     options = "" if op.axes == (0,) and x.ndim == 1 else f", axis={None if len(op.axes) == x.ndim else _axes(op.axes)}"
     if op.kind not in ("all", "any") and accumulate != op.reduction.dtype(x.numpy_dtype):  # which NumPy chooses itself
         options += f", dtype={r.dtype(accumulate.name)}"
@@ -174,6 +178,17 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     if accumulate != result and op.kind not in ("all", "any"):
         return f"{text}).astype({r.dtype(result.name)})"
     return f"{text}{r.into(out)})"
+
+
+def _sum_by_product(r: Renderer, op: Reduce, x: str, ndim: int, out: str | None) -> str | None:
+    """A sum of floats along the axes for which there is a quicker way."""
+    if len(op.axes) == ndim and not op.keepdims:
+        r.writer.namespace["total"] = sums.total
+        return f"total({x})"
+    if ndim != 2 or op.axes != (1,):
+        return None
+    r.writer.namespace["row_sums"] = sums.row_sums
+    return f"row_sums({x}{r.into(out)}{', keepdims=True' if op.keepdims else ''})"
 
 
 def _axes(axes: tuple[int, ...]) -> str:

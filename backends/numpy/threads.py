@@ -22,6 +22,7 @@ __all__ = [
 
 _TILE = 1 << 16      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
+_MOST_PLAIN = 16     # the same, where nothing is gained by staying in the cache
 _LEAST_OF_CHUNK = 16  # rows; each chunk has its own part of a reduction over the rows, which takes memory
 
 #: What a kernel takes its work from: a number and the first rows of tiles.
@@ -44,7 +45,7 @@ def _cores() -> int:
 
 def chunks_of(rows: int, size: int = 0) -> int:
     """Into how many parts a loop over rows is cut; with a size, not into more than there are tiles."""
-    most = -(-rows // rows_of_tile(rows, size)) if size else rows
+    most = -(-rows // rows_of_tile(rows, size)) if size else _MOST_PLAIN
     return max(1, min(_MOST_CHUNKS, rows // _LEAST_OF_CHUNK, most))
 
 
@@ -113,12 +114,16 @@ class Task:
             self._context.run(self._function, *self._values)
         except BaseException as caught:
             error = caught
+        self._values = ()  # whoever waits may count who holds them
         self._errors.put(error)
         self._errors.put(error)  # for who was interrupted with the first in his hands
 
     def cancel(self) -> bool:
         """See to it that it is not begun; False when it was begun already."""
-        return self._claim.acquire(blocking=False)
+        cancelled = self._claim.acquire(blocking=False)
+        if cancelled:
+            self._values = ()
+        return cancelled
 
     def wait(self) -> BaseException | None:
         """Until it is done; the error it ended with."""

@@ -309,4 +309,4 @@ def test_reductions_are_rows_of_numpy() -> None:
     x = T.dmatrix("x")
     node = T.sum(x, axis=1).owner
     assert isinstance(node.op, Reduce)
-    assert "np.add.reduce(x0, axis=1)" in sg.function([x], T.sum(x, axis=1)).source
+    assert "row_sums(x0)" in sg.function([x], T.sum(x, axis=1)).source
