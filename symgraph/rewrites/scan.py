@@ -161,9 +161,9 @@ def loop_reads_once(node: Apply) -> Sequence[Variable] | None:
     for table in (parts.rows, parts.fixed):
         seen: dict[Any, Any] = {}
         for slot, x in list(table.items()):
-            first = seen.setdefault(x, slot)
-            if slot not in read or first is not slot:
-                stand_ins[slot] = first
+            first = seen.setdefault(x, slot) if slot in read else None
+            if first is not slot:
+                stand_ins[slot] = slot if first is None else first
                 del table[slot]
     for slot, x in list(parts.fixed.items()):
         if isinstance(x, Constant) and x.type.ndim == 0:

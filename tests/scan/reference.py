@@ -58,7 +58,8 @@ def python_scan(fn: Callable[..., Any], sequences: Sequence[tuple[Array, Sequenc
     return [np.stack(row) if row else np.zeros(0) for row in collected]
 
 
-def slopes(cost: Callable[..., float], values: Sequence[Array], places: Sequence[int], step: float = 1e-6) -> list[Array]:
+def slopes(cost: Callable[..., float], values: Sequence[Array], places: Sequence[int],
+           step: float = 1e-6) -> list[Array]:
     """The derivatives of a cost by some of its arguments, by central differences."""
     found = []
     for place in places:

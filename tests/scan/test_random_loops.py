@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
+from symgraph.scan import until
 from tests.scan.reference import Stop, python_scan, slopes
 
 WIDTH = 2
@@ -102,17 +103,11 @@ def symbolic(makeup: Makeup) -> tuple[list[Any], list[Any]]:
         initial = inputs[count + place]
         infos.append(initial if taps == (-1,) else {"initial": initial, "taps": list(taps)})
     infos += [None] * makeup.traces
-    outputs, updates = sg.scan(
-        makeup.step(T, sg_until), [{"input": x, "taps": list(t)} for x, t in zip(inputs, makeup.sequences, strict=False)],
-        infos, inputs[-2:], n_steps=makeup.n_steps, go_backwards=makeup.backwards, return_list=True)
+    sequences = [{"input": x, "taps": list(t)} for x, t in zip(inputs, makeup.sequences, strict=False)]
+    outputs, updates = sg.scan(makeup.step(T, until), sequences, infos, inputs[-2:], n_steps=makeup.n_steps,
+                               go_backwards=makeup.backwards, return_list=True)
     assert not updates
     return inputs, outputs
-
-
-def sg_until(condition: Any) -> Any:
-    from symgraph.scan import until
-
-    return until(condition)
 
 
 def looped(makeup: Makeup, values: list[Any]) -> list[Any]:
@@ -137,8 +132,7 @@ def check(makeup: Makeup, mode: str) -> None:
     inputs, outputs = symbolic(makeup)
     values = makeup.values()
     cost = costs(makeup, outputs)
-    wrt = [v for v in inputs]
-    gradients = sg.grad(cost, wrt, disconnected_inputs="ignore")
+    gradients = sg.grad(cost, inputs, disconnected_inputs="ignore")
     f = sg.function(inputs, [*outputs, *gradients], mode=mode, on_unused_input="ignore")
     found = f(*values)
     wanted = looped(makeup, values)
@@ -173,7 +167,7 @@ def check_second_order(makeup: Makeup, mode: str) -> None:
         np.testing.assert_allclose(rest[len(inputs) + i], rest[i], rtol=1e-8, atol=1e-9)
 
 
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
+SETTINGS = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
                     phases=[Phase.explicit, Phase.generate])  # compiling is too slow for shrinking
 
 
@@ -183,7 +177,7 @@ def test_a_loop_is_what_python_makes_of_it(makeup: Makeup) -> None:
     check(makeup, "FAST_RUN")
 
 
-@settings(SETTINGS, max_examples=10)
+@settings(SETTINGS, max_examples=4)
 @given(MAKEUPS)
 def test_derivatives_of_derivatives(makeup: Makeup) -> None:
     check_second_order(makeup, "FAST_RUN")
