@@ -95,7 +95,7 @@ def test_a_symbolic_number_of_steps() -> None:
 def test_strict_allows_arguments_only() -> None:
     x, a = T.dvector("x"), T.dscalar("a")
     sg.scan(lambda v, b: v * T.exp(b), x, non_sequences=a, strict=True)
-    with pytest.raises(ValueError, match="strict=True .* uses a .*non_sequences"):
+    with pytest.raises(ValueError, match=r"strict=True .* uses a .*non_sequences"):
         sg.scan(lambda v: v * T.exp(a), x, strict=True)
     W = sg.shared(2.0, name="W")
     with pytest.raises(ValueError, match="uses W"):
@@ -140,7 +140,7 @@ def test_what_is_drawn_outside_is_the_same_in_all_steps() -> None:
 def test_a_gradient_through_drawn_numbers() -> None:
     streams = RandomStreams(5)
     s = T.dscalar("s")
-    values, updates = sg.scan(lambda h: h + s * streams.normal(dtype="float64"), outputs_info=T.constant(0.0), n_steps=3)
+    values, updates = sg.scan(lambda h: h + s * streams.normal(dtype="float64"), None, T.constant(0.0), n_steps=3)
     f = sg.function([s], [values[-1], sg.grad(values[-1], s)], updates=updates)
     value, slope = f(2.0)
     np.testing.assert_allclose(value, 2.0 * slope)
