@@ -180,7 +180,8 @@ def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str)
     signature += [f"const {ctype(v.type.dtype)} {params.names[v]}" for v in scalars]
     signature += [f"const {params.index} {n}" for n in ints]
     shared = max(part.shared_bytes for part in parts)
-    lines = [f'extern "C" __global__ void __launch_bounds__({THREADS}) {name}(', *_wrapped(signature), "{",
+    # One block at least: with no word about that, the compiler spares registers more than it has to, and spills.
+    lines = [f'extern "C" __global__ void __launch_bounds__({THREADS}, 1) {name}(', *_wrapped(signature), "{",
              *(["  extern __shared__ float4 shared[];"] if shared else []),
              *(["  const bool fine = *error == 0;"] if used("fine") else []),
              "  const int t = threadIdx.x;", *body, "}", ""]

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backends.cupy.elements import Emitter, Params
-from backends.cupy.loops import THREADS, Part, along
+from backends.cupy.loops import THREADS, Part, Trace, along
 from backends.cupy.scalars import ctype, expression, literal
-from symgraph.plan.items import Shuffle
 from symgraph.plan.jobs import Job
 from symgraph.scalar import TABLE, cast_to
 
@@ -167,18 +166,11 @@ class _Product:
 
     def _inner_first(self, operand: int) -> bool:
         """Whether the elements of a factor lie side by side along the inner axis."""
-        variable, axis = (self.a, 1) if operand == 0 else (self.b, 0)
-        while (item := self.job.items.get(variable)) is not None:
-            if isinstance(item.meaning, Shuffle):
-                axis = item.meaning.order[axis]  # type: ignore[assignment]
-                variable = item.inputs[0]
-                continue
-            wide = [v for v in item.inputs if v.type.ndim == 2 and 1 not in v.type.shape]
-            if not wide:
-                return False
-            variable = wide[0]
-        layout = self.params.layouts[variable]
-        return layout.strides[axis] == 1 and layout.strides[1 - axis] != 1
+        variable, inner = (self.a, 1) if operand == 0 else (self.b, 0)
+        trace = Trace(self.job, self.params, ("outer", "inner"))
+        trace.emitter.value(variable, ("outer", "inner") if inner else ("inner", "outer"))
+        moving = [strides for strides in trace.reads.values() if all(strides)]
+        return bool(moving) and moving[0][1] == 1
 
     def _load(self, operand: int) -> None:
         """Bring a part of a factor into shared memory; neighbours among the threads load neighbours."""
