@@ -130,7 +130,7 @@ class _Loop:
             back = dict(zip((f"d{i}" for i in range(len(self.lengths))), self.places, strict=True))
             return self.emitter.offset(variable, tuple(back.get(place, place) for place in index))
         name = self.params.names[variable]
-        parts = [self.emitter.scaled(place, f"{name}_{'x'.join(index)}_{i}", stride)
+        parts = [self.emitter.scaled(place, f"{self.emitter.prefix}{name}_{'x'.join(index)}_{i}", stride)
                  for i, (place, stride) in enumerate(zip(self.places, self.strides(key), strict=True)) if stride]
         return " + ".join(parts) or "0"
 

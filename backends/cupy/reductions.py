@@ -91,7 +91,7 @@ class _Reduction:
         name = self.params.names[variable]
         kept = emit.offset(variable, tuple("0" if place.startswith("r") else place for place in index))
         parts = [kept] if kept != "0" else []
-        parts += [emit.scaled(place, f"{name}_{'x'.join(index)}_{i}", strides[group[-1]])
+        parts += [emit.scaled(place, f"{emit.prefix}{name}_{'x'.join(index)}_{i}", strides[group[-1]])
                   for i, (place, group) in enumerate(zip(self.places, self.groups, strict=True)) if strides[group[-1]]]
         return " + ".join(parts) or "0"
 

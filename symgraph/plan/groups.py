@@ -405,6 +405,8 @@ class Grouping:
         known = [self._number(n) for n in self.lengths(b)]
         if None in known or math.prod(known) > self.abilities.small_matrix:  # type: ignore[arg-type]
             return False
+        if 1 in (*b.type.shape, a.type.shape[1]):
+            return False
         item: Any = self.floating.get(a)
         return item is None or not isinstance(item.meaning, Shuffle) or item.meaning.order[-1] == 1
 
