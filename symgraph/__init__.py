@@ -12,7 +12,7 @@ from typing import Any as _Any
 
 from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
 
-from symgraph import compile, random, tensor
+from symgraph import compile, random, scan_module, tensor
 from symgraph._version import __version__
 from symgraph.compile import Function, In, Mode, Out, function
 from symgraph.config import config
@@ -44,7 +44,7 @@ __all__ = [
     "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
     "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
     "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pp", "pprint",
-    "random", "reduce", "scan", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad",
+    "random", "reduce", "scan", "scan_module", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad",
     "vectorize_graph", "vmap", "zero_grad",
 ]
 

@@ -20,7 +20,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
 )
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 #: Rooms that use the core from outside and are known to nothing in it.
-APART = {"datasets": {"errors"}, "sandbox": {"random"}, "array_api": {"config", "graph", "tensor"}}
+APART = {
+    "datasets": {"errors"}, "sandbox": {"random"}, "scan_module": {"scan"}, "array_api": {"config", "graph", "tensor"},
+}
 BACKENDS_MAY_KNOW = {"errors", "config", "graph", "scalar", "tensor", "shared", "random", "plan", "backend"}
 #: What programs outside may import: the package itself and these of its modules.
 PUBLIC = {"tensor", "random", "array_api", "datasets", "testing", "printing", "config", "errors"}

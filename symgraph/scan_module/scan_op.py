@@ -1,0 +1,5 @@
+"""Theano's path to the operation."""
+
+from symgraph.scan import Scan
+
+__all__ = ["Scan"]

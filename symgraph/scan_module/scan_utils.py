@@ -1,0 +1,5 @@
+"""Theano's path to `until`."""
+
+from symgraph.scan import until
+
+__all__ = ["until"]
