@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _EMULATION = Path(__file__).parent / "emulation"
+_HEADER = "cuda_emulation.h"
 _MARK = b"symgraph"  # ends every file of the cache, after the digest of what stands before it
 
 
@@ -345,22 +346,43 @@ def emulated_library(source: str, names: Sequence[str], checked: bool = False) -
     checked : bool
         Whether each access to memory is looked at.
     """
-    header = _EMULATION / "cuda_emulation.h"
     compiler = host_compiler()
-    flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off",
-             "-fvisibility=hidden", "-ftrivial-auto-var-init=pattern"]
+    flags = ["-std=c++17", "-O1", "-fPIC", "-w", "-fno-strict-aliasing", "-ffp-contract=off", "-fvisibility=hidden",
+             "-ftrivial-auto-var-init=pattern"]
     if checked:  # a call in front of each access, which the scheduler's library answers, not the sanitizer's
         flags += ["-g1", "-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"]
-    text = "\n".join([f'#include "{header.name}"', '#line 1 "kernels.cu"',
+    text = "\n".join([f'#include "{_HEADER}"', '#line 1 "kernels.cu"',
                       _DYNAMIC_SHARED.sub(r"SYMGRAPH_DYNAMIC_SHARED(\1, \2);", source),
                       *(f"SYMGRAPH_EXPORT({name})" for name in names), ""])
 
     def build(made: Path) -> None:
-        kernels = made.with_name("kernels.cpp")
+        kernels, part = made.with_name("kernels.cpp"), made.with_name("kernels.o")
         kernels.write_text(text)
-        part = made.with_name("kernels.o")
-        _run([compiler, *flags, "-c", f"-I{_EMULATION}", str(kernels), "-o", str(part)], "a kernel")
+        ready = made.with_name("ready")
+        ready.mkdir()
+        (ready / f"{_HEADER}.gch").symlink_to(_parsed_header(compiler, *flags))
+        command = [compiler, *flags, "-c", str(kernels), "-o", str(part)]
+        own = f"-I{_EMULATION}"
+        try:
+            _run([*command, f"-I{ready}", own], "a kernel")
+        except KernelError as error:
+            if "PCH" not in str(error):
+                raise
+            _run([*command, own], "a kernel")  # where the compiler cannot put it at the address it was made for
         _run([compiler, "-shared", str(part), "-o", str(made)], "a kernel")
 
-    return cached([compiler, _version(compiler), *flags, header.read_text(), (_EMULATION / "scheduler.h").read_text(),
-                   text], ".so", build)
+    return cached([compiler, _version(compiler), *flags, *_headers(), text], ".so", build)
+
+
+@functools.cache
+def _parsed_header(compiler: str, *flags: str) -> Path:
+    """The header as the compiler has read it: most of the time that a small kernel takes."""
+
+    def build(made: Path) -> None:
+        _run([compiler, *flags, "-x", "c++-header", str(_EMULATION / _HEADER), "-o", str(made)], "the emulation")
+
+    return cached([compiler, _version(compiler), *flags, *_headers()], ".gch", build)
+
+
+def _headers() -> list[str]:
+    return [(_EMULATION / name).read_text() for name in (_HEADER, "scheduler.h")]

@@ -162,12 +162,19 @@ class CupyDevice:
         self.enter()
         if target.flags.c_contiguous:
             target.set(host)
+            if self._is_pinned(host):  # else it has been read: pageable memory is copied aside first
+                self.synchronize()
         elif target.shape != host.shape or target.dtype != host.dtype:
             raise ValueError(f"an array of {host.dtype} and shape {host.shape} does not fit into one of "
                              f"{target.dtype} and shape {target.shape}")
         else:
             target[...] = self.to_device(host)
         return target
+
+    def _is_pinned(self, host: np.ndarray) -> bool:
+        """Whether the device reads a host array itself, after the copy has been asked for."""
+        runtime = self._runtime
+        return bool(host.nbytes and runtime.pointerGetAttributes(host.ctypes.data).type == runtime.memoryTypeHost)
 
     def to_host(self, array: Any) -> np.ndarray:
         """A copy on the host; waits for the current stream."""

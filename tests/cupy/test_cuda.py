@@ -81,6 +81,7 @@ class StandIn:
         self.emulated = EmulatedDevice()
         self.calls: list[tuple[Any, ...]] = []
         self.room = 1 << 30
+        self.pinned: set[int] = set()
         self.recording: list[Any] | None = None
         self.module = module = types.ModuleType("cupy")
         values: dict[str, Any] = {
@@ -96,6 +97,8 @@ class StandIn:
             runtime=types.SimpleNamespace(
                 getDevice=lambda: 0, setDevice=lambda number: None, memGetInfo=lambda: (self.room, 1 << 30),
                 cudaDevAttrMultiProcessorCount=16, cudaDevAttrCooperativeLaunch=95, memcpyDeviceToDevice=3,
+                memoryTypeHost=1,
+                pointerGetAttributes=lambda place: types.SimpleNamespace(type=int(place in self.pinned)),
                 deviceGetAttribute=lambda attribute, number: {16: 132, 95: 1}[attribute], memcpyAsync=self.memcpy),
             driver=types.SimpleNamespace(
                 launchKernel=self.launch, launchCooperativeKernel=self.launch_together,
@@ -286,6 +289,16 @@ def test_transfers_and_copies_of_every_stride(cupy: StandIn) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         device.copy(y, x)
     device.copy(device.empty((0, 3), np.float64), device.empty((0, 3), np.float64))
+
+
+def test_copies_from_pinned_memory_are_waited_for(cupy: StandIn) -> None:
+    device = cuda.CupyDevice()
+    host = np.ones(3)
+    device.to_device(host)
+    assert cupy.calls == []
+    cupy.pinned.add(host.ctypes.data)
+    device.to_device(host)
+    assert cupy.calls == [("synchronize",)]
 
 
 def test_products_describe_themselves_to_the_library(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
