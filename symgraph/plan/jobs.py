@@ -53,12 +53,15 @@ class Abilities:
         The multiplications from which on a product is left to a library, whatever surrounds it.
     most_items : int
         In the expression of one element.
+    most_arrays : int
+        That a launch reads and stores, unless one job needs more: a kernel has room for 4096 bytes of parameters.
     """
 
     computes: Callable[[Item], bool] = lambda item: True
     small_matrix: int = 16384
     large_product: int = 2**27
     most_items: int = 128
+    most_arrays: int = 120
 
 
 @dataclass(eq=False)
@@ -198,12 +201,27 @@ class _Writer:
             job = self._job(group)
             if job.stored:
                 jobs.setdefault(group.stage, []).append((job, self._steps(job)))
-        for number, stage in enumerate(sorted(jobs)):
-            steps = sorted({s for _, found in jobs[stage] for s in found}, key=lambda s: s.index)
-            stages.setdefault(stage, []).append(Launch(number, [job for job, _ in jobs[stage]], steps))
+        number = 0
+        for stage in sorted(jobs):
+            for together in self._cut(jobs[stage]):
+                steps = sorted({s for _, found in together for s in found}, key=lambda s: s.index)
+                stages.setdefault(stage, []).append(Launch(number, [job for job, _ in together], steps))
+                number += 1
         line = [part for stage in sorted(stages) for part in stages[stage]]
         self._find_over(line)
         return line
+
+    def _cut(self, jobs: Sequence[tuple[Job, list[Step]]]) -> list[list[tuple[Job, list[Step]]]]:
+        """The jobs of a stage, as many together as a kernel has parameters for."""
+        cut: list[list[tuple[Job, list[Step]]]] = []
+        arrays: set[Variable] = set()
+        for job, steps in jobs:
+            arrays |= {*job.inputs, *job.stored}
+            if not cut or len(arrays) > self.abilities.most_arrays:
+                cut.append([])
+                arrays = {*job.inputs, *job.stored}
+            cut[-1].append((job, steps))
+        return cut
 
     def viewed(self, results: Iterable[Variable]) -> set[Variable]:
         """Views that something else than a job reads, and those these are views of."""

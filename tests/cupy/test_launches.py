@@ -95,6 +95,12 @@ def test_every_update_of_an_optimiser_is_in_one_launch() -> None:
     assert_close(got, [target.get_value() for target, _ in updates])
 
 
+def test_a_launch_takes_no_more_arrays_than_a_kernel_has_parameters_for() -> None:
+    parameters = [weights(i + 1, name=f"p{i}") for i in range(70)]
+    function = sg.function([], [], updates=[(p, 2 * p) for p in parameters])
+    assert [len(launch.jobs) for launch in launches(function)] == [60, 10]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("make", [logistic_regression, perceptron])
 def test_training_steps_compute_what_the_processor_computes(make: Any, seed: int) -> None:
