@@ -21,6 +21,7 @@ FAMILIES = {
     "W4": ("calls",),
     "W5": ("elementwise",),
     "W6": ("compiling",),
+    "W7": ("recurrent",),
     "W9": ("reductions",),
 }
 PEERS = ("pytensor", "jax", "torch", "numexpr")

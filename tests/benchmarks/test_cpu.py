@@ -31,6 +31,7 @@ EXPECTED = {
         "gradient of the formula, 50 elements",
     },
     "W6": {"first training step, 1 hidden layer", "chain of 30 operations", "import"},
+    "W7": {"recurrent step, 3 steps of 2 x 4"},
     "W9": {
         "log-softmax, 30 x 20",
         "sum over axis 0, 30 x 20",
