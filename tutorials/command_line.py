@@ -196,7 +196,7 @@ def _parser(lesson: Lesson) -> argparse.ArgumentParser:
         help="train a model (the default), or predict the test set with a saved one")
     lesson.method.add_flags(parser)
     add("--data", metavar="PATH", help="where MNIST is, or `digits` for scikit-learn's (found, if not given)")
-    add("--device", choices=("cpu", "cuda"), help=f"where to compute ({sg.config.device})")
+    add("--device", choices=("cpu", "cuda", "emulated"), help=f"where to compute ({sg.config.device})")
     add("--seed", type=seed, default=1234, metavar="N",
         help="seed of the initial weights, where they are drawn (%(default)s)")
     add("--out", type=Path, metavar="DIR", help=f"folder of the model and the picture (runs/{lesson.name})")

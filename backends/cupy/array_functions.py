@@ -5,15 +5,16 @@ from __future__ import annotations
 __all__ = ["ARRAY_FUNCTIONS", "check"]
 
 ARRAY_FUNCTIONS = frozenset((
-    "abs", "add.at", "add.accumulate", "all", "any", "arange", "argmax", "argmin", "argpartition", "argsort", "array",
-    "asarray", "ascontiguousarray", "bincount", "broadcast_to", "clip", "concatenate", "conj", "convolve", "copyto",
-    "cumprod", "cumsum", "diff", "einsum", "empty", "empty_like", "exp", "eye", "fft.fft", "fft.ifft", "fft.irfft",
-    "fft.rfft", "fft.hfft", "fft.ihfft", "flip", "full", "isfinite", "isnan", "lexsort", "linalg.cholesky",
-    "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh", "linalg.inv", "linalg.pinv", "linalg.qr",
-    "linalg.lstsq", "linalg.slogdet", "linalg.solve", "linalg.svd", "log", "matmul", "maximum", "maximum.at", "minimum",
-    "moveaxis", "multiply", "nanargmax", "nanargmin", "nonzero", "ones", "prod", "ravel_multi_index", "repeat",
-    "searchsorted", "sort", "sqrt", "stack", "sum", "swapaxes", "take", "take_along_axis", "tensordot", "tril", "triu", "unique",
-    "unravel_index", "where", "zeros", "zeros_like",
+    "abs", "add.accumulate", "add.at", "all", "any", "arange", "argmax", "argmin", "argpartition", "argsort",
+    "array", "asarray", "ascontiguousarray", "bincount", "broadcast_to", "clip", "concatenate", "conj",
+    "convolve", "copyto", "cumprod", "cumsum", "diff", "einsum", "empty", "empty_like", "exp", "eye", "fft.fft",
+    "fft.hfft", "fft.ifft", "fft.ihfft", "fft.irfft", "fft.rfft", "flip", "full", "isfinite", "isnan",
+    "lexsort", "linalg.cholesky", "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh",
+    "linalg.inv", "linalg.lstsq", "linalg.pinv", "linalg.qr", "linalg.slogdet", "linalg.solve", "linalg.svd",
+    "log", "matmul", "maximum", "maximum.at", "minimum", "moveaxis", "multiply", "nanargmax", "nanargmin",
+    "nonzero", "ones", "prod", "ravel_multi_index", "repeat", "searchsorted", "sort", "sqrt", "stack", "sum",
+    "swapaxes", "take", "take_along_axis", "tensordot", "tril", "triu", "unique", "unravel_index", "where",
+    "zeros", "zeros_like",
 ))
 
 

@@ -137,8 +137,20 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
+#: Functions that only look at memory in another way, where that is possible: nothing is launched for them.
+_VIEWS = frozenset(("as_strided", "reshape", "squeeze", "swapaxes", "transpose", "view"))
+
+
 def _function(function: Callable[..., Any], name: str, device: Watcher) -> Callable[..., Any]:
+    def view(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if not np.may_share_memory(result, getattr(function, "__self__", args[0] if args else result)):
+            device.called(name)  # it had to copy
+        return wrapped(result, device)
+
     def call(*args: Any, **kwargs: Any) -> Any:
+        if name in _VIEWS:
+            return view(*(_unwrapped(a) for a in args), **kwargs)
         device.called(name)
         result = function(*(_unwrapped(a) for a in args), **{k: _unwrapped(v) for k, v in kwargs.items()})
         return wrapped(result, device)
