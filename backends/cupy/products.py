@@ -202,15 +202,22 @@ class _Product:
             emit.line("__syncthreads();")
             emit.line("#pragma unroll")
             with emit.block(f"for (int p = slice * {tiling.depth}; p < slice * {tiling.depth} + {tiling.depth}; ++p)"):
-                emit.line(f"{self.kind} x[{tiling.own_rows}], y[{tiling.own_columns}];")
-                emit.line("#pragma unroll")
-                emit.line(f"for (int i = 0; i < {tiling.own_rows}; ++i) x[i] = left[p][i0 + i];")
-                emit.line("#pragma unroll")
-                emit.line(f"for (int j = 0; j < {tiling.own_columns}; ++j) y[j] = right[p][j0 + j];")
+                self._take("x", "left[p] + i0", tiling.own_rows)
+                self._take("y", "right[p] + j0", tiling.own_columns)
                 kinds = [self.wide, self.wide]
-                term = expression(TABLE["mul"], ["x[i]", "y[j]"], kinds, self.wide)
+                term = expression(TABLE["mul"], ["x.at[i]", "y.at[j]"], kinds, self.wide)
                 self._each(f"sum[i][j] = {expression(TABLE['add'], ['sum[i][j]', term], kinds, self.wide)};")
             emit.line("__syncthreads();")
+
+    def _take(self, name: str, place: str, count: int) -> None:
+        """Some elements that lie side by side in shared memory, with as few loads as possible."""
+        kind = f"sg_pack<{self.kind}, {count}>"
+        if count * np.dtype(self.wide).itemsize <= 16:
+            self.emitter.line(f"const {kind} {name} = *(const {kind} *)({place});")
+            return
+        self.emitter.line(f"{kind} {name};")
+        self.emitter.line("#pragma unroll")
+        self.emitter.line(f"for (int e = 0; e < {count}; ++e) {name}.at[e] = ({place})[e];")
 
     def _add_slices(self) -> None:
         """Add the sums of the slices, in order, in the first one's threads."""

@@ -20,9 +20,9 @@ from symgraph.plan.jobs import Job
 
 __all__ = ["write_reduction"]
 
-_BLOCKS = 2     # of a multiprocessor
-_SHARE = 8      # elements of a thread, below which no more blocks take part
-_MOST_CHUNKS = 1024
+_BLOCKS = 8     # of a multiprocessor
+_SHARE = 16     # elements of a thread, below which no more blocks take part
+_MOST_CHUNKS = 2048
 
 
 @dataclass(frozen=True)
