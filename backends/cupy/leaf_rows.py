@@ -6,18 +6,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backends.cupy import copies, cumulative, random
+from backends.cupy import convolutions, copies, cumulative, pools, random, windows
 from backends.cupy.gathers import gather
 from backends.cupy.leaves import LeafOp, Leaves
 from backends.cupy.lowering import LOWERINGS, Unsupported, lower
 from backends.cupy.scatters import scatter
 from backends.source import tuple_text
 from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.op import Op
 from symgraph.random.draw import Advance, Draw, Multinomial
 from symgraph.tensor.basic import Eye
 from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.join import Join
+from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
+from symgraph.tensor.nnet.windows import OverlapAdd, Windows
 from symgraph.tensor.shape import MakeVector
+from symgraph.tensor.signal.pool_ops import MaxPool, MaxPoolGather, MaxPoolGrad, SumPool, SumPoolGrad
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 
 if TYPE_CHECKING:
@@ -117,6 +121,23 @@ def _accumulate(r: Renderer, node: Apply) -> str:
     assert isinstance(op, Accumulate)
     dtype: str = node.outputs[0].type.dtype
     return leaf(r, str(op), partial(cumulative.accumulate, op.kind, op.axis, dtype), node.inputs)
+
+
+# ---- convolution and pooling --------------------------------------------------------------------------------------
+
+#: From operations to their templates, and how many of their inputs are arrays; the others are lengths.
+_WINDOWED: dict[type[Op], tuple[Callable[..., Leaves], int]] = {
+    Conv: (convolutions.conv, 2), ConvGradInputs: (convolutions.conv_grad_inputs, 2),
+    ConvGradWeights: (convolutions.conv_grad_weights, 2), MaxPool: (pools.max_pool, 1),
+    MaxPoolGrad: (pools.max_pool_grad, 3), MaxPoolGather: (pools.max_pool_gather, 3), SumPool: (pools.sum_pool, 1),
+    SumPoolGrad: (pools.sum_pool_grad, 1), Windows: (windows.windows, 1), OverlapAdd: (windows.overlap_add, 1),
+}
+
+
+@lower(*_WINDOWED)
+def _windowed(r: Renderer, node: Apply) -> str:
+    template, arrays = _WINDOWED[type(node.op)]
+    return leaf(r, str(node.op), partial(template, node.op), node.inputs[:arrays], node.inputs[arrays:])
 
 
 # ---- random numbers -------------------------------------------------------------------------------------------------
