@@ -49,8 +49,8 @@ def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequen
     r.fixed.update(text for text in integers if text.isidentifier())
     places = [r.passed.index(name) if name in r.passed else None for name in names]
     name = r.writer.fresh("f")
-    r.writer.namespace[name] = LeafOp(template, r.kernels, r.errors, places)
-    r.entries[-1].kernel = f"leaf: {what}"
+    r.writer.namespace[name] = made = LeafOp(template, r.kernels, r.errors, places)
+    r.entries[-1].kernel, r.entries[-1].made = f"kernel: {what}", made
     return f"{name}({r.d}, {tuple_text(names)}, {tuple_text(integers)})"
 
 

@@ -264,6 +264,8 @@ class LeafOp:
     def __init__(self, template: Template, kernels: Kernels, errors: Errors,
                  places: Sequence[int | None] = ()) -> None:
         self.template, self.kernels, self.errors, self.places = template, kernels, errors, tuple(places)
+        #: How many kernels it launched last.
+        self.launches = 1
         self._made: dict[Any, tuple[Leaves, list[Any], list[Any]]] = {}
 
     def __call__(self, d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...] = ()) -> Any:
@@ -272,6 +274,7 @@ class LeafOp:
         if found is None:
             found = self._made[operands, numbers] = self._make(operands, numbers)
         leaves, kernels, scratch = found
+        self.launches = sum(leaf.grid[0] > 0 for leaf in leaves.launches)
         outputs = [d.empty(shape, dtype) for shape, dtype in leaves.outputs]
         held = {"error": self.errors.word if leaves.may_fail else None}
         held |= {f"a{i}": a for i, a in enumerate(arrays)} | {f"o{i}": a for i, a in enumerate(outputs)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from symgraph.plan import Step
 
@@ -30,6 +31,8 @@ class Entry:
         Read and written, and computed, in the last call; None where that is not known.
     precision : str
         In which it multiplies and sums.
+    made : LeafOp or None
+        Says how many kernels it launches, once it is known.
     """
 
     name: str
@@ -40,6 +43,12 @@ class Entry:
     bytes: int | None = None
     flops: int | None = None
     precision: str = ""
+    made: Any = None
+
+    @property
+    def launches(self) -> int:
+        """How many kernels of our own it launches."""
+        return self.made.launches if self.made is not None else int(self.kernel.startswith("launch"))
 
 
 @dataclass
@@ -66,7 +75,7 @@ class Report:
     @property
     def launches(self) -> int:
         """How many kernels of our own a call launches."""
-        return sum(entry.kernel.startswith("launch") for entry in self.entries)
+        return sum(entry.launches for entry in self.entries)
 
     @property
     def transfers(self) -> list[str]:
