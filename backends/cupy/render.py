@@ -7,6 +7,7 @@ lengths, that is the same every time, at other addresses; so it can be recorded 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -397,6 +398,8 @@ class Renderer:
                 "function for the CPU (device='cpu'), or let this operation run there, which moves its operands and "
                 "results in every call (cuda_fallback='cpu')")
         self.entries[-1].device, self.entries[-1].kernel = "host (cuda_fallback)", reason
+        warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and results "
+                      f"in every call: {reason}", stacklevel=2)
         arguments = [self.host(v) for v in node.inputs]
         name = self.writer.bind(runtime.performer(node, step.copies), "op")
         self.direct.append(f"{node.op} is computed on the host, at {node.origin}")
