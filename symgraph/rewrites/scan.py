@@ -23,7 +23,7 @@ from symgraph.tensor.join import Join
 from symgraph.tensor.products import Dot
 from symgraph.tensor.reduce import Reduce
 from symgraph.tensor.shape import Reshape, shape_i
-from symgraph.tensor.subtensor import SliceSpec, Subtensor
+from symgraph.tensor.subtensor import NEWAXIS, SliceSpec, Subtensor
 from symgraph.vectorize import vectorize_all
 
 __all__ = ["LOOPS", "Carried", "Parts", "parts_of"]
@@ -215,6 +215,7 @@ def unread_results(node: Apply, uses: Uses) -> Sequence[Variable] | None:
 def state_that_stays(node: Apply) -> Sequence[Variable] | None:
     """A state that never changes is none."""
     parts, old = parts_of(node), node.op.outputs(node.outputs)
+    steps: Any = node.inputs[0]
     still = [i for i, s in parts.states.items() if s.after is s.slot and s.slot.type.is_super(s.initial.type)
              and not (s.kept and parts.condition is not None)]
     for i in still:
@@ -222,7 +223,7 @@ def state_that_stays(node: Apply) -> Sequence[Variable] | None:
         x = parts.fixed[state.slot] = state.initial
         parts.results[old.final[i]] = x
         if state.kept:
-            parts.results[old.histories[i]] = alloc(x, node.inputs[0] + 1, *(shape_i(x, a) for a in range(x.type.ndim)))
+            parts.results[old.histories[i]] = alloc(x, steps + 1, *(shape_i(x, a) for a in range(x.type.ndim)))
     return parts.rebuilt() if still else None
 
 
@@ -302,14 +303,26 @@ def from_the_end(node: Apply) -> Sequence[Variable] | None:
     parts, old = parts_of(node), node.op.outputs(node.outputs)
     if parts.condition is not None or not parts.rows:
         return None
-    turned = [made_by(x, Subtensor) for x in parts.rows.values()]
-    if any(part is None or part.op.spec != _BACKWARD for part in turned):
+    turned = [_turned(x) for x in parts.rows.values()]
+    if any(x is None for x in turned):
         return None
-    parts.rows = {slot: part.inputs[0] for slot, part in zip(parts.rows, turned, strict=True)}
+    parts.rows = dict(zip(parts.rows, turned, strict=True))
     parts.backwards = not parts.backwards
     new = parts.build()
     parts.results.update((v, w[::-1]) for v, w in zip(old.traces, new.traces, strict=True))
     return parts.rebuilt(new)
+
+
+def _turned(x: Any) -> Any:
+    """What x is, gone through from the end; None where it is not x[::-1]."""
+    part = made_by(x, Subtensor)
+    if part is None or part.op.is_advanced:
+        return None
+    place = next((i for i, entry in enumerate(part.op.spec) if isinstance(entry, SliceSpec) or entry == NEWAXIS), None)
+    if place is None or part.op.spec[place] != _BACKWARD[0]:
+        return None
+    spec = (*part.op.spec[:place], SliceSpec(), *part.op.spec[place + 1:])
+    return part.inputs[0] if spec == (SliceSpec(),) else Subtensor(spec)(*part.inputs)
 
 
 @rewrite_rule(Subtensor, when=made_of(Scan, Subtensor))
@@ -371,6 +384,68 @@ def _frontier(parts: Parts, made: Sequence[Apply]) -> list[Any]:
 
 
 @rewrite_rule(Scan)
+def known_terms_first(node: Apply) -> Sequence[Variable] | None:
+    """(h + x_t) + b -> h + (x_t + b): what does not depend on states is summed first, and then not in the loop."""
+    parts = parts_of(node)
+    read, moving = _read(parts), {s.slot for s in parts.states.values()}
+    for inner in parts.body:
+        if not moving.isdisjoint(inner.inputs):
+            moving.update(inner.outputs)
+    sums = [inner.outputs[0] for inner in parts.body if inner.outputs[0] in moving
+            and applied(inner.outputs[0], scalar.add) is not None and inner.outputs[0].type.numpy_dtype.kind == "f"]
+    for whole in reversed(sums):
+        found = _regrouped(whole, moving, read, parts)
+        if found is not None:
+            parts.substitute({whole: found})
+            return parts.rebuilt()
+    return None
+
+
+def _regrouped(whole: Any, moving: set[Any], read: dict[Any, int], parts: Parts) -> Any:
+    """A sum in which the terms that can be summed before the loop come first; None where they do, or are not two."""
+    terms: list[Any] = []
+    grouped: list[set[Any]] = []
+
+    def gather(v: Any, top: bool) -> list[Any]:
+        added = applied(v, scalar.add)
+        if added is None or not (top or read.get(v) == 1) or fitted_to(v, whole) is None:
+            return [v]
+        mine = [t for u in added.inputs for t in gather(u, False)]
+        grouped.append(set(mine))
+        return mine
+
+    terms = gather(whole, True)
+    known = [t for t in terms if t not in moving]
+    in_rows = {t for t in known if _depends(t, parts.rows)}
+    base = max(in_rows or known, key=lambda t: t.type.ndim - sum(t.type.broadcastable), default=None)
+    if base is None:
+        return None
+    group = [base, *(t for t in known if t is not base and _stretches_to(t, base))]
+    if len(group) < 2 or len(group) == len(terms) or set(group) in grouped:
+        return None
+    total = group[0]
+    for t in group[1:]:
+        total = total + t
+    for t in terms:
+        if t not in group:
+            total = t + total
+    return fitted_to(total, whole)
+
+
+def _depends(v: Any, rows: dict[Any, Any]) -> bool:
+    """Whether a variable depends on an element of a sequence."""
+    return v in rows or any(u in rows for n in toposort([v], rows) for u in n.inputs)
+
+
+def _stretches_to(t: Any, base: Any) -> bool:
+    """Whether the sum of two variables has the shape of the second."""
+    if t.type.ndim > base.type.ndim or t.type.dtype != base.type.dtype:
+        return False
+    behind = base.type.broadcastable[base.type.ndim - t.type.ndim:]
+    return all(mine or not theirs for mine, theirs in zip(t.type.broadcastable, behind, strict=True))
+
+
+@rewrite_rule(Scan)
 def elements_out(node: Apply) -> Sequence[Variable] | None:
     """What depends on elements of sequences alone is computed for the whole sequences: one product, not many."""
     parts = parts_of(node)
@@ -412,10 +487,10 @@ def _for_all(v: Any, parts: Parts) -> Any:
     """A result of a step for all elements; of sequences that are all gone through from their ends, so is the result."""
     read = [u for u in dict.fromkeys(u for n in toposort([v], {*parts.rows, *parts.fixed}) for u in n.inputs)
             if u in parts.rows]
-    backward = all((turned := made_by(parts.rows[u], Subtensor)) is not None and turned.op.spec == _BACKWARD
-                   for u in read)
+    turned = {u: _turned(parts.rows[u]) for u in read}
+    backward = None not in turned.values()
     table: dict[Any, tuple[Any, bool]] = {u: (x, False) for u, x in parts.fixed.items()}
-    table.update((u, (parts.rows[u].owner.inputs[0] if backward else parts.rows[u], True)) for u in read)
+    table.update((u, (turned[u] if backward else parts.rows[u], True)) for u in read)
     ((found, _),) = vectorize_all([v], table)
     return found[::-1] if backward else found
 
@@ -545,5 +620,5 @@ def _padded(x: Any) -> Any:
 
 LOOPS = (
     loop_reads_once, unread_results, state_that_stays, from_the_end, equal_states, collected_twice, last_state,
-    single_step, invariants_out, elements_out, sums_out,
+    single_step, invariants_out, known_terms_first, elements_out, sums_out,
 )

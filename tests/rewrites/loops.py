@@ -66,6 +66,8 @@ FIRES: list[Example] = [
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=1), X),
     example("single_step", lambda x: two(lambda r, h: [r - h, r * h], x[:1], zeros(), None)[1], X[:1]),
     example("invariants_out", invariant, X, V),
+    example("known_terms_first", lambda x, v: loop(lambda r, h: (T.exp(h) + r) + v, x), X, V),
+    example("known_terms_first", lambda x, v: loop(lambda r, h: (T.tanh(h) + v) + T.exp(v), x), X, V),
     example("elements_out", lambda x: loop(lambda r, h: T.exp(r) * h, x), X),
     example("elements_out", lambda x, w: loop(lambda r, h: T.dot(r, w) * h, x), X, W),
     example("elements_out", lambda x, w: loop(lambda r, h: T.dot(r, w) * h, x, go_backwards=True), X, W),
@@ -86,6 +88,8 @@ DECLINES: list[Example] = [
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=2), X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x), X),
     example("invariants_out", lambda x, w: loop(lambda r, h: T.dot(h, T.exp(w)) + r, x), X, W),
+    example("known_terms_first", lambda x, v: loop(lambda r, h: T.exp(h) + (r + v), x), X, V),
+    example("known_terms_first", lambda x: loop(lambda r, h: (T.exp(h) + r) + h, x), X),
     example("elements_out", lambda x: loop(lambda r, h: T.exp(h) * r, x), X),
     example("elements_out", lambda x: loop(lambda r, h: T.dot(r, r) * h, x), X),  # many products of two
     example("sums_out", lambda x: loop(lambda r, h: r + h, x), X),  # all sums are wanted
