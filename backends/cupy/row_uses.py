@@ -41,10 +41,14 @@ class Uses:
 
     Attributes
     ----------
+    order : list of Item
+        What is done for a row: reductions, products and numbers of the row, these as early as can be, so that what
+        they are made of need not be kept any longer. Reductions, products and reads at a place of its own are the
+        *events* of a row, counted from 1; what is stored at the end is the last.
     staged : dict of Variable to int
         What is kept in shared memory, and how many columns it has.
     names : dict of Variable to str
-        What these arrays are called.
+        What the arrays are called in which it is kept. One may serve a value when another is not needed any more.
     widths : list of int
         The columns of all loops.
     """
@@ -56,17 +60,65 @@ class Uses:
         self.least: set[Variable] = set()   # what cannot do without
         self.multiplied: set[Variable] = set()
         self.widths: list[int] = []
+        self.order = self._ordered()
         self._find()
-        self.staged = {v: columns_of(v, shapes, self.k).lengths[0] for v in self._order() if self._is_staged(v)}
-        self.names = {v: f"row_{i}" for i, v in enumerate(self.staged)}
+        vectors = [v for v in (*self.job.inputs, *self.job.items) if self.is_vector(v)]
+        self.staged = {v: columns_of(v, shapes, self.k).lengths[0] for v in vectors if self._is_staged(v)}
+        self._share()
 
     def keep_least(self) -> None:
         """Keep only what cannot be computed anew."""
         self.staged = {v: n for v, n in self.staged.items() if v in self.least}
+        self._share()
 
-    def _order(self) -> list[Variable]:
-        outside = [v for v in self.job.inputs if self.is_vector(v)]
-        return [*outside, *(v for v in self.job.items if self.is_vector(v))]
+    def first(self, variable: Variable) -> int:
+        """The event in which a value is staged."""
+        return min(self.loops[variable])
+
+    def is_written_over(self, event: int) -> bool:
+        """Whether an event stages a value where another one was."""
+        return any(self.first(v) == event for v in self.overwriting)
+
+    def is_event(self, item: Item) -> bool:
+        """Whether an item is an event of its own."""
+        return item.is_anchor or (isinstance(item.meaning, Gather) and item.output in self.job.own)
+
+    def _ordered(self) -> list[Item]:
+        """Each number of a row directly after the last reduction or product that it rests on."""
+        after: dict[Variable, int] = {}
+        anchors = 0
+        keyed: list[tuple[int, int, Item]] = []
+        for place, (variable, item) in enumerate(self.job.items.items()):
+            after[variable] = max((after.get(v, 0) for v in item.inputs), default=0)
+            if item.is_anchor:
+                anchors += 1
+                after[variable] = anchors
+                keyed.append((anchors, -1, item))
+            elif variable in self.job.own and not columns_of(variable, self.shapes, self.k).lengths:
+                keyed.append((after[variable], place, item))
+        return [item for _, _, item in sorted(keyed, key=lambda entry: entry[:2])]
+
+    def _share(self) -> None:
+        """Find arrays for what is staged.
+
+        A value can take the array of another if the last that needs that is a loop over the columns in which the value
+        is staged, or comes before it: there each thread reads an element before it writes it.
+        """
+        self.names: dict[Variable, str] = {}
+        self.overwriting: set[Variable] = set()
+        held: dict[str, Variable] = {}
+        for variable in sorted(self.staged, key=self.first):
+            first = self.first(variable)
+            for name, other in held.items():
+                alike = self.staged[other] == self.staged[variable] and other.type.dtype == variable.type.dtype
+                last = max(self.loops[other])
+                if alike and variable not in self.least and (last < first or (last == first and first in self.plain)):
+                    self.names[variable] = name
+                    self.overwriting.add(variable)
+                    break
+            else:
+                self.names[variable] = f"row_{len(held)}"
+            held[self.names[variable]] = variable
 
     def is_vector(self, variable: Variable) -> bool:
         """Whether a variable has a row of columns for each row."""
@@ -84,17 +136,21 @@ class Uses:
     def _find(self) -> None:
         """Number the loops, and follow from what each reads to what that is made of."""
         number = 0
-        for variable, item in self.job.items.items():
-            if isinstance(item.meaning, (Fold, Product)) or (
-                isinstance(item.meaning, Gather) and variable in self.job.own
-            ):
-                number += 1
-                self._root(item.inputs[0], number)
+        self.plain: set[int] = set()  # events in which a thread reads its own columns only
+        for item in self.order:
+            if not self.is_event(item):
+                continue
+            number += 1
+            self._root(item.inputs[0], number)
+            if isinstance(item.meaning, Fold):
+                self.plain.add(number)
             if isinstance(item.meaning, Product):
-                self.least.add(variable)
+                self.least.add(item.output)
+                self.loops.setdefault(item.output, set()).add(number)
                 self.multiplied.add(item.inputs[0])
                 if item.inputs[0] in self.job.own:
                     self.least.add(item.inputs[0])
+        self.plain.add(number + 1)
         for variable in [*self.job.outputs, *(i.inputs[0] for i in self.job.parts.values())]:
             self._root(variable, number + 1)
         for variable, item in reversed(self.job.items.items()):

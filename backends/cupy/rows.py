@@ -11,7 +11,7 @@ Reductions over the rows are accumulated by each block and left as its part.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -59,8 +59,11 @@ class _Rows:
         self.place = ""                      # the same as one number
         self.filled: set[Variable] = set()
         self.filling: set[Variable] = set()
+        self.held: dict[str, Variable] = {}  # what is in each array
         self.unseen = False    # other threads' staged values are not to be read before a barrier
         self.strange = False   # not even a thread's own columns
+        self.across = False    # a thread has read what others staged, and they may not write over it
+        self.event = 0
         self.head: list[str] = []
 
     # ---- threads and shared memory --------------------------------------------------------------------------
@@ -79,7 +82,8 @@ class _Rows:
     def _bytes(self, threads: int) -> int:
         """An upper bound of the shared memory that is needed."""
         groups = THREADS // threads
-        staged = sum(-(-np.dtype(v.type.dtype).itemsize * n // 16) * 16 for v, n in self.uses.staged.items())
+        sizes = {self.uses.names[v]: np.dtype(v.type.dtype).itemsize * n for v, n in self.uses.staged.items()}
+        staged = sum(-(-size // 16) * 16 for size in sizes.values())
         for part, item in self.job.parts.items():
             if part.type.ndim > 1:
                 staged += -(-np.dtype(part.type.dtype).itemsize * math.prod(self._part_columns(item)) // 16) * 16
@@ -105,7 +109,7 @@ class _Rows:
         """Let the row's threads see what was staged."""
         assert self.columns is None
         self.emitter.line(self.barrier())
-        self.unseen = self.strange = False
+        self.unseen = self.strange = self.across = False
 
     # ---- values ---------------------------------------------------------------------------------------------
 
@@ -113,12 +117,14 @@ class _Rows:
         """A staged value, where it is there already."""
         if variable not in self.filled or index[: self.k] != self.row:
             return None
+        assert self.held[self.uses.names[variable]] is variable, f"{variable} was written over"
         places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
         if self._is_own(variable, places):
             return f"{self.uses.names[variable]}[{self.place}]"
         assert len(places) == 1, f"{variable} is read at {index}"
         if self.unseen:
             self.synchronise()
+        self.across = True
         return f"{self.uses.names[variable]}[{places[0]}]"
 
     def keep(self, variable: Variable, index: Index, name: str) -> None:
@@ -158,7 +164,7 @@ class _Rows:
     def loop(self, columns: Columns, unroll: bool = True) -> Iterator[tuple[str, ...]]:
         """A loop over columns that the row's threads share; gives the places along them."""
         emit = self.emitter
-        if self.strange:
+        if self.strange or (self.across and self.uses.is_written_over(self.event)):
             self.synchronise()
         count = self.params.fresh("n_columns", math.prod(columns.lengths))
         if unroll:
@@ -169,9 +175,14 @@ class _Rows:
             yield self.places
         self.columns, self.places = None, ()
         if self.filling:
-            self.filled |= self.filling
+            self._hold(self.filling)
             self.filling = set()
             self.unseen = True
+
+    def _hold(self, variables: Iterable[Variable]) -> None:
+        """Note what has been staged."""
+        self.filled.update(variables)
+        self.held.update((self.uses.names[v], v) for v in variables)
 
     # ---- the program of a row -------------------------------------------------------------------------------
 
@@ -202,17 +213,19 @@ class _Rows:
         emit.scopes.append({})
         for name, place in zip(self.row, emit.decode("row", self.row_lengths, "p"), strict=True):
             emit.line(f"const {self.params.index} {name} = {place};")
-        for variable, item in self.job.items.items():
+        for item in self.uses.order:
+            self.event += self.uses.is_event(item)
             if isinstance(item.meaning, Fold):
                 self._fold(item, item.meaning)
             elif isinstance(item.meaning, Product):
                 self._product(item)
-            elif variable in self.job.own and not columns_of(variable, self.params.shapes, self.k).lengths:
+            else:
                 if isinstance(item.meaning, Gather):
                     self._fill(item.inputs[0])
                 if self.strange:
                     self.synchronise()
-                emit.value(variable, self.index(variable))
+                emit.value(item.output, self.index(item.output))
+        self.event += 1
         self._results()
         if self.uses.staged or self.threads != _WARP:
             emit.line(self.barrier())
@@ -222,9 +235,9 @@ class _Rows:
         return lines
 
     def _rooms(self) -> None:
-        for variable, count in self.uses.staged.items():
-            kind = ctype(variable.type.dtype)
-            self.room(kind, np.dtype(variable.type.dtype).itemsize, count, self.uses.names[variable])
+        arrays = {self.uses.names[v]: (v, count) for v, count in self.uses.staged.items()}
+        for name, (variable, count) in arrays.items():
+            self.room(ctype(variable.type.dtype), np.dtype(variable.type.dtype).itemsize, count, name)
 
     def _fill(self, variable: Variable) -> None:
         """Stage a value that is to be, if no loop has done so yet."""
@@ -293,7 +306,7 @@ class _Rows:
             self._product_by_parts(item, inner, outer)
         else:
             self._product_by_columns(item, inner)
-        self.filled.add(item.output)
+        self._hold([item.output])
 
     def _terms(self, item: Item, k: str, j: str, a: str = "") -> str:
         """One term of a product, in the dtype in which it is summed."""
