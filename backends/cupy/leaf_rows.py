@@ -14,7 +14,7 @@ from backends.cupy.scatters import scatter
 from backends.source import tuple_text
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.op import Op
-from symgraph.random.draw import Advance, Draw, Multinomial
+from symgraph.random.draw import Advance, Categorical, Draw, Multinomial
 from symgraph.tensor.basic import Eye
 from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.join import Join
@@ -164,3 +164,8 @@ def _advance(r: Renderer, node: Apply) -> str:
 @lower(Multinomial)
 def _multinomial(r: Renderer, node: Apply) -> str:
     return leaf(r, "random_multinomial", random.multinomial, node.inputs)
+
+
+@lower(Categorical)
+def _categorical(r: Renderer, node: Apply) -> str:
+    return leaf(r, "categorical", random.categorical, node.inputs)

@@ -29,7 +29,7 @@ from symgraph.tensor.subtensor import Subtensor
 if TYPE_CHECKING:
     from backends.cupy.render import Renderer
 
-__all__ = ["LOWERINGS", "VIEWS", "Unsupported", "lower", "lowering_of"]
+__all__ = ["LOWERINGS", "REASONS", "VIEWS", "Unsupported", "lower", "lowering_of"]
 
 Lowering = Callable[["Renderer", Apply], str]
 
@@ -37,6 +37,20 @@ LOWERINGS: dict[type[Op], Lowering] = {}
 
 #: Operations whose result is another way to read the memory of their first input.
 VIEWS = (DimShuffle, Subtensor, Reshape, SpecifyShape, RequireLengths, GradientGate, Split)
+
+
+_STRUCTURE = "programs of a GPU have no parts that the host chooses or repeats while they run"
+_NO_FUNCTION = "CuPy has no function for it"
+
+#: Why operations have no row, by the names of their classes; those of users have none either.
+REASONS: dict[str, str] = {
+    "LazyIfElse": _STRUCTURE, "IfElse": _STRUCTURE, "Scan": _STRUCTURE, "Loop": _STRUCTURE, "Looped": _STRUCTURE,
+    "InnerProgram": _STRUCTURE,
+    "OpFromGraph": "it stands for a graph, which the compiler puts in its place unless told not to",
+    "FunctionOp": "it is a Python function of host arrays", "Print": "it prints values of the host",
+    "LUFactor": _NO_FUNCTION, "PivotsToRows": "the pivots it reads are made on the host", "Expm": _NO_FUNCTION,
+    "Logm": _NO_FUNCTION, "Sqrtm": _NO_FUNCTION,
+}
 
 
 class Unsupported(Exception):

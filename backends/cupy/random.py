@@ -14,7 +14,7 @@ from backends.cupy.scalars import ctype
 from symgraph.random.draw import Draw
 from symgraph.random.variates import per_word
 
-__all__ = ["advance", "draw", "multinomial"]
+__all__ = ["advance", "categorical", "draw", "multinomial"]
 
 #: Element i of the kinds that have parameters, p0 and p1.
 _SAMPLED = {
@@ -133,6 +133,39 @@ def multinomial(operands: Sequence[Operand]) -> Leaves:
     if categories:
         text.line(f"o0[i * {ends} + {ends} - 1] = (long long)left;")
     return Leaves(((weights.shape, "int64"),), (text.leaf(count),))
+
+
+def categorical(operands: Sequence[Operand]) -> Leaves:
+    """The category that each of some uniform numbers falls into, as `Categorical` gives it.
+
+    Raises
+    ------
+    ValueError
+        When there is no category.
+    """
+    u, weights = operands
+    if not weights.shape[-1]:
+        raise ValueError("there is no category to choose")
+    text = Text("categorical", Text.index_for(u.reach, weights.reach))
+    text.array("a0", u.dtype)
+    text.array("a1", weights.dtype)
+    text.array("o0", "int64")
+    text.loop(u.size)
+    places = text.unravel("i", u.shape)
+    ends, step = text.passed("categories", weights.shape[-1]), text.passed("step", weights.strides[-1])
+    rows = places if len(weights.shape) > 1 else []
+    text.line(f"const {ctype(weights.dtype)} *p = a1 + {text.offset('p', rows, weights.strides[:-1])};")
+    text.line(f"const double at = {_wide('a0[' + text.offset('u', places, u.strides) + ']', u.dtype == 'float16')};")
+    weight = _wide(f"p[k * {step}]", weights.dtype == "float16")
+    text.line("double total = 0, sum = 0;")
+    text.line(f"for ({text.index} k = 0; k < {ends}; k++) total += {weight};")
+    text.line("long long found = 0;")
+    text.line(f"for ({text.index} k = 0; k < {ends}; k++) {{")
+    text.line(f"  sum += {weight};")
+    text.line("  found += sum / total <= at;")
+    text.line("}")
+    text.line(f"o0[i] = found < {ends} ? found : {ends} - 1;")
+    return Leaves(((u.shape, "int64"),), (text.leaf(u.size),))
 
 
 def _wide(value: str, half: bool, wide: str = "double") -> str:

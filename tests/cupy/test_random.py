@@ -12,8 +12,8 @@ from backends.cupy.compiler import compile_cuda
 from backends.cupy.emulated import EmulatedDevice
 from backends.cupy.leaves import Operand
 from backends.cupy.prelude import prelude
-from backends.cupy.random import advance, draw, multinomial
-from symgraph.random.draw import Advance, Draw, Multinomial
+from backends.cupy.random import advance, categorical, draw, multinomial
+from symgraph.random.draw import Advance, Categorical, Draw, Multinomial
 from symgraph.random.philox import make_state
 from symgraph.random.variates import STANDARD
 from tests.cupy.leaf_runs import compiles, run_leaf
@@ -86,6 +86,16 @@ def test_multinomial_numbers() -> None:
     Multinomial().perform(node, [STATE, n, weights], out)
     found = run_leaf(EmulatedDevice(), multinomial, [STATE, n, weights])
     np.testing.assert_array_equal(found, out[0][0])
+
+
+@pytest.mark.parametrize("shape", [(5,), pytest.param((3, 4, 5), marks=pytest.mark.slow)])
+def test_categories(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    u, weights = rng.uniform(size=(3, 4)), rng.uniform(size=shape)
+    out: list[list[Any]] = [[None]]
+    node: Any = None
+    Categorical().perform(node, [u, weights], out)
+    np.testing.assert_array_equal(run_leaf(EmulatedDevice(), categorical, [u, weights]), out[0][0])
 
 
 def test_the_state_advances_as_on_the_cpu(emulated: EmulatedDevice) -> None:
