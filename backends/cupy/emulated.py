@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import shutil
 import subprocess
 import threading
@@ -246,12 +247,13 @@ class EmulatedDevice:
 
     Parameters
     ----------
-    seed : int
+    seed : int, optional
         Of the schedule of each launch. 0 runs threads in order; others run them in an order chosen against the program,
-        another one for each launch.
-    checked : bool
+        another one for each launch. By default what the environment variable ``SYMGRAPH_EMULATION_SEED`` says, or 0.
+    checked : bool, optional
         Whether each access of a kernel to memory is looked at: one outside all arrays, or one that nothing orders with
-        another thread's, is an error even where the values come out right. Some ten times slower.
+        another thread's, is an error even where the values come out right. Some ten times slower. By default what
+        ``SYMGRAPH_EMULATION_CHECKED`` says, or not.
     total : int
         Bytes of memory.
     """
@@ -261,9 +263,10 @@ class EmulatedDevice:
     multiprocessors = 4
     cooperative = True
 
-    def __init__(self, seed: int = 0, checked: bool = False, total: int = 8 << 30) -> None:
-        self.seed = seed
-        self.checked = checked
+    def __init__(self, seed: int | None = None, checked: bool | None = None, total: int = 8 << 30) -> None:
+        asked = os.environ.get
+        self.seed = int(asked("SYMGRAPH_EMULATION_SEED", "0")) if seed is None else seed
+        self.checked = asked("SYMGRAPH_EMULATION_CHECKED", "0") != "0" if checked is None else checked
         self.counts = Counts()
         self.xp = Namespace(self)
         self._pool = _Pool(total)
