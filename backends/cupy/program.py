@@ -15,6 +15,7 @@ from backends.cupy.render import Renderer
 from backends.cupy.report import Report
 from backends.cupy.scalars import is_supported
 from backends.cupy.storage import DeviceMemory
+from backends.cupy.watched import one_by_one
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Variable
 from symgraph.plan import Plan, Step
@@ -57,9 +58,11 @@ class CupyBackend:
     def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
                 monitor: Any = None, clock: Any = None) -> Program:
         """Make a plan executable; see `symgraph.backend.Backend`."""
-        renderer = Renderer(plan, name, self.device, self.target)
+        renderer = Renderer(plan, name, self.device, self.target, monitor, clock)
         sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
-        line = launches_of(plan, sizes, abilities(), renderer.host_values())
+        on_host = renderer.host_values()
+        line: Sequence[Any] = launches_of(plan, sizes, abilities(), on_host) if monitor is None else one_by_one(
+            plan, monitor, abilities(), set(on_host))
         kernels, errors = Kernels(self.device), Errors(self.device)
         renderer.render(line, kernels, errors)
         program = CupyProgram(self, renderer, kernels, errors, pack, accept)

@@ -16,9 +16,10 @@ import numpy as np
 from backends.cupy import runtime
 from backends.cupy.array_functions import check
 from backends.cupy.execution import Errors, Kernels, Launcher, lengths_of
-from backends.cupy.lowering import VIEWS, Unsupported, lowering_of
+from backends.cupy.lowering import REASONS, VIEWS, Unsupported, lowering_of
 from backends.cupy.placement import Place, place_all
 from backends.cupy.report import Entry
+from backends.cupy.watched import Look
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
@@ -48,8 +49,10 @@ class Renderer:
         For the report.
     """
 
-    def __init__(self, plan: Plan, title: str, device: Any, memory: str) -> None:
+    def __init__(self, plan: Plan, title: str, device: Any, memory: str, monitor: Any = None,
+                 clock: Any = None) -> None:
         self.plan, self.title, self.device, self.memory = plan, title, device, memory
+        self.monitor, self.clock = monitor, clock
         self.placement = place_all(plan, memory)
         self.numbers = {v for v, place in self.placement.places.items() if place is Place.NUMBER}
         self.writer = SourceWriter({"np": np, "xp": device.xp, "put": runtime.put, "fetch": runtime.fetch, "D": device})
@@ -68,7 +71,7 @@ class Renderer:
         self.targets: dict[Any, int] = {}  # where the present values of shared variables are passed
         self.fixed: set[str] = set()       # values of the host for one of which a record holds
         self.storages: dict[Any, str] = {}
-        self.read_at: dict[Variable, int] = {}
+        self.last_reader: dict[Variable, Launch | Step] = {}
 
     def host_values(self) -> list[Variable]:
         """What the host computes."""
@@ -186,22 +189,23 @@ class Renderer:
 
     # ---- the two functions ----------------------------------------------------------------------------------
 
-    def render(self, line: Sequence[Launch | Step], kernels: Kernels, errors: Errors) -> None:
+    def render(self, line: Sequence[Launch | Step | Look], kernels: Kernels, errors: Errors) -> None:
         """Write the whole program."""
-        self.line = list(line)
+        self.line = [part for part in line if not isinstance(part, Look)]
         self.kernels, self.errors = kernels, errors
         self._name_leaves()
-        for place, part in enumerate(line):
-            for variable in part.inputs if isinstance(part, Launch) else part.node.inputs:
-                self.read_at[variable] = place
+        for work in self.line:
+            self.last_reader.update(dict.fromkeys(work.inputs if isinstance(work, Launch) else work.node.inputs, work))
+            for guard in [g for step in (work.steps if isinstance(work, Launch) else [work]) for g in step.guards]:
+                places = (guard.left, guard.right, *(p for p in guard.tested if isinstance(p, tuple)))
+                self.last_reader.update((variable, work) for variable, _ in places)
         early = [part for part in line if self._is_early(part)]
         waiting = [part for part in line if part not in early]
-        with self.writer.indented(f"def arguments({', '.join(f'x{i}' for i in range(len(self.plan.inputs)))}):",
-                                  self.title):
+        names = [self.host_names[v] for v in self.plan.inputs]
+        with self.writer.indented(f"def arguments({', '.join(names)}):", self.title):
             self._begin_arguments()
-            for step in early:
-                assert isinstance(step, Step)
-                self._step(step)
+            for part in early:
+                self._part(part)
             self.writer.current = None
             end = len(self.writer.lines)
             self.writer.line("return")
@@ -210,19 +214,70 @@ class Renderer:
         start = len(self.writer.lines)
         self.in_launches = True
         with self.writer.indented("def launches():"):
-            for part in waiting:
-                if isinstance(part, Launch):
-                    self.launch(part, kernels, errors)
-                else:
-                    self._step(part)
-            self.writer.current = None
-            self.targets = {u.target: self.passed.index(self.dev(u.target)) for u in self.plan.updates
-                            if u.target.device != "cpu"}
-            results = tuple_text([self._result(o.variable) for o in self.plan.outputs])
-            new = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
-            self.writer.line(f"return {results}, {new}")
+            self._write_launches(waiting)
         self.writer.lines[end] = f"    return {tuple_text(self.passed)}"
         self.writer.lines[start] = f"def launches({', '.join(['d', *self.passed])}):"
+
+    def _write_launches(self, line: Sequence[Launch | Step | Look]) -> None:
+        if self.clock is not None:
+            self.writer.namespace["clock"] = self.clock
+            self.writer.line("lap = clock()")
+            self.direct.append("calls are timed, launch by launch")
+        if self.monitor is not None:
+            self.direct.append("every step is looked at")
+        self._lap(len(self.plan.steps))
+        for part in line:
+            self._part(part)
+            self._drop(part)
+        self.writer.current = None
+        self.targets = {u.target: self.passed.index(self.dev(u.target)) for u in self.plan.updates
+                        if u.target.device != "cpu"}
+        results = tuple_text([self._result(o.variable) for o in self.plan.outputs])
+        new = tuple_text([self._new_value(u.target, u.variable) for u in self.plan.updates])
+        self._lap(len(self.plan.steps) + 1)
+        if self.clock is not None:
+            self.writer.line("lap.done()")
+        self.writer.line(f"return {results}, {new}")
+
+    def _part(self, part: Launch | Step | Look) -> None:
+        if isinstance(part, Look):
+            self._look(part)
+        elif isinstance(part, Launch):
+            self.launch(part, self.kernels, self.errors)
+            self._lap(part.steps[0].index)
+        else:
+            self._step(part)
+            self._lap(part.index)
+
+    def _lap(self, place: int) -> None:
+        """Charge the time since the last lap to a step, when the device is done."""
+        if self.clock is not None and self.in_launches:
+            self.writer.line("D.synchronize()")
+            self.writer.line(f"lap({place})")
+
+    def _look(self, look: Look) -> None:
+        """Show a step to the monitor."""
+        node = look.step.node
+        self.writer.current = look.step
+        self.writer.namespace["monitor"] = self.monitor
+        step = self.writer.bind(look.step, "step")
+        inputs = tuple_text([self.host(v) for v in node.inputs])
+        if look.before:
+            self.writer.line(f"monitor.before({step}, {inputs})")
+        else:
+            self.writer.line(f"monitor({step}, {inputs}, {tuple_text([self.host(v) for v in node.outputs])})")
+
+    def _drop(self, part: Launch | Step | Look) -> None:
+        """Let go of arrays that nothing reads any more."""
+        if isinstance(part, Look) or self.monitor is not None:
+            return
+        results = {o.variable for o in self.plan.outputs} | {u.variable for u in self.plan.updates}
+        read = part.inputs if isinstance(part, Launch) else part.node.inputs
+        names = [self.device_names.get(v) for v in dict.fromkeys(read)
+                 if self.last_reader.get(v) is part and v not in results and not isinstance(v, Constant)]
+        gone = [name for name in names if name is not None and name not in self.early]
+        if gone:
+            self.writer.line(f"del {', '.join(gone)}")
 
     def _result(self, variable: Variable) -> str:
         """What is returned for an output; numbers that are passed are returned whatever they are."""
@@ -287,9 +342,11 @@ class Renderer:
             arrays = ", ".join(self.value(variable) for variable, _ in named.places)
             self.writer.line(f"misnamed({self.writer.bind(shown, 'named')}, {arrays})")
 
-    def _is_early(self, part: Launch | Step) -> bool:
+    def _is_early(self, part: Launch | Step | Look) -> bool:
         """Whether a step can be done before anything is launched; then it is, in `arguments`."""
-        if isinstance(part, Launch) or not all(v in self.early_values for v in part.node.inputs):
+        if not isinstance(part, Step) or self.monitor is not None or not all(
+            v in self.early_values for v in part.node.inputs
+        ):
             return False
         node = part.node
         view = isinstance(node.op, VIEWS) and not (isinstance(node.op, Subtensor) and ARRAY in node.op.spec)
@@ -374,7 +431,7 @@ class Renderer:
             return text
         if on_host:
             return self._performed(step)
-        return self._by_host(step, "")
+        return self._by_host(step, REASONS.get(type(node.op).__name__, ""))
 
     def _programs(self, step: Step) -> str:
         """An operation that runs programs of this backend."""
@@ -398,8 +455,8 @@ class Renderer:
                 "function for the CPU (device='cpu'), or let this operation run there, which moves its operands and "
                 "results in every call (cuda_fallback='cpu')")
         self.entries[-1].device, self.entries[-1].kernel = "host (cuda_fallback)", reason
-        warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and results "
-                      f"in every call: {reason}", stacklevel=2)
+        warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and "
+                      f"results in every call: {reason}", stacklevel=2)
         arguments = [self.host(v) for v in node.inputs]
         name = self.writer.bind(runtime.performer(node, step.copies), "op")
         self.direct.append(f"{node.op} is computed on the host, at {node.origin}")

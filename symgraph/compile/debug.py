@@ -173,12 +173,12 @@ class _Record:
         for variable, value in zip(plan.inputs, self.given, strict=True):
             self._note(variable, value)
         for shared in plan.shared:
-            self._note(shared, shared.container.value)
+            self._note(shared, shared.container.on_host())
         for constant in plan.constants:
             self._note(constant, constant.data)
         self.written = self.function.as_written(self.arguments)
         for shared in plan.shared:
-            if shared.container.value is not self.values[shared]:
+            if shared.container.memory is None and shared.container.value is not self.values[shared]:
                 self.written = None  # an operation that updates shared variables itself: no two runs are alike
                 self._note(shared, shared.container.value)
         if not plan.steps:
