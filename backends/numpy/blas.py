@@ -119,7 +119,9 @@ def _operand(matrix: Any) -> tuple[Any, int, int]:
 
 
 def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
-    """A `Product` to be computed over `c`, or, where BLAS cannot do that, its value in a new array."""
+    """A `Product` to be computed over `c`, or, where BLAS cannot do that or it would not pay, its value in a new array."""
+    if c.size <= _FEW:
+        return _formula(c, alpha, a, b, beta)
     routine = _routine("sgemm" if c.dtype == np.float32 else "dgemm") if a.ndim == b.ndim == 2 and beta != 0 else None
     if routine is None or not (c.flags.carray and a.size and b.size):
         return _formula(c, alpha, a, b, beta)
@@ -155,6 +157,7 @@ def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
     return np.add(result, c if beta == 1 else beta * c, out=result)
 
 
+_FEW = 8192  # elements, which two more passes take less time over than preparing a call of BLAS does
 _PIECE = 4096  # elements: too few for BLAS to share them among threads, many enough to be fast
 
 

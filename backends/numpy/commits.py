@@ -109,10 +109,14 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     computed and all values are in place: what needs instructions of Python is done on another thread, since interrupts
     strike the main thread only.
     """
+    if not _LATE.intersection(map(type, values)):
+        deque(map(set_value, storages, values), 0)
+        return
     task: Task | None = None
     jobs: dict[Job, None] = {}
     try:
-        calls, final, loops = list[Callable[[], Any]](), [], []
+        calls: list[Callable[[], Any]] = []
+        final, loops = [], []
         for storage, value in zip(storages, values, strict=True):
             kind = type(value)
             if kind is Product or kind is Over:
@@ -148,7 +152,7 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         job.tell()
 
 
-_LATE = (Product, Over)
+_LATE = frozenset((Product, Over))
 
 
 def _target(value: Any) -> Any:

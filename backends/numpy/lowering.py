@@ -8,13 +8,14 @@ has written its own lines.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backends.numpy import blas, random, runtime, sums
-from symgraph.graph.basic import Apply, Constant
+from backends.numpy.cells import cells
+from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
 from symgraph.random.draw import Advance, Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
@@ -30,7 +31,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["LOWERINGS", "lower", "lowering_of"]
+__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting"]
 
 Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
 
@@ -135,6 +136,13 @@ def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
 #: Functions of two arguments that do not take the array to compute into by position: others took it for a third.
 _BY_KEYWORD = frozenset(("maximum", "minimum"))
 
+def _neg(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    if out is None:
+        return f"np.negative({args[0]})"
+    r.writer.namespace["negative"] = runtime.negative
+    return f"negative({args[0]}{r.into(out, keyword=False)})"
+
+
 #: Arithmetic on floating scalars of NumPy, for which operators are several times faster than ufuncs.
 SCALARS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "true_div": "{} / {}", "neg": "-{}"}
 #: And on integers of Python, which positions and lengths are.
@@ -143,6 +151,7 @@ INTEGERS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "maximum": "ma
 ELEMWISE: dict[str, Lowering] = {
     "cast": _cast,
     "identity": _identity,
+    "neg": _neg,
     "switch": _switch,
     "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})",
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
@@ -295,6 +304,8 @@ def _alloc(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
 @lower(ARange)
 def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     start, _, step = node.inputs
+    if r.is_count(node.outputs[0]):
+        return None
     plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
     bounds = args[1] if plain else ", ".join(args)
     return f"np.arange({bounds}, dtype={r.dtype(_type(node).dtype)})"
@@ -341,7 +352,12 @@ def _index(op: Any, args: list[str]) -> str:
 def _count_of(r: Renderer, node: Apply, place: int) -> str | None:
     """The n of an index that is just ``arange(n)``, along the first axis; else None."""
     assert isinstance(node.op, (Subtensor, IncSubtensor))
-    made = node.inputs[place].owner if len(node.inputs) == place + 1 and node.op.spec == (ARRAY,) else None
+    return _counted(r, node.inputs[place]) if len(node.inputs) == place + 1 and node.op.spec == (ARRAY,) else None
+
+
+def _counted(r: Renderer, index: Variable) -> str | None:
+    """The n of ``arange(n)``; else None."""
+    made = index.owner
     if made is None or not isinstance(made.op, ARange):
         return None
     start, stop, step = made.inputs
@@ -350,12 +366,47 @@ def _count_of(r: Renderer, node: Apply, place: int) -> str | None:
     return str(int(stop.data)) if isinstance(stop, Constant) else r.names[stop] if stop in r.numbers else None
 
 
+def _has_cells(r: Renderer, node: Apply, place: int) -> bool:
+    """Whether an index is ``[arange(n), v]`` of a matrix, v a vector of integers."""
+    assert isinstance(node.op, (Subtensor, IncSubtensor))
+    if node.op.spec != (ARRAY, ARRAY) or node.inputs[0].type.ndim != 2 or _counted(r, node.inputs[place]) is None:
+        return False
+    kind: Any = node.inputs[place + 1].type
+    return bool(kind.ndim == 1 and kind.dtype.startswith(("int", "uint"))) and (
+        isinstance(node.op, Subtensor) or node.op.set_instead or node.op.unique)
+
+
+def _cells(r: Renderer, node: Apply, args: list[str], place: int) -> str:
+    """The name of the cells an index means; a line that makes them, unless they are there."""
+    index = node.inputs[place], node.inputs[place + 1]
+    if index not in r.cells:
+        r.writer.namespace["cells"] = cells
+        r.cells[index] = r.writer.fresh("e")
+        r.line(f"{r.cells[index]} = cells({args[0]}, {_counted(r, index[0])}, {args[place + 1]})")
+    return r.cells[index]
+
+
+def needs_no_counting(r: Renderer, variable: Variable, readers: Sequence[Apply]) -> bool:
+    """Whether nobody who reads ``arange(n)`` needs more of it than n."""
+    if _counted(r, variable) is None:
+        return False
+    for node in readers:
+        place = {Subtensor: 1, IncSubtensor: 2}.get(type(node.op))
+        if place is None or node.inputs[place] is not variable or node.inputs.count(variable) > 1:
+            return False
+        if _count_of(r, node, place) is None and not _has_cells(r, node, place):
+            return False
+    return True
+
+
 @lower(Subtensor)
 def _subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     count = _count_of(r, node, 1)
     if count is not None:
         r.writer.namespace["head"] = runtime.head
         return f"head({args[0]}, {count})"
+    if _has_cells(r, node, 1):
+        return f"{_cells(r, node, args, 1)}.of({args[0]})"
     return f"{args[0]}[{_index(node.op, args[1:])}]"
 
 
@@ -370,7 +421,9 @@ def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: 
         r.line(f"{target} = {out}", node)
         if out != args[0]:
             r.line(f"{target}[...] = {args[0]}")
-    if op.set_instead:
+    if _has_cells(r, node, 2):
+        r.line(f"{_cells(r, node, [target, *args[1:]], 2)}.{'put' if op.set_instead else 'add'}({target}, {args[1]})")
+    elif op.set_instead:
         r.line(f"{target}[{index}] = {args[1]}")
     elif (count := _count_of(r, node, 2)) is not None:
         r.writer.namespace["add_to_head"] = runtime.add_to_head

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backends.numpy import blas, commits, runtime
-from backends.numpy.lowering import lowering_of
+from backends.numpy.lowering import lowering_of, needs_no_counting
 from backends.numpy.tiles import render_kernel, tiling_of
 from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
@@ -63,6 +63,7 @@ class Renderer:
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
         self.plain: set[str] = set()           # variables whose arrays are known to be in C order
         self.measured: dict[tuple[Variable, int], str] = {}
+        self.cells: dict[tuple[Variable, Variable], str] = {}  # indices to the objects that stand for them
         self.anew: set[Step] = set()           # steps that make an array although there is one to compute into
         self.made_at = {v: step.index for step in plan.steps for v in step.node.outputs}
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
@@ -109,6 +110,15 @@ class Renderer:
     def is_plain(self, out: str) -> bool:
         """Whether an array to compute into is known to be in C order. Scratch is; results are in any order."""
         return out in self.plain or out.startswith("spare_array(")
+
+    def is_count(self, variable: Variable) -> bool:
+        """Whether ``arange(n)`` is not made, since nobody needs more of it than n."""
+        if self.monitor is not None or self.read_at.get(variable) == len(self.plan.steps):
+            return False
+        readers = [step.node for step in self.plan.steps if variable in step.node.inputs]
+        guarded = any(variable in (place[0] for place in (g.left, g.right, *g.tested) if isinstance(place, tuple))
+                      for step in self.plan.steps for g in step.guards)
+        return not guarded and needs_no_counting(self, variable, readers)
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""

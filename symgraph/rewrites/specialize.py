@@ -15,7 +15,7 @@ from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.elemwise import elemwise
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.reduce import Reduce
-from symgraph.tensor.shape import dimshuffle
+from symgraph.tensor.shape import DimShuffle, dimshuffle
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 
 __all__ = ["EXPAND", "SPECIALIZE"]
@@ -106,6 +106,43 @@ def sign_to_small_factor(node: Apply) -> Variable | None:
     return None
 
 
+@rewrite_rule(elemwise(scalar.neg), when=made_of(IncSubtensor, DimShuffle))
+def negative_of_scattered(node: Apply) -> Variable | None:
+    """-(zeros with v added at i) -> zeros with -v added at i, for a scalar v; also where axes were moved in between."""
+    (whole,) = node.inputs
+    shuffled = made_by(whole, DimShuffle)
+    scattered = made_by(whole if shuffled is None else shuffled.inputs[0], IncSubtensor)
+    if scattered is None or scattered.op.set_instead or not is_real(whole):
+        return None
+    blank, value, *index = scattered.inputs
+    if value.type.ndim != 0 or not is_zeros(blank):
+        return None
+    result = scattered.op(blank, -value, *index)
+    return result if shuffled is None else shuffled.op(result)
+
+
+@rewrite_rule(elemwise(scalar.mul), when=made_of(scalar.true_div))
+def scale_of_softmax(node: Apply) -> Variable | None:
+    """v * (e / sum(e)) -> e * (v / sum(e)), where v is stretched as the sum is: one pass over the whole less.
+
+    It is for e = exp(x - max(x)), whose sums are at least 1, so that nothing overflows.
+    """
+    for scale, softmax in (node.inputs, node.inputs[::-1]):
+        quotient = applied(softmax, scalar.true_div)
+        total = made_by(quotient.inputs[1], Reduce) if quotient is not None else None
+        if quotient is None or total is None or total.op.kind != "sum" or total.inputs[0] is not quotient.inputs[0]:
+            continue
+        e, norm = quotient.inputs
+        power = applied(e, scalar.exp)
+        shifted = applied(power.inputs[0], scalar.sub) if power is not None else None
+        largest = made_by(shifted.inputs[1], Reduce) if shifted is not None else None
+        if largest is None or largest.op.kind not in ("max", "top") or largest.op.axes != total.op.axes:
+            continue
+        if scale.type.broadcastable == norm.type.broadcastable and scale.type.dtype == norm.type.dtype:
+            return fitted(e * (scale / norm), node)
+    return None
+
+
 @rewrite_rule(Softmax, SoftmaxGrad, LogSoftmax, LogSumExp)
 def expand_softmax(node: Apply) -> Variable | None:
     """An operation that has done its work of being seen -> simpler ones, which share what they have in common."""
@@ -141,4 +178,7 @@ def sigmoid_by_exponential(node: Apply) -> Variable | None:
 SPECIALIZE = (part_of_log_softmax, sum_of_scattered, index_is_unique, add_to_scattered, sign_to_small_factor)
 
 #: Rules that take it apart.
-EXPAND = (expand_softmax, sigmoid_by_exponential, add_to_scattered, sign_to_small_factor)
+EXPAND = (
+    expand_softmax, sigmoid_by_exponential, scale_of_softmax, negative_of_scattered, add_to_scattered,
+    sign_to_small_factor,
+)

@@ -373,9 +373,12 @@ class ARange(TensorOp):
 
     def infer_shape(self, node: Apply, input_shapes: list[Any]) -> list[Any]:
         from symgraph.tensor import math
+        from symgraph.tensor.shape import ShapeI
 
         start, stop, step = node.inputs
         if static_length(start) == 0 and static_length(step) == 1 and stop.type.is_discrete:
+            if stop.owner is not None and isinstance(stop.owner.op, ShapeI):  # never negative
+                return [(stop,)]
             return [(math.maximum(cast(stop, "int64"), 0),)]
         return [(math.maximum(cast(math.ceil((cast(stop, "float64") - start) / step), "int64"), 0),)]
 

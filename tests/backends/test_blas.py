@@ -29,6 +29,20 @@ def matrices(rng: np.random.Generator, m: int, k: int, n: int, dtype: str) -> tu
     return tuple(rng.normal(size=shape).astype(dtype) for shape in ((m, n), (m, k), (k, n)))  # type: ignore[return-value]
 
 
+@pytest.fixture(autouse=True)
+def also_small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of any size are computed over the value."""
+    monkeypatch.setattr(blas, "_FEW", 0)
+
+
+def test_a_small_product_is_a_new_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_FEW", 6)
+    a, b = np.ones((2, 4)), np.ones((4, 3))
+    np.testing.assert_array_equal(blas.product(np.ones((2, 3)), -1.0, a, b, 2.0), np.full((2, 3), -2.0))
+    assert isinstance(blas.product(np.ones((2, 4)), -1.0, a, np.ones((4, 4)), 2.0), blas.Product)
+
+
+
 @RELAXED
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.sampled_from(["float32", "float64"]),
        st.integers(0, 6), st.integers(0, 6), st.floats(-2, 2, width=32), st.sampled_from([0.0, 1.0, -0.5]),

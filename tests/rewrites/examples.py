@@ -14,7 +14,7 @@ from symgraph.tensor.basic import Alloc
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.shape import DimShuffle, Reshape, Shape, SpecifyShape
 from symgraph.tensor.specify import require_lengths
-from symgraph.tensor.subtensor import SliceSpec, Subtensor
+from symgraph.tensor.subtensor import ARRAY, IncSubtensor, SliceSpec, Subtensor
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., Any]
@@ -38,6 +38,11 @@ class Fails(sg.Op):
 
     def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
         raise ZeroDivisionError("by design")
+
+
+def _softmax(x: Any) -> Any:
+    e = T.exp(x - T.max(x, axis=1, keepdims=True))
+    return e / T.sum(e, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,10 @@ FIRES = [
     example("sign_to_small_factor", lambda x, y: -(x * y), X[:, :1], Y),
     example("sign_to_small_factor", lambda x, y: -(x / y), X, V),
     example("expand_softmax", Softmax((1,)), X),
+    example("scale_of_softmax", lambda x, y: T.sum(y, axis=1, keepdims=True) * _softmax(x), X, Y),
+    example("negative_of_scattered", lambda x, i: -IncSubtensor((ARRAY,), False)(T.zeros(6), x.sum(), i), V, [1, 3]),
+    example("negative_of_scattered",
+            lambda x, i: -IncSubtensor((ARRAY,), False, True)(T.zeros(6), x[0], i).dimshuffle(0, "x"), V, [1, 3]),
     example("sigmoid_by_exponential", lambda x: T.nnet.sigmoid(100 * x) + T.nnet.sigmoid(-x), X - 1),
     example("expand_softmax", LogSoftmax((0,)), X),
     example("expand_softmax", LogSumExp((0, 1)), X),
