@@ -62,7 +62,8 @@ class Uses:
         self.widths: list[int] = []
         self.order = self._ordered()
         self._find()
-        vectors = [v for v in (*self.job.inputs, *self.job.items) if self.is_vector(v)]
+        vectors = [v for v in (*self.job.inputs, *self.job.items) if self.is_vector(v)
+                   and (v in self.job.own or v not in self.job.items)]
         self.staged = {v: columns_of(v, shapes, self.k).lengths[0] for v in vectors if self._is_staged(v)}
         self._share()
 
@@ -124,8 +125,6 @@ class Uses:
         """Whether a variable has a row of columns for each row."""
         if variable.type.ndim <= self.k or 1 in variable.type.shape[: self.k]:
             return False
-        if variable not in self.job.own and variable not in self.job.inputs:
-            return False
         return self.shapes[variable][: self.k] == self.rows and bool(columns_of(variable, self.shapes, self.k).lengths)
 
     def _root(self, variable: Variable, loop: int) -> None:
@@ -157,7 +156,7 @@ class Uses:
             loops = self.loops.get(variable)
             if loops is None or item.is_anchor:
                 continue
-            first = {min(loops)} if self._is_staged(variable) else loops
+            first = {min(loops)} if variable in self.job.own and self._is_staged(variable) else loops
             for other in item.inputs:
                 if self.is_vector(other) and other.type.ndim == variable.type.ndim:
                     self.loops.setdefault(other, set()).update(first)
