@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,22 @@ import numpy as np
 from backends.cupy import runtime
 from backends.cupy.device import Device
 from backends.cupy.execution import Direct, Errors, Kernels
+from backends.cupy.launches import DoesNotFit
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
 from backends.cupy.scalars import is_supported
 from backends.cupy.storage import DeviceMemory
-from backends.cupy.watched import one_by_one
+from backends.cupy.watched import Look, one_by_one
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Variable
 from symgraph.plan import Plan, Step
 from symgraph.plan.items import Item
-from symgraph.plan.jobs import Abilities, launches_of
+from symgraph.plan.jobs import Abilities, Launch, launches_of
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType
 
-__all__ = ["CupyBackend", "CupyProgram"]
+__all__ = ["CupyBackend", "CupyProgram", "Programs"]
 
 
 def _computes(item: Item) -> bool:
@@ -58,22 +59,138 @@ class CupyBackend:
     def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
                 monitor: Any = None, clock: Any = None) -> Program:
         """Make a plan executable; see `symgraph.backend.Backend`."""
-        renderer = Renderer(plan, name, self.device, self.target, monitor, clock)
-        sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
-        on_host = renderer.host_values()
-        line: Sequence[Any] = launches_of(plan, sizes, abilities(), on_host) if monitor is None else one_by_one(
-            plan, monitor, abilities(), set(on_host))
-        kernels, errors = Kernels(self.device), Errors(self.device)
-        renderer.render(line, kernels, errors)
-        program = CupyProgram(self, renderer, kernels, errors, pack, accept)
-        made = Program(program.run, program.call, program.source, program.step_at, program.free,
-                       inside=program.inside, many=program.records.many, report=program.report)
+        programs = Programs(self, plan, name, pack, accept, monitor, clock)
+        made = Program(programs.run, programs.call, programs.source, programs.step_at, programs.free,
+                       inside=programs.inside, many=programs.many, report=programs.report)
 
         def show_kernels() -> None:
-            made.source = program.source
+            made.source = programs.source
 
-        kernels.listener = show_kernels
+        programs.kernels.listener = show_kernels
         return made
+
+
+class Programs:
+    """The programs of one plan: which steps share a launch depends on lengths that only arguments tell.
+
+    A product of large matrices is the library's, that of rows by a small matrix goes with what surrounds it. Each
+    program is right for arguments of any lengths; for new ones the plan is looked at again, and if other launches
+    would be better, there is another program.
+
+    Parameters
+    ----------
+    backend : CupyBackend
+    plan : Plan
+    title : str
+    pack, accept, monitor, clock
+        See `symgraph.backend.Backend`.
+    """
+
+    def __init__(self, backend: CupyBackend, plan: Plan, title: str, pack: Pack,
+                 accept: Sequence[Callable[[Any], Any]], monitor: Any = None, clock: Any = None) -> None:
+        self.backend, self.plan, self.title, self.pack, self.accept = backend, plan, title, pack, list(accept)
+        self.monitor, self.clock = monitor, clock
+        self.kernels, self.errors, self.locks = Kernels(backend.device), Errors(backend.device), Locks(plan)
+        self.made: dict[Any, CupyProgram] = {}
+        sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
+        self.current = self._program(sizes)
+
+    def _program(self, sizes: Mapping[Variable, Sequence[int]], alone: bool = False) -> CupyProgram:
+        """The program for some sizes; with every step alone where kernels have no room for more."""
+        renderer = Renderer(self.plan, self.title, self.backend.device, self.backend.target, self.monitor, self.clock)
+        on_host = renderer.host_values()
+        if self.monitor is not None or alone:
+            line = one_by_one(self.plan, self.monitor, abilities(), set(on_host))
+        else:
+            line = launches_of(self.plan, sizes, abilities(), on_host)
+        signature = _signature(line, self.plan)
+        found = self.made.get(signature)
+        if found is None:
+            renderer.render(line, self.kernels, self.errors)
+            found = self.made[signature] = CupyProgram(self.backend, renderer, self)
+        return found
+
+    # ---- running --------------------------------------------------------------------------------------------
+
+    def run(self, *values: Any) -> Any:
+        """Compute the outputs and commit the updates."""
+        with self.locks:
+            program, passed = self._fitting(values)
+            try:
+                found = program.records.run(passed)
+            except DoesNotFit:
+                program = self.current = program.fitting[program.shapes(passed)] = self._program({}, alone=True)
+                found = program.records.run(program.arguments(*values))
+            return program.packed(*found)
+
+    def call(self, *values: Any) -> Any:
+        """The same, checking and converting each value first."""
+        return self.run(*map(self.current.accepted, self.plan.inputs, self.accept, values))
+
+    def inside(self, *values: Any) -> list[Any]:
+        """The same for a program of the same device: values on the device stay there, but for single numbers."""
+        device = self.backend.device
+        values = tuple(runtime.fetch(device, value) if getattr(v.type, "ndim", None) == 0 else value
+                       for v, value in zip(self.plan.inputs, values, strict=True))
+        with self.locks:
+            program, passed = self._fitting(values)
+            return program.computed(passed)
+
+    def many(self, rows: Sequence[tuple[Any, ...]]) -> Any:
+        """The outputs of a call for each row of arguments, stacked."""
+        with self.locks:
+            values = tuple(map(self.current.accepted, self.plan.inputs, self.accept, rows[0]))
+            if len(values) == len(rows[0]) == len(self.accept):
+                self._fitting(values)
+            return self.current.records.many(rows)
+
+    def _fitting(self, values: Sequence[Any]) -> tuple[CupyProgram, Any]:
+        """The program for some arguments, and what is passed to it."""
+        program = self.current
+        passed = program.arguments(*values)
+        if self.monitor is not None:
+            return program, passed
+        shapes = program.shapes(passed)
+        better = program.fitting.get(shapes)
+        if better is None:
+            sizes = dict(zip(program.renderer.roots.values(), shapes, strict=True))
+            better = program.fitting[shapes] = self._program(sizes)
+        if better is not program:
+            program = self.current = better
+            passed = program.arguments(*values)
+            program.fitting[program.shapes(passed)] = program
+        return program, passed
+
+    # ---- looking --------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The program run last, with all kernels launched so far."""
+        return f"{self.current.renderer.writer.text()}\n\n{self.kernels.text()}"
+
+    def step_at(self, error: BaseException) -> tuple[Step, list[Any]] | None:
+        """The step an error comes from, and the values it read."""
+        return next((place for program in self.made.values() if (place := program.step_at(error)) is not None), None)
+
+    def report(self) -> Report:
+        """Where each part of the program run last is computed, and how."""
+        return self.current.report()
+
+    def free(self) -> None:
+        """Let go of memory kept between calls."""
+        for program in self.made.values():
+            program.records.free()
+
+
+def _signature(line: Sequence[Any], plan: Plan) -> Any:
+    """What tells the launches of one line from those of another."""
+    def of(part: Any) -> Any:
+        if isinstance(part, Launch):
+            return tuple((job.kind, tuple(str(item.meaning) for item in job.items.values()),
+                          tuple(v for v in job.outputs if v in plan.blocks)) for job in part.jobs)
+        return id(part.step) if isinstance(part, Look) else part.node
+
+    return tuple(map(of, line))
 
 
 class CupyProgram:
@@ -84,22 +201,20 @@ class CupyProgram:
     backend : CupyBackend
     renderer : Renderer
         That has written the program.
-    kernels : Kernels
-    errors : Errors
-    pack : callable
-        From the names of the results to the expression that is returned.
-    accept : sequence of callables
-        For each input, what checks and converts a host value.
+    programs : Programs
+        Of which it is one.
     """
 
-    def __init__(self, backend: CupyBackend, renderer: Renderer, kernels: Kernels, errors: Errors, pack: Pack,
-                 accept: Sequence[Callable[[Any], Any]]) -> None:
+    def __init__(self, backend: CupyBackend, renderer: Renderer, programs: Programs) -> None:
         self.device, self.memory = backend.device, backend.memory
-        self.kernels, self.errors, self.direct = kernels, errors, Direct(backend.device)
-        self.plan, self.renderer, self.accept = renderer.plan, renderer, list(accept)
+        self.errors, self.locks, self.accept = programs.errors, programs.locks, programs.accept
+        self.direct = Direct(backend.device)
+        self.plan, self.renderer = renderer.plan, renderer
+        #: By the shapes of the arrays passed, the program that is best.
+        self.fitting: dict[Any, CupyProgram] = {}
         writer = renderer.writer
         names = [f"r{i}" for i in range(len(self.plan.outputs))]
-        expression, bound = pack(names)
+        expression, bound = programs.pack(names)
         writer.line("")
         writer.line("")
         with writer.indented(f"def packed({', '.join(names)}):"):
@@ -107,27 +222,12 @@ class CupyProgram:
         writer.namespace.update(bound)
         namespace = writer.compile(renderer.title)
         self.arguments, self.launches, self.packed = (namespace[n] for n in ("arguments", "launches", "packed"))
-        self.locks = _Locks(self.plan)
+        self._arrays = [renderer.passed.index(name) for name in renderer.roots]
         self.records = Records(self)
 
-    # ---- running --------------------------------------------------------------------------------------------
-
-    def run(self, *values: Any) -> Any:
-        """Compute the outputs and commit the updates."""
-        with self.locks:
-            found = self.records.run(self.arguments(*values))
-            return self.packed(*found)
-
-    def call(self, *values: Any) -> Any:
-        """The same, checking and converting each value first."""
-        return self.run(*map(self.accepted, self.plan.inputs, self.accept, values))
-
-    def inside(self, *values: Any) -> list[Any]:
-        """The same for a program of the same device: values on the device stay there, but for single numbers."""
-        values = tuple(runtime.fetch(self.device, value) if getattr(v.type, "ndim", None) == 0 else value
-                       for v, value in zip(self.plan.inputs, values, strict=True))
-        with self.locks:
-            return self.computed(self.arguments(*values))
+    def shapes(self, passed: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the arrays passed."""
+        return tuple([passed[i].shape for i in self._arrays])
 
     def computed(self, passed: Sequence[Any]) -> list[Any]:
         """The outputs where they are, the updates committed, at once and step by step."""
@@ -198,17 +298,8 @@ class CupyProgram:
         """Where each part is computed, and how."""
         return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung, self.records.why)
 
-    def free(self) -> None:
-        """Let go of memory kept between calls."""
-        self.records.free()
 
-    @property
-    def source(self) -> str:
-        """The program, with the kernels it has launched so far."""
-        return f"{self.renderer.writer.text()}\n\n{self.kernels.text()}"
-
-
-class _Locks:
+class Locks:
     """The locks of the shared values a program reads or changes, in one order everywhere.
 
     Values on a device are written in place: who reads several of them must see those of one moment.

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 
 
 def records_of(f: Any) -> Any:
-    return f._built.program.many.__self__
+    return f._built.program.many.__self__.current.records
 
 
 # ---- the arena ---------------------------------------------------------------------------------------------------
