@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backends.cupy import convolutions, copies, cumulative, pools, random, windows
+from backends.cupy import convolutions, copies, cumulative, pools, random, tiled, windows
 from backends.cupy.gathers import gather
 from backends.cupy.leaves import LeafOp, Leaves
 from backends.cupy.lowering import LOWERINGS, Unsupported, lower
@@ -20,6 +20,7 @@ from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.join import Join
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
+from symgraph.tensor.products import BatchedMatMul
 from symgraph.tensor.shape import MakeVector
 from symgraph.tensor.signal.pool_ops import MaxPool, MaxPoolGather, MaxPoolGrad, SumPool, SumPoolGrad
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
@@ -31,7 +32,7 @@ __all__ = ["leaf"]
 
 
 def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequence[Variable],
-         numbers: Sequence[Variable] = ()) -> str:
+         numbers: Sequence[Variable] = (), wrap: Callable[[LeafOp], Any] | None = None) -> str:
     """A call of an operation made of leaf kernels.
 
     Parameters
@@ -43,13 +44,16 @@ def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequen
         From the layouts of the arrays, and the numbers, to what is launched.
     arrays, numbers : sequence of Variable
         What is passed as arrays of the device, and as integers of the host. What is recorded holds for these integers.
+    wrap : callable, optional
+        From the operation to what is called in its place.
     """
     names = [r.dev(v) for v in arrays]
     integers = [r.number(v) for v in numbers]
     r.fixed.update(text for text in integers if text.isidentifier())
     places = [r.passed.index(name) if name in r.passed else None for name in names]
     name = r.writer.fresh("f")
-    r.writer.namespace[name] = made = LeafOp(template, r.kernels, r.errors, places)
+    made = LeafOp(template, r.kernels, r.errors, places)
+    r.writer.namespace[name] = made if wrap is None else wrap(made)
     r.entries[-1].kernel, r.entries[-1].made = f"kernel: {what}", made
     return f"{name}({r.d}, {tuple_text(names)}, {tuple_text(integers)})"
 
@@ -138,6 +142,32 @@ _WINDOWED: dict[type[Op], tuple[Callable[..., Leaves], int]] = {
 def _windowed(r: Renderer, node: Apply) -> str:
     template, arrays = _WINDOWED[type(node.op)]
     return leaf(r, str(node.op), partial(template, node.op), node.inputs[:arrays], node.inputs[arrays:])
+
+
+@lower(BatchedMatMul)
+def _matmul(r: Renderer, node: Apply) -> str:
+    return leaf(r, "matmul", tiled.matmul, node.inputs, wrap=_by_library)
+
+
+def _by_library(by_kernel: LeafOp) -> Callable[..., Any]:
+    """Stacks of matrices as the vendor's library takes them are multiplied by it, others by the kernel."""
+
+    def matmul(d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+        a, b = arrays
+        if not (a.dtype == b.dtype and a.dtype.name in ("float16", "float32", "float64") and a.ndim == b.ndim == 3
+                and a.size and b.size and a.shape[2] == b.shape[1] and _is_plain(a) and _is_plain(b)):
+            return by_kernel(d, arrays, numbers)
+        out = d.empty((max(a.shape[0], b.shape[0]), a.shape[1], b.shape[2]), a.dtype)
+        d.product(out, a, b)
+        return out
+
+    return matmul
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether neighbours along a row, or a column, lie side by side, and all else behind each other."""
+    short, long = sorted(x.strides[1:])
+    return bool(short == x.itemsize and x.strides[0] >= long >= short)
 
 
 # ---- random numbers -------------------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from symgraph.graph.op import Op
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.devices import Transfer
 from symgraph.tensor.join import Split
-from symgraph.tensor.products import BatchedMatMul
 from symgraph.tensor.shape import DimShuffle, Reshape, Shape, ShapeI
 from symgraph.tensor.specify import RequireLengths, SpecifyShape
 from symgraph.tensor.subtensor import Subtensor
@@ -221,8 +220,3 @@ def _alloc(r: Renderer, node: Apply) -> str:
 def _arange(r: Renderer, node: Apply) -> str:
     numbers = [str(v.data.item()) if isinstance(v, Constant) else r.scalar(v) for v in node.inputs]
     return f"{r.xp('arange')}({', '.join(numbers)}, dtype={_dtype(node)})"
-
-
-@lower(BatchedMatMul)
-def _matmul(r: Renderer, node: Apply) -> str:
-    return f"{r.xp('matmul')}({', '.join(r.dev(v) for v in node.inputs)})"

@@ -11,6 +11,7 @@ import pytest
 from backends.cupy.convolutions import conv, conv_grad_inputs, conv_grad_weights
 from backends.cupy.emulated import EmulatedDevice
 from backends.cupy.pools import max_pool, max_pool_gather, max_pool_grad, sum_pool, sum_pool_grad
+from backends.cupy.tiled import matmul
 from backends.cupy.windows import overlap_add, windows
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
@@ -47,7 +48,7 @@ def tensor(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
 def close(found: np.ndarray, wanted: np.ndarray) -> None:
     assert found.dtype == wanted.dtype
     digits = 1e-2 if found.dtype == np.float16 else 2e-5
-    np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits)
+    np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits * float(np.abs(wanted).max(initial=1)))
 
 
 @pytest.mark.parametrize(("options", "image", "filters"), FIRST)
@@ -123,6 +124,19 @@ def test_sums_and_means(emulated: EmulatedDevice, options: Any, shape: tuple[int
     close(run_leaf(emulated, partial(sum_pool, op), [x]), z)
     g, lengths = tensor(z.shape), shape[-len(options[0]):]
     close(run_leaf(emulated, partial(sum_pool_grad, back), [g], *lengths), performed(back, g, *lengths))
+
+
+@pytest.mark.parametrize(("left", "right", "dtype"), [
+    ((3, 1, 5, 70), (4, 70, 6), "float32"),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in [
+        ((2, 66, 3), (2, 3, 65), "float64"), ((4, 3, 2), (2, 5), "int32"), ((2, 3, 900), (900, 2), "float32"),
+        ((3, 2, 2), (3, 2, 2), "bool"), ((2, 3, 4), (4, 1), "complex64"), ((0, 3, 4), (4, 2), "float32"),
+        ((2, 3, 0), (0, 2), "float32"), ((2, 3, 4), (2, 4, 3), "float16")])])
+def test_stacks_of_matrices(emulated: EmulatedDevice, left: tuple[int, ...], right: tuple[int, ...],
+                            dtype: str) -> None:
+    a, b = (2 * tensor(left)).astype(dtype), (2 * tensor(right)).astype(dtype)
+    a = np.array(a.swapaxes(-1, -2), order="C").swapaxes(-1, -2)
+    close(run_leaf(emulated, matmul, [a, b]), np.matmul(a, b))
 
 
 @pytest.mark.parametrize("options", [((2, 3), ((1, 0), (0, 2)), (2, 1), (1, 2)), pytest.param(
