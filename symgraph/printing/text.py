@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.inner import InnerGraph
 from symgraph.graph.op import Op
 from symgraph.graph.traversal import toposort, walk_variables
 from symgraph.graph.type import Type
@@ -315,7 +316,8 @@ def debugprint(
 
     A node met again is marked ``···`` and not opened again. Of a compiled function, the rewritten graph is printed,
     with each node's place in the order of computation at the end of its line. Below level 24 the lines are not indented
-    further: they start with the number of their level.
+    further: they start with the number of their level. Behind the tree come those of the graphs inside operations: of
+    loops, and of `OpFromGraph`.
 
     Parameters
     ----------
@@ -357,9 +359,14 @@ def debugprint(
     if ids not in (*_IDS, ""):
         raise ValueError(f"ids must be one of {', '.join(map(repr, _IDS))} or '', not {ids!r}")
     outputs, order = outputs_of(obj)
-    lines = []
-    for variable, level, number, seen in _walk_tree(outputs, depth, stop_on_name):
-        lines.append(_tree_line(variable, level, number, seen, print_type, ids, order))
+
+    def tree(roots: Sequence[Variable]) -> list[str]:
+        return [_tree_line(*found, print_type, ids, order) for found in _walk_tree(list(roots), depth, stop_on_name)]
+
+    lines = tree(outputs)
+    for op in _with_graphs(outputs):
+        inside = ", ".join(map(str, op.graph.inputs)) or "nothing"
+        lines += ["", f"Graph of {op}, of {inside}:", *tree(op.graph.outputs)]
     text = "".join(f"{line}\n" for line in lines)
     if file == "str":
         return text
@@ -367,6 +374,19 @@ def debugprint(
     target.write(text)
     target.flush()
     return target
+
+
+def _with_graphs(outputs: Sequence[Variable]) -> list[Any]:
+    """The operations that have graphs of their own, those in such graphs too, each once."""
+    found: dict[Any, None] = {}
+    pending: list[Sequence[Variable]] = [outputs]
+    while pending:
+        for node in toposort(pending.pop(0)):
+            graph = getattr(node.op, "graph", None)
+            if isinstance(graph, InnerGraph) and node.op not in found:
+                found[node.op] = None
+                pending.append(graph.outputs)
+    return list(found)
 
 
 def _tree_line(variable: Variable, level: int, number: int, seen: bool, print_type: bool, ids: str,

@@ -216,6 +216,35 @@ def test_a_loop_for_many_values_at_once() -> None:
     assert [v.tolist() for v in f([[1.0, 2.0], [3.0, 4.0]])] == [[[1.0, 2.0], [3.0, 12.0]], [[3.0, 1.0], [5.0, 3.0]]]
 
 
+def test_vectorized_loops() -> None:
+    """With taps, collected values and a matrix that differs from value to value; their Jacobians."""
+    x, w, h = T.dtensor3("x"), T.dtensor3("w"), T.dmatrix("h")
+
+    def one(rows: Any, matrix: Any, start: Any) -> Any:
+        values, _ = sg.scan(lambda r, k: [T.tanh(T.dot(k, matrix) + r), r * 2], rows, [start, None])
+        return [values[0], values[1], values[0][-1]]
+
+    together = sg.vmap(one)(x, w, h)
+    a, b, c = T.dmatrices("a", "b") + [T.dvector("c")]
+    single = sg.function([a, b, c], one(a, b, c))
+    values = draw(3, 4, 2), draw(3, 2, 2, seed=1), draw(3, 2, seed=2)
+    found = sg.function([x, w, h], together)(*values)
+    for i in range(3):
+        for whole, part in zip(found, single(*[v[i] for v in values]), strict=True):
+            np.testing.assert_allclose(whole[i], part)
+    last = one(a, b, c)[2]
+    jacobian = sg.function([a, b, c], sg.jacobian(last, c))
+    slope = slopes(lambda v: single(values[0][0], values[1][0], v)[2][1], (values[2][0],), (0,))
+    np.testing.assert_allclose(jacobian(*[v[0] for v in values])[1], slope[0], rtol=1e-6)
+
+
+def test_a_printed_loop_shows_its_step() -> None:
+    x, a = T.dvector("x"), T.dscalar("a")
+    values, _ = sg.scan(lambda v, h: v * h + a, x, T.constant(1.0), name="walk")
+    text = sg.debugprint(values, file="str")
+    assert "Graph of scan{walk}, of x[t], output0[t-1], a:\nadd [id A]\n |mul [id B]\n | |x[t] [id C]" in text
+
+
 # ---- derivatives -----------------------------------------------------------------------------------------------------
 
 
