@@ -220,6 +220,10 @@ MISTAKES = {
     "half a vector past the end": Mistake("pairs", "i < n / 4 ? ((const float4 *)x)[i]",
                                           "i < n / 4 ? *(const float4 *)(x + 4 * i + 2)", "reads .* outside",
                                           shows=False),
+    "a block waits in a loop for the others": Mistake("ticket", "turn = atomicInc", "turn = 7u;\n"
+                                                      "  while (threadIdx.x == 0 && atomicAdd(ticket, 0u) < 99u) {}\n"
+                                                      "  if (threadIdx.x == 0) turn = atomicInc", "waits in a loop",
+                                                      shows=False),
     "two blocks write one place": Mistake("pairs", "y[i] =", "y[i % 64] =", "writes global memory that thread .* of "
                                           "block . writes, and nothing orders"),
 }

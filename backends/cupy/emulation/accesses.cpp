@@ -20,6 +20,7 @@ using namespace symgraph_emulation;
 namespace {
 
 const unsigned cell_bytes = 4;
+const unsigned most_repeats = 1000000;      // of a read that is to see what another thread writes
 const unsigned most_ordered_blocks = 4096;  // of a launch in which atomics order blocks
 
 // An access to some of the bytes of a cell. Epochs are those of the thread that made it.
@@ -175,28 +176,44 @@ Shadow *shadow_of(const char *address) {
   symgraph_fail(text);
 }
 
+// A thread that waits in a loop waits for ever: the others only run while it waits at a barrier.
+void look_for_spinning(const char *address, const Moment &now, const void *caller) {
+  static const char *place = nullptr;
+  static unsigned block, thread, repeats;
+  const bool again = place == address && block == now.block && thread == now.thread;
+  repeats = again ? repeats + 1 : 0;
+  place = address;
+  block = now.block;
+  thread = now.thread;
+  if (repeats < most_repeats) return;
+  repeats = 0;
+  failed_at(place_of(caller), 0);
+  symgraph_fail("waits in a loop for what another thread would have to write; only barriers wait here");
+}
+
 bool inside(const char *address, size_t size, const char *begin, const char *end) {
   return begin <= address && address + size <= end;
 }
 
-void look(const void *where, size_t size, bool writes, bool shared_only_bounds, const void *caller) {
+void look(const void *where, size_t size, bool writes, bool only_bounds, const void *caller) {
   const char *address = static_cast<const char *>(where);
   const Moment now = moment();
   if (inside(address, size, now.stack, now.stack_end)) return;
+  if (only_bounds) look_for_spinning(address, now, caller);
   const Ranges r = ranges();
   if (inside(address, size, r.static_shared, r.static_shared_end)) {
     std::vector<Cell> &cells = order_of(now.block).static_shared;
     if (cells.empty()) cells.resize(static_cast<size_t>(r.static_shared_end - r.static_shared) / cell_bytes + 1);
-    if (!shared_only_bounds)
+    if (!only_bounds)
       look_at(cells.data(), static_cast<size_t>(address - r.static_shared), size, writes, "shared memory", now, caller);
   } else if (inside(address, size, r.dynamic_shared, r.dynamic_shared_end)) {
     std::vector<Cell> &cells = order_of(now.block).dynamic_shared;
     if (cells.empty()) cells.resize(static_cast<size_t>(r.dynamic_shared_end - r.dynamic_shared) / cell_bytes + 1);
-    if (!shared_only_bounds)
+    if (!only_bounds)
       look_at(cells.data(), static_cast<size_t>(address - r.dynamic_shared), size, writes, "shared memory", now, caller);
   } else if (Shadow *shadow = shadow_of(address)) {
     if (!inside(address, size, shadow->begin, shadow->end)) fail_outside(address, size, writes, caller);
-    if (!shared_only_bounds)
+    if (!only_bounds)
       look_at(shadow->cells, static_cast<size_t>(address - shadow->begin), size, writes, "global memory", now, caller);
   } else if (!inside(address, size, r.image, r.image_end)
              && !inside(address, size, reinterpret_cast<const char *>(&symgraph_position),
