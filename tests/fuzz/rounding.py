@@ -33,7 +33,8 @@ def moved(recipe: Recipe, symbols: Sequence[Any], places: Sequence[int], overflo
 
     Infinite where it jumps: to another discrete value, or between what is finite and what is not. With `overflows`,
     what an operation makes infinite or NaN of what was not is now and then a number instead: a law may have made it so.
-    With `infinities` also a NaN that is made of infinities, as exp(x) / (1 + exp(x)) is where x is infinite.
+    With `infinities` also a NaN that is made of infinities, as exp(x) / (1 + exp(x)) is where x is infinite; of complex
+    numbers always, since a product with -1 has a part that is NaN where another is infinite, and the negative has none.
     """
     inputs = [symbols[i] for i in recipe.inputs]
     graph = FunctionGraph(inputs, [symbols[i] for i in places])
@@ -106,8 +107,9 @@ def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool 
         with np.errstate(all="ignore"):
             other = scaled(array, noise)
             if overflows and isinstance(node.op, Elemwise):
-                lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(
-                    *(np.isfinite(a) | (np.isinf(a) & np.isnan(array) & infinities) for a in arguments)), axis=0)
+                lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(*(np.isfinite(a) | (
+                    np.isinf(a) & np.isnan(array) & (infinities or array.dtype.kind == "c"))
+                    for a in arguments)), axis=0)
                 number = rng.choice([0.0, 1.0, -1.0, 500.0, float(limits.max) / 2], array.shape)
                 array = np.where(lost & (rng.random(array.shape) < 0.7), number, array)
                 other = np.where(np.isfinite(other), other, array)

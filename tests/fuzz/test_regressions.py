@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import scipy.special as special
 
+import symgraph as sg
 import symgraph.tensor as T
 from symgraph.tensor import TensorType
+from tests.fuzz.small_tiles import small_tiles
 from tests.tensor.common import compute, symbol
 
 MODES = ("FAST_RUN", "None")
@@ -168,3 +170,22 @@ def test_narrow_constants_are_multiplied_in_the_dtype_of_the_product() -> None:
 def test_the_sign_of_a_complex_number_is_not_whole() -> None:
     z = T.zvector("z")
     np.testing.assert_array_equal(compute([z], T.round(T.sgn(z)), [np.array([3 + 4j])], "FAST_RUN"), [1 + 1j])
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [("float32", 4), ("int32", 4), ("float64", 8), ("int64", 8)])
+def test_the_negatives_of_elements_that_lie_apart(dtype: str, apart: int) -> None:
+    """NumPy's own, written over their arguments, are those of neighbours."""
+    x = TensorType(dtype, (None,))("x")
+    f = sg.function([sg.In(x, mutable=True)], -x)
+    column = np.arange(1, 9 * apart + 1, dtype=dtype)[::apart]
+    wanted = [-v for v in column.tolist()]
+    assert f(column).tolist() == wanted
+
+
+def test_negatives_of_rows_that_are_not_contiguous() -> None:
+    """In a loop over tiles, what an index makes has its first axis innermost."""
+    x = TensorType("float32", (None, 1, 2))("x")
+    array = np.array([[[1, -1]], [[-1, 0]], [[1, 2]], [[0, 3]]], "float32")
+    out = T.all(x[:, :, [0, 0, 0, 1]] * -1, axis=2)
+    with small_tiles():
+        np.testing.assert_array_equal(compute([x], out, [array], "FAST_RUN")[:, 0], [True, False, True, False])
