@@ -7,7 +7,7 @@ __all__ = ["ARRAY_FUNCTIONS", "check"]
 ARRAY_FUNCTIONS = frozenset((
     "abs", "add.accumulate", "add.at", "all", "any", "arange", "argmax", "argmin", "argpartition", "argsort",
     "array", "asarray", "ascontiguousarray", "bincount", "broadcast_to", "clip", "concatenate", "conj",
-    "convolve", "copyto", "cumprod", "cumsum", "diff", "einsum", "empty", "empty_like", "exp", "eye", "fft.fft",
+    "convolve", "copyto", "cumprod", "cumsum", "diff", "dot", "einsum", "empty", "empty_like", "exp", "eye", "fft.fft",
     "fft.hfft", "fft.ifft", "fft.ihfft", "fft.irfft", "fft.rfft", "flip", "full", "isfinite", "isnan",
     "lexsort", "linalg.cholesky", "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh",
     "linalg.inv", "linalg.lstsq", "linalg.pinv", "linalg.qr", "linalg.slogdet", "linalg.solve", "linalg.svd",

@@ -119,7 +119,7 @@ class Direct:
         """Launch a kernel. `sources` says which arguments are values passed to the program, for who records it."""
         self.device.launch(kernel, binding.grid, binding.block, binding.shared_bytes, arguments)
 
-    def may_lie_over(self, array: Any, target: Any) -> None:
+    def may_lie_over(self, array: Any, target: Any, guarded: bool = True) -> None:
         """Note that an array just made may be written over the present value of a shared variable: not here."""
 
 

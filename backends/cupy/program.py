@@ -106,6 +106,7 @@ class Programs:
         signature = _signature(line, self.plan)
         found = self.made.get(signature)
         if found is None:
+            renderer.quiet = bool(self.made)
             renderer.render(line, self.kernels, self.errors)
             found = self.made[signature] = CupyProgram(self.backend, renderer, self)
         return found

@@ -52,6 +52,8 @@ class Memory:
         Where it lies in the arena.
     over : SharedVariable or None
         Whose present value it may be written over.
+    guarded : bool
+        Whether that is left alone once the error word is set.
     """
 
     array: Any
@@ -62,6 +64,7 @@ class Memory:
     result: int | None = None
     offset: int = 0
     over: Any = None
+    guarded: bool = True
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,9 @@ class Recorder:
         """Launch a kernel; `sources` says which arguments are values passed."""
         self._launch(_How(kernel, binding.grid, binding.block, binding.shared_bytes), arguments, sources)
 
-    def may_lie_over(self, array: Any, target: Any) -> None:
+    def may_lie_over(self, array: Any, target: Any, guarded: bool = True) -> None:
         """Note that what was made last may be written over the present value of a shared variable."""
-        self.memories[-1].over = target
+        self.memories[-1].over, self.memories[-1].guarded = target, guarded
 
     def launch(self, kernel: Any, grid: Any, block: Any, shared_bytes: int, args: Sequence[Any],
                cooperative: bool = False) -> None:
@@ -360,13 +363,15 @@ class Recording:
         self.by_word: list[Any] = []
         self.by_result: list[tuple[Any, int]] = []
         self.for_host = any(isinstance(output, Result) for output in outputs)
-        self.steps = [self._step(entry) for entry in recorder.entries[:commit]]
+        self.steps = [self._step(entry) for entry in recorder.entries[:commit] if not _is_idle(entry)]
         self.commits = [self._step(entry) for entry in recorder.entries[commit:]]
         self.launches = sum(entry.is_launch for entry in recorder.entries)
 
     def new_board(self, count: int) -> Any:
         """Bytes on the device for the error word, which is clear, and the results of so many calls."""
-        return self.device.to_device(np.zeros(WORD + count * self.result_bytes, np.uint8))
+        board = self.device.empty((WORD + count * self.result_bytes,), np.uint8, "the results of a function")
+        self.device.to_device(np.zeros(WORD, np.uint8), board[:WORD])
+        return board
 
     def _step(self, entry: Entry) -> Any:
         """What does an entry again: something to call, or the entry itself if it takes other arrays in every call."""
@@ -456,6 +461,14 @@ class Recording:
             return whole
         flat = whole.reshape(-1)[reference.offset // like.dtype.itemsize:]
         return self.device.xp.lib.stride_tricks.as_strided(flat, like.shape, like.strides)
+
+
+def _is_idle(entry: Entry) -> bool:
+    """Whether an entry copies the value of a shared variable over itself."""
+    if entry.is_launch or len(entry.arguments) != 2:
+        return False
+    places = {a.place if a.memory is None else a.memory.place for a in entry.arguments if isinstance(a, Reference)}
+    return len(places) == 1 and None not in places
 
 
 def _moves(reference: Reference) -> bool:

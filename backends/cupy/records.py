@@ -161,7 +161,8 @@ class Records:
         if any(recorder.values[place].shape != value.shape for place, value in pairs):
             program._commit(updates)
             return None
-        over = {u.target: self._lies_over(recorder, u.target, value)
+        may_fail = program.errors.may_fail
+        over = {u.target: self._lies_over(recorder, u.target, value, may_fail)
                 for u, value in zip(program.plan.updates, updates, strict=True)}
         changed = {place for place, _ in pairs}
         final = [(place, recorder.freed_of(value, changed)) for place, value in pairs]
@@ -176,11 +177,13 @@ class Records:
         return commit
 
     @staticmethod
-    def _lies_over(recorder: Recorder, target: Any, value: Any) -> Memory | None:
+    def _lies_over(recorder: Recorder, target: Any, value: Any, may_fail: bool) -> Memory | None:
         """The memory of a new value, if it may be that of the present one."""
         memory = recorder.reference(value).memory
-        whole = memory is not None and memory.array.shape == value.shape and memory.array.strides == value.strides
-        return memory if whole and memory is not None and memory.over is target and memory.result is None else None
+        if memory is None or memory.over is not target or memory.result is not None:
+            return None
+        whole = memory.array.shape == value.shape and memory.array.strides == value.strides
+        return memory if whole and (memory.guarded or not may_fail) else None
 
     # ---- many calls -----------------------------------------------------------------------------------------
 

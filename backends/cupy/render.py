@@ -53,6 +53,7 @@ class Renderer:
                  clock: Any = None) -> None:
         self.plan, self.title, self.device, self.memory = plan, title, device, memory
         self.monitor, self.clock = monitor, clock
+        self.quiet = False  # whether all was said before
         self.placement = place_all(plan, memory)
         self.numbers = {v for v, place in self.placement.places.items() if place is Place.NUMBER}
         self.writer = SourceWriter({"np": np, "xp": device.xp, "put": runtime.put, "fetch": runtime.fetch, "D": device})
@@ -382,12 +383,27 @@ class Renderer:
 
     def _over(self, launch: Launch) -> dict[Variable, Any]:
         """Next values that may be written over the present ones: nobody reads a part of these from here on."""
-        blocks = self.plan.blocks
-        later = [v for part in self.line[self.line.index(launch):] for v in (
-            part.inputs if isinstance(part, Launch) else part.node.inputs)]
-        later += [o.variable for o in self.plan.outputs] + [u.variable for u in self.plan.updates]
         return {v: target for v, target in launch.over.items() if not any(
-            other is not target and other in blocks and blocks[other] is blocks.get(target) for other in later)}
+            v is not target for v in self._read_from(launch, target))}
+
+    def over_of(self, step: Step) -> Any:
+        """The shared variable that a step's result may be written over, being its next value; or None.
+
+        The step must read it before it writes, and nothing else reads it from there on.
+        """
+        target = next((u.target for u in self.plan.updates if u.variable is step.node.outputs[0]), None)
+        first = step.node.inputs[0]
+        if target is None or first is not target or step.node.inputs.count(target) > 1:
+            return None
+        return target if len(self._read_from(step, target)) == 1 else None
+
+    def _read_from(self, part: Launch | Step, target: Any) -> list[Variable]:
+        """What reads the memory of a shared variable from a part of the program on, or is a result that lies there."""
+        blocks = self.plan.blocks
+        later = [v for other in self.line[self.line.index(part):] for v in (
+            other.inputs if isinstance(other, Launch) else other.node.inputs)]
+        later += [o.variable for o in self.plan.outputs] + [u.variable for u in self.plan.updates]
+        return [v for v in later if v in blocks and blocks[v] is blocks.get(target)]
 
     # ---- one step -------------------------------------------------------------------------------------------
 
@@ -455,8 +471,9 @@ class Renderer:
                 "function for the CPU (device='cpu'), or let this operation run there, which moves its operands and "
                 "results in every call (cuda_fallback='cpu')")
         self.entries[-1].device, self.entries[-1].kernel = "host (cuda_fallback)", reason
-        warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and "
-                      f"results in every call: {reason}", stacklevel=2)
+        if not self.quiet:
+            warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and "
+                          f"results in every call: {reason}", stacklevel=2)
         arguments = [self.host(v) for v in node.inputs]
         name = self.writer.bind(runtime.performer(node, step.copies), "op")
         self.direct.append(f"{node.op} is computed on the host, at {node.origin}")
