@@ -48,6 +48,7 @@ class LoopRenderer(Renderer):
         self.steps = self.counter = ""
         self.states: list[str] = []
         self.spare: dict[int, str] = {}          # by state, the array its next value is computed into
+        self.single: dict[int, str] = {}         # by state that no step reads, the array its values are computed into
         self.along: dict[str, str] = {}          # by what a step calls it, what is gone through
         self.goes_to: list[tuple[Any, str]] = []  # results of a step, and the rows they go to
         self.sure_rows: dict[Any, str] = {}      # by result, a row that is known to have its shape
@@ -156,6 +157,10 @@ class LoopRenderer(Renderer):
             if self._is_exclusive(i):
                 self.spare[i] = self.writer.fresh("spare")
                 made[self.spare[i]] = self._scratch(slot.type.dtype, parts)
+        for i, slot in enumerate(self.op.slots.states):
+            if slot not in self.op.read and slot.type.ndim and self._is_exclusive(i):  # only its last value is wanted
+                self.single[i] = self.writer.fresh("last")
+                made[self.single[i]] = self._scratch(slot.type.dtype, self._parts(self.given[i]) or [])
         for buffer in self.plan.buffers:
             if buffer in self.workspaces.kernels and self.workspaces._is_known(buffer, 0):
                 self.workspaces.array(buffer, 0)
@@ -251,6 +256,8 @@ class LoopRenderer(Renderer):
                 self.plain.add(name)
             else:
                 self.writer.line(f"{name} = {initial}")
+            if i in self.single:
+                self._compute_into(self.given[i], self.single[i])
             if i in self.spare:
                 self.homes[self.spare[i]] = self.spare[i]
                 self._compute_into(self.given[i], self.spare[i])

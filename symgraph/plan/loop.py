@@ -49,8 +49,8 @@ class Loop(Scan):
 
     def _mutable(self) -> set[int]:
         roots = [_root(v) for v in self.next_states]
-        return {i for i, slot in enumerate(self.slots.states)
-                if not self.kept[i] and slot not in roots and roots.count(roots[i]) == 1 and slot.type.ndim > 0}
+        return {i for i, slot in enumerate(self.slots.states) if not self.kept[i] and slot in self.read
+                and slot not in roots and roots.count(roots[i]) == 1 and slot.type.ndim > 0}
 
     def __eq__(self, other: object) -> bool:
         return self is other

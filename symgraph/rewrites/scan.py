@@ -157,7 +157,12 @@ def _read(parts: Parts) -> dict[Any, int]:
 def loop_reads_once(node: Apply) -> Sequence[Variable] | None:
     """What a step does not read is not passed to it; what it reads twice, once; a number is part of it."""
     parts = parts_of(node)
-    read, stand_ins = _read(parts), {}
+    read: dict[Any, int] = _read(parts)
+    stand_ins: dict[Any, Any] = {}
+    for slot, x in list(parts.fixed.items()):
+        if isinstance(x, Constant) and x.type.ndim == 0:
+            stand_ins[slot] = x
+            del parts.fixed[slot]
     for table in (parts.rows, parts.fixed):
         seen: dict[Any, Any] = {}
         for slot, x in list(table.items()):
@@ -165,10 +170,6 @@ def loop_reads_once(node: Apply) -> Sequence[Variable] | None:
             if first is not slot:
                 stand_ins[slot] = slot if first is None else first
                 del table[slot]
-    for slot, x in list(parts.fixed.items()):
-        if isinstance(x, Constant) and x.type.ndim == 0:
-            stand_ins[slot] = x
-            del parts.fixed[slot]
     for slot, x in list(parts.rows.items()):
         same = made_by(x, Alloc)
         if same is not None and same.inputs[0].type.ndim < x.type.ndim:

@@ -211,7 +211,9 @@ class Scan(Op):
         if isinstance(steps, Constant):
             steps = int(steps.data)
         of = dict(zip(self.slots.all, [*(s[1:] for s in shapes.sequences), *shapes.states, *shapes.fixed], strict=True))
-        found: list[Any] = list(shapes.states)
+        # A state that no step reads need not keep its shape.
+        found: list[Any] = [shape if slot in self.read else tuple(ShapeI(a)(v) for a in range(v.type.ndim))
+                            for shape, slot, v in zip(shapes.states, self.slots.states, outputs.final, strict=True)]
         for i, history in outputs.histories.items():
             found.append((ShapeI(0)(history) if self.until else steps + 1, *shapes.states[i]))
         for trace, v in zip(outputs.traces, self.traced, strict=True):

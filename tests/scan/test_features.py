@@ -403,3 +403,12 @@ def test_many_steps() -> None:
     x = T.dscalar("x")
     y = sg.scan(lambda h: T.cos(h), outputs_info=x, n_steps=20_000)[0][-1]
     np.testing.assert_allclose(y.eval({x: 1.0}), 0.7390851332151607)
+
+
+def test_the_last_of_collected_values_of_unknown_shape() -> None:
+    x, w, n = T.dmatrix("x"), T.dmatrix("w"), T.lscalar("n")
+    (_, both), _ = sg.scan(lambda h: [T.tanh(h), T.dot(h, w)], outputs_info=[x, None], n_steps=n)
+    f = sg.function([x, w, n], T.dot(both[-1], w.T) + x)
+    value, matrix = draw(3, 2), draw(2, 4, seed=1)
+    h = np.tanh(np.tanh(value))
+    np.testing.assert_allclose(f(value, matrix, 3), h @ matrix @ matrix.T + value)
