@@ -9,13 +9,15 @@ although their results are few.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from backends.cupy.elements import Emitter, Params
+from backends.cupy.elements import Emitter, Index, Params
 from backends.cupy.loops import THREADS, Part, Trace, along
 from backends.cupy.scalars import ctype, expression, literal
+from symgraph.graph.basic import Variable
 from symgraph.plan.jobs import Job
 from symgraph.scalar import TABLE, cast_to
 
@@ -33,7 +35,7 @@ class Tiling:
     own_rows, own_columns : int
         Of a tile, that one thread computes.
     depth : int
-        Elements of the inner axis that a slice takes through shared memory at a time.
+        Elements of the inner axis that a slice takes through shared memory at a time, at least.
     """
 
     rows: int
@@ -52,6 +54,28 @@ class Tiling:
         """Of a block."""
         return THREADS // self.threads
 
+    def depth_for(self, k: int, size: int, alone: bool) -> int:
+        """The elements of the inner axis that a slice takes at a time.
+
+        A block that is alone on its multiprocessor has nothing to do while it waits for memory, so it asks for as much
+        at a time as there is room for.
+
+        Parameters
+        ----------
+        k : int
+            The inner length.
+        size : int
+            The bytes of an element.
+        alone : bool
+        """
+        step = max(4, 32 // self.slices)  # what is taken at a time is a multiple of 32
+        most = _ROOM // (size * (self.rows + self.columns + 8) * self.slices) // step * step
+        if not alone or most <= self.depth:
+            return self.depth
+        rounds = max(1, -(-k // (self.slices * most)))
+        share = -(-k // (self.slices * rounds))
+        return min(most, max(self.depth, -(-share // step) * step))
+
 
 #: From large tiles, which read least, to small ones, which occupy the device with small products.
 TILINGS = (
@@ -64,14 +88,18 @@ TILINGS = (
     Tiling(32, 8, 4, 2, 8),
     Tiling(16, 16, 2, 4, 8),
     Tiling(8, 32, 2, 4, 8),
+    Tiling(32, 4, 4, 1, 8),
 )
+_PACK = 4           # elements that a thread loads at once
+_ROOM = 44 * 1024   # bytes of shared memory for what is taken at a time
+_LATENCY = 900      # cycles of a round through shared memory, where a block is alone
 
 
 def choose_tiling(m: int, n: int, k: int, multiprocessors: int) -> Tiling:
     """The tiling with which a product should take the least time.
 
-    A block takes as long as the elements of its tile, with what of it lies outside the result, times the inner length
-    of a slice; and loads as many as it has rows and columns. Blocks beyond what runs at once come in rounds.
+    A thread multiplies as many elements as it has, for each step of its slice; it loads its share of the tile's rows
+    and columns; and it waits for memory in every round. Blocks beyond what runs at once come in waves.
 
     Parameters
     ----------
@@ -87,12 +115,14 @@ def choose_tiling(m: int, n: int, k: int, multiprocessors: int) -> Tiling:
 
     def cost(tiling: Tiling) -> float:
         blocks = -(-m // tiling.rows) * -(-n // tiling.columns)
-        rounds = max(1.0, blocks / (2 * multiprocessors))
-        steps = -(-k // (tiling.slices * tiling.depth)) * tiling.depth
-        multiplied = steps * tiling.own_rows * tiling.own_columns
-        loaded = steps * tiling.slices * (tiling.rows + tiling.columns) / THREADS
-        read = steps * (tiling.own_rows + tiling.own_columns)
-        return rounds * (multiplied + 4 * loaded + read + 60)
+        alone = blocks <= 2 * multiprocessors
+        depth = tiling.depth_for(k, 4, alone)
+        rounds = -(-k // (tiling.slices * depth))
+        steps = rounds * depth
+        multiplied = steps * (2 * tiling.own_rows * tiling.own_columns + tiling.own_rows + tiling.own_columns)
+        loaded = 4 * steps * tiling.slices * (tiling.rows + tiling.columns) / THREADS
+        waves = max(1.0, blocks / (2 * multiprocessors))
+        return waves * (multiplied + loaded + rounds * (_LATENCY if alone else _LATENCY / 6) + 60 * tiling.slices)
 
     return min(TILINGS, key=cost)
 
@@ -103,11 +133,15 @@ class _Product:
         (self.item,) = job.anchors
         self.a, self.b = self.item.inputs
         (self.m, self.k), (_, self.n) = params.shapes[self.a], params.shapes[self.b]
-        self.tiling = choose_tiling(self.m, self.n, self.k, multiprocessors)
+        self.tiling = tiling = choose_tiling(self.m, self.n, self.k, multiprocessors)
         self.emitter = Emitter(job.items, params, prefix)
         dtype = self.item.output.type.dtype
         self.wide = "float32" if dtype == "float16" else dtype
         self.kind = ctype(self.wide)
+        blocks = -(-self.m // tiling.rows) * -(-self.n // tiling.columns)
+        self.depth = tiling.depth_for(self.k, np.dtype(self.wide).itemsize, blocks <= 2 * multiprocessors)
+        self.packed: dict[tuple[Variable, Index], str] = {}
+        self.emitter.loader = lambda variable, index: self.packed.get((variable, index))
 
     def write(self) -> Part:
         """The text."""
@@ -136,7 +170,7 @@ class _Product:
     @property
     def _sizes(self) -> tuple[int, int]:
         tiling = self.tiling
-        inside = tiling.depth * tiling.slices
+        inside = self.depth * tiling.slices
         return inside * (tiling.rows + 4), inside * (tiling.columns + 4)
 
     def _bytes(self) -> int:
@@ -164,44 +198,68 @@ class _Product:
             emit.depth -= 1
             emit.line("}")
 
-    def _inner_first(self, operand: int) -> bool:
-        """Whether the elements of a factor lie side by side along the inner axis."""
-        variable, inner = (self.a, 1) if operand == 0 else (self.b, 0)
-        trace = Trace(self.job, self.params, ("outer", "inner"))
-        trace.emitter.value(variable, ("outer", "inner") if inner else ("inner", "outer"))
-        moving = [strides for strides in trace.reads.values() if all(strides)]
-        return bool(moving) and moving[0][1] == 1
+    def _lies(self, operand: int) -> tuple[bool, list[tuple[Variable, Index]]]:
+        """Whether the elements of a factor lie side by side along the inner axis; and what of it can be loaded in
+        packs of 4 along the axis on which they do."""
+        variable, places = (self.b, ("k", "o")) if operand else (self.a, ("o", "k"))
+        trace = Trace(self.job, self.params, ("o", "k"))
+        trace.emitter.value(variable, places)
+        inner = next((s[1] == 1 for s in trace.reads.values() if all(s)), False)
+        fast, slow = (1, 0) if inner else (0, 1)
+        length = self.k if inner else (self.n if operand else self.m)
+        moving = [key for key, strides in trace.reads.items() if strides[fast]]
+        packs = trace.plain and length % _PACK == 0 and all(
+            self.params.layouts[v].aligned and np.dtype(v.type.dtype).itemsize * _PACK <= 16
+            and trace.reads[v, i][fast] == 1 and trace.reads[v, i][slow] % _PACK == 0 for v, i in moving)
+        return inner, moving if packs else []
 
     def _load(self, operand: int) -> None:
         """Bring a part of a factor into shared memory; neighbours among the threads load neighbours."""
-        emit, tiling, index = self.emitter, self.tiling, self.params.index
-        inside = tiling.depth * tiling.slices
-        width = tiling.columns if operand else tiling.rows
+        emit, index, inside = self.emitter, self.params.index, self.depth * self.tiling.slices
+        width = self.tiling.columns if operand else self.tiling.rows
         variable, name = (self.b, "right") if operand else (self.a, "left")
         first, limit = ("n0", self.columns) if operand else ("m0", self.rows)
+        inner, packs = self._lies(operand)
+        some = _PACK if packs else 1
         emit.line("#pragma unroll")
-        with emit.block(f"for (int e = t; e < {inside * width}; e += {THREADS})"):
-            if self._inner_first(operand):
-                emit.line(f"const int p = e % {inside}, q = e / {inside};")
+        with emit.block(f"for (int e = t; e < {inside * width // some}; e += {THREADS})"):
+            if inner:  # 8 neighbours along the inner axis, then the next row, so that they write to different banks
+                emit.line(f"const int p = (e / {8 * width} * 8 + e % 8) * {some}, q = e / 8 % {width};")
             else:
-                emit.line(f"const int p = e / {width}, q = e % {width};")
+                emit.line(f"const int p = e / {width // some}, q = e % {width // some} * {some};")
             emit.line(f"const {index} k = k0 + p, o = {first} + q;")
-            emit.line(f"{self.kind} value = {literal(0, self.wide)};")
+            kind = f"sg_pack<{self.kind}, {some}>"
+            emit.line(f"{kind} value;")
+            emit.line(f"for (int u = 0; u < {some}; ++u) value.at[u] = {literal(0, self.wide)};")
             with emit.block(f"if (k < {self.inner} && o < {limit})"):
-                value = emit.value(variable, ("k", "o") if operand else ("o", "k"))
-                emit.line(f"value = {expression(cast_to(self.wide), [value], [variable.type.dtype])};")
-            emit.line(f"{name}[p][q] = value;")
+                self._take_packs(packs)
+                emit.line("#pragma unroll")
+                with emit.block(f"for (int u = 0; u < {some}; ++u)"):
+                    value = emit.value(variable, ("k", "o") if operand else ("o", "k"))
+                    emit.line(f"value.at[u] = {expression(cast_to(self.wide), [value], [variable.type.dtype])};")
+            self.packed.clear()
+            if inner:
+                emit.line(f"for (int u = 0; u < {some}; ++u) {name}[p + u][q] = value.at[u];")
+            else:
+                emit.line(f"*({kind} *)({name}[p] + q) = value;")
+
+    def _take_packs(self, packs: Sequence[tuple[Variable, Index]]) -> None:
+        for variable, index in packs:
+            name, kind = self.emitter.name("q"), f"sg_pack<{ctype(variable.type.dtype)}, {_PACK}>"
+            place = self.emitter.offset(variable, index)
+            self.emitter.line(f"const {kind} {name} = *(const {kind} *)({self.params.names[variable]} + {place});")
+            self.packed[variable, index] = f"{name}.at[u]"
 
     def _go_through(self) -> None:
         """Along the inner axis, some elements at a time."""
         emit, tiling = self.emitter, self.tiling
-        inside = tiling.depth * tiling.slices
+        inside = self.depth * tiling.slices
         with emit.block(f"for ({self.params.index} k0 = 0; k0 < {self.inner}; k0 += {inside})"):
             self._load(0)
             self._load(1)
             emit.line("__syncthreads();")
-            emit.line("#pragma unroll")
-            with emit.block(f"for (int p = slice * {tiling.depth}; p < slice * {tiling.depth} + {tiling.depth}; ++p)"):
+            emit.line("#pragma unroll 8")
+            with emit.block(f"for (int p = slice * {self.depth}; p < slice * {self.depth} + {self.depth}; ++p)"):
                 self._take("x", "left[p] + i0", tiling.own_rows)
                 self._take("y", "right[p] + j0", tiling.own_columns)
                 kinds = [self.wide, self.wide]

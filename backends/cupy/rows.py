@@ -356,6 +356,7 @@ class _Rows:
         emit.line(f"{ctype(wide)} {sums}[{some}];")
         emit.line("#pragma unroll")
         emit.line(f"for (int i = 0; i < {some}; ++i) {sums}[i] = {literal(0, wide)};")
+        emit.line(f"#pragma unroll {4 if some <= 10 else 2}")
         with emit.block(f"for ({index} k = lane; k < {inside}; k += {self.threads})"):
             a = emit.value(item.inputs[0], (*self.row, "k"))
             emit.line("#pragma unroll")

@@ -18,12 +18,12 @@ def drawn(*shape: int, dtype: str = "float32") -> np.ndarray:
     return RNG.standard_normal(shape).astype(dtype)
 
 
-x, y, z = T.fmatrices("xyz")
+x, y, z, w = T.fmatrices("xyzw")
 b = T.fvector("b")
 
 
 def test_all_transpositions_and_odd_sizes() -> None:
-    for m, n, k in ((1, 1, 1), (5, 7, 3), (33, 17, 65), (70, 20, 130)):
+    for m, n, k in ((1, 1, 1), (5, 7, 3), (33, 17, 65), (72, 20, 132)):
         a, c = drawn(m, k), drawn(k, n)
         for p, q in ((a, c), (a.T.copy().T, c), (a, c.T.copy().T), (a.T.copy().T, c.T.copy().T)):
             got, expected, runner = run_both([x, y], [T.dot(x, y)], [p, q], 3, multiprocessors=8)
@@ -56,8 +56,11 @@ def test_dtypes(dtype: str) -> None:
 @pytest.mark.parametrize("place", range(len(TILINGS)))
 def test_every_tiling(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backends.cupy.products.TILINGS", TILINGS[place: place + 1])
-    got, expected, _ = run_both([x, y], [T.dot(x, y.T)], [drawn(70, 90), drawn(67, 90)], place)
-    assert_close(got, expected)
+    for m, n, k in ((70, 67, 90), (72, 68, 92)):
+        values = [drawn(m, k), drawn(n, k), drawn(k, m), drawn(k, n)]
+        got, expected, runner = run_both([x, y, z, w], [T.dot(x * 2, y.T), T.dot(z.T, w)], values, place)
+        assert_close(got, expected)
+        assert ("const sg_pack<float, 4> *)(a" in runner.sources[0]) == (m == 72)
 
 
 def test_choice_of_tiling() -> None:
