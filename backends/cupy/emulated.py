@@ -119,10 +119,12 @@ class _Pool:
         self._memory: dict[int, np.ndarray] = {}    # with what lies around it
         self._kept: deque[np.ndarray] = deque()
         self._kept_bytes = 0
-        self._lock = threading.RLock()              # memory may be freed at any time, also while some is taken
+        self._dropped: deque[int] = deque()         # addresses that nothing holds any more, noted at any time
+        self._lock = threading.Lock()
 
     def take(self, size: int, label: str) -> np.ndarray:
         with self._lock:
+            self._settle()
             if self.used + size > self.total:
                 raise GpuOutOfMemory(out_of_memory(size, self.total - self.used, self.total, self.live.values()))
             raw = np.full(size + _ALIGNMENT + 2 * _GUARD, _POISON, np.uint8)
@@ -132,23 +134,34 @@ class _Pool:
             self.live[address] = size, label
             self._memory[address] = raw
             insort(self.starts, address)
-            weakref.finalize(allocation, self._free, address).atexit = False
+            weakref.finalize(allocation, self._dropped.append, address).atexit = False
             return np.asarray(allocation)
 
+    def _settle(self) -> None:
+        """Free what was dropped."""
+        while self._dropped:
+            self._free(self._dropped.popleft())
+
     def _free(self, address: int) -> None:
+        self.used -= self.live.pop(address)[0]
+        self.starts.remove(address)
+        raw = self._memory.pop(address)
+        raw.fill(_POISON)
+        self._kept.append(raw)
+        self._kept_bytes += raw.size
+        while self._kept_bytes > _QUARANTINE:
+            self._kept_bytes -= self._kept.popleft().size
+
+    def free(self) -> int:
+        """Bytes that are not in use."""
         with self._lock:
-            self.used -= self.live.pop(address)[0]
-            self.starts.remove(address)
-            raw = self._memory.pop(address)
-            raw.fill(_POISON)
-            self._kept.append(raw)
-            self._kept_bytes += raw.size
-            while self._kept_bytes > _QUARANTINE:
-                self._kept_bytes -= self._kept.popleft().size
+            self._settle()
+            return self.total - self.used
 
     def look_at_guards(self) -> None:
         """Raise an error when something was written beside an array."""
         with self._lock:
+            self._settle()
             for address, (size, label) in self.live.items():
                 raw = self._memory[address]
                 start = address - raw.ctypes.data
@@ -158,11 +171,13 @@ class _Pool:
     def regions(self) -> list[tuple[int, int]]:
         """Start and end of all memory that is in use."""
         with self._lock:
+            self._settle()
             return [(start, start + self.live[start][0]) for start in self.starts]
 
     def holds(self, address: int) -> bool:
         """Whether an address lies in memory that is in use."""
         with self._lock:
+            self._settle()
             i = bisect_right(self.starts, address) - 1
             return i >= 0 and address <= self.starts[i] + self.live[self.starts[i]][0]
 
@@ -314,7 +329,7 @@ class EmulatedDevice:
 
     def memory(self) -> tuple[int, int]:
         """Free and total bytes."""
-        return self._pool.total - self._pool.used, self._pool.total
+        return self._pool.free(), self._pool.total
 
     # ---- Kernels
 
