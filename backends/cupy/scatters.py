@@ -2,13 +2,18 @@
 
 Where index arrays may name an element several times, each element is written by one block, which adds what belongs to
 it in the order of the index arrays, as `numpy.add.at` does. So sums are the same in every run, and those of NumPy.
+Few positions are compared with each other. Of many, those that name one element are first brought together: they are
+counted, the counts added up, and each position is put into its element's part of a list, in any order; whoever adds
+sorts them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from backends.cupy.cumulative import accumulate
 from backends.cupy.leaves import Leaf, Leaves, Operand, Text, plain_strides
 from backends.cupy.regions import Cut, Region, region_of
 from backends.cupy.scalars import ctype, expression
@@ -16,6 +21,11 @@ from symgraph.scalar import TABLE, cast_to
 from symgraph.tensor.subtensor import IncSubtensor
 
 __all__ = ["scatter"]
+
+_FEW = 2048  # positions that are compared with each other
+_MOST = 1 << 28  # elements that are counted
+_SORTED = 1024  # positions of one element that are sorted in shared memory
+_THREADS = 128
 
 
 def scatter(op: IncSubtensor, operands: Sequence[Operand], *numbers: int) -> Leaves:
@@ -30,8 +40,20 @@ def scatter(op: IncSubtensor, operands: Sequence[Operand], *numbers: int) -> Lea
     if op.unique:
         return Leaves(result, (copy, _each(op, x, y, arrays, region, index)))
     positions = math.prod(region.shape[axis] for axis in region.of_arrays)
-    keys = _keys(arrays, region, index, positions)
-    return Leaves(result, (copy, keys, _gathered(op, x, y, region, index, positions)), (8 * positions,))
+    elements = math.prod(pick.length for pick in region.picks)
+    if positions <= _FEW or elements > _MOST or positions >= 1 << 30:
+        keys = _keys(arrays, region, index, positions)
+        return Leaves(result, (copy, keys, _compared(op, x, y, region, index, positions)), (8 * positions,))
+    clear, keys = _clear(elements, -1 if op.set_instead else 0), _keys(arrays, region, index, positions, op)
+    if op.set_instead:
+        return Leaves(result, (copy, clear, keys, _last(op, x, y, region, index, positions)),
+                      (8 * positions, 4 * elements))
+    ends = accumulate("sum", 0, "int32", (Operand.plain((elements,), "int32"),))
+    places = {"a0": "w1", "o0": "w2", "w0": "w4", "w1": "w5"}
+    scan = [replace(leaf, arguments=tuple(places.get(a, a) if isinstance(a, str) else a for a in leaf.arguments))
+            for leaf in ends.launches]
+    return Leaves(result, (copy, clear, keys, *scan, _placed(positions), _listed(op, x, y, region, index, positions)),
+                  (8 * positions, 4 * elements, 4 * elements, 4 * positions, *ends.scratch))
 
 
 def _combined(op: IncSubtensor, old: str, new: str, x: Operand, y: Operand) -> str:
@@ -122,8 +144,12 @@ def _each(op: IncSubtensor, x: Operand, y: Operand, arrays: Sequence[Operand], r
     return text.leaf(count)
 
 
-def _keys(arrays: Sequence[Operand], region: Region, index: str, positions: int) -> Leaf:
-    """Which element, or row of elements, each position of the index arrays names, as one number."""
+def _keys(arrays: Sequence[Operand], region: Region, index: str, positions: int,
+          op: IncSubtensor | None = None) -> Leaf:
+    """Which element, or row of elements, each position of the index arrays names, as one number.
+
+    If the operation is given, also how many positions name an element, or the last of them, in ``w1``.
+    """
     text = Text("keys", index)
     text.array("w0", "int64")
     text.loop(positions)
@@ -132,73 +158,145 @@ def _keys(arrays: Sequence[Operand], region: Region, index: str, positions: int)
     key = f"(long long){indices[0]}"
     for number in range(1, len(indices)):
         key = f"({key}) * l{number} + {indices[number]}"
-    text.line(f"w0[i] = {key};")
+    text.line(f"const long long key = {key};")
+    text.line("w0[i] = key;")
+    if op is not None:
+        text.array("w1", "int32")
+        text.line("atomicMax(&w1[key], (int)i);" if op.set_instead else "atomicAdd(&w1[key], 1);")
     return text.leaf(positions)
 
 
+def _clear(elements: int, value: int) -> Leaf:
+    text = Text("clear")
+    text.array("w1", "int32")
+    text.loop(elements)
+    text.line(f"w1[i] = {value};")
+    return text.leaf(elements)
+
+
+def _placed(positions: int) -> Leaf:
+    """Every position into its element's part of a list, from the end on; ``w2`` says where parts begin afterwards."""
+    text = Text("placed")
+    for place, dtype in (("w0", "int64"), ("w2", "int32"), ("w3", "int32")):
+        text.array(place, dtype)
+    text.loop(positions)
+    text.line("w3[atomicSub(&w2[w0[i]], 1) - 1] = (int)i;")
+    return text.leaf(positions)
+
+
+#: The positions that name an element, from `first` on, in order, so many at a time.
 _MATCHES = """\
-bool earlier = false;
-for ({I} p = threadIdx.x; p < m; p += {T}) earlier = earlier || w0[p] == key;
-if (__syncthreads_or(earlier)) continue;  // the block of the first position that names it does all
-for ({I} base = m; base < positions; base += {T}) {{
-  const {I} mine = base + threadIdx.x;
-  const bool hit = mine < positions && w0[mine] == key;
-  const unsigned int lanes = __ballot_sync(0xffffffffu, hit);
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  if (lane == 0) hits[warp] = __popc(lanes);
-  __syncthreads();
-  int before = 0, total = 0;
-  for (int w = 0; w < {W}; w++) {{
-    before += w < warp ? hits[w] : 0;
-    total += hits[w];
-  }}
-  if (hit) found[before + __popc(lanes & ((1u << lane) - 1u))] = mine;
-  __syncthreads();
-  for ({I} c = threadIdx.x; total && c < columns; c += {T}) {{"""
-
-_LAST = """\
-bool later = false;
-for ({I} p = m + 1 + threadIdx.x; p < positions; p += {T}) later = later || w0[p] == key;
-if (__syncthreads_or(later)) continue;  // the last value written stays
-{{
-  for ({I} c = threadIdx.x; c < columns; c += {T}) {{"""
+for ({I} base = {first}; base < positions; base += {T}) {{
+const {I} mine = base + threadIdx.x;
+const bool hit = mine < positions && w0[mine] == key;
+const unsigned int lanes = __ballot_sync(0xffffffffu, hit);
+const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+if (lane == 0) hits[warp] = __popc(lanes);
+__syncthreads();
+int before = 0, total = 0;
+for (int w = 0; w < {T} / 32; w++) {{
+before += w < warp ? hits[w] : 0;
+total += hits[w];
+}}
+if (hit) found[before + __popc(lanes & ((1u << lane) - 1u))] = (int)mine;
+__syncthreads();"""
 
 
-def _gathered(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
-    """One block for each position that is the first (of a sum), or the last (to be set), to name its element."""
-    threads = 128
-    text = Text("set_last" if op.set_instead else "add_rows", index)
-    text.array("a1", y.dtype)
-    text.array("o0", x.dtype)
-    text.array("w0", "int64")
-    others = [region.shape[axis] for axis in region.others]
-    count = text.passed("positions", positions)
-    text.passed("columns", math.prod(others))
-    if not op.set_instead:
-        text.line(f"__shared__ int hits[{threads // 32}];")
-        text.line(f"__shared__ {index} found[{threads}];")
-    text.line(f"for ({index} m = blockIdx.x; m < {count}; m += gridDim.x) {{")
-    text.line("const long long key = w0[m];")
-    form = _LAST if op.set_instead else _MATCHES
-    for line in form.format(I=index, T=threads, W=threads // 32).splitlines():
+def _lines(text: Text, block: str, first: str = "") -> None:
+    for line in block.format(I=text.index, T=_THREADS, first=first).splitlines():
         text.line(line)
-    _row(op, text, x, y, region, others)
-    text.line("  }")
+
+
+def _begun(op: IncSubtensor, name: str, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Text:
+    text = Text(name, index)
+    for place, dtype in (("a1", y.dtype), ("o0", x.dtype), ("w0", "int64")):
+        text.array(place, dtype)
+    text.passed("positions", positions)
+    text.passed("columns", math.prod(region.shape[axis] for axis in region.others))
+    return text
+
+
+def _columns(op: IncSubtensor, text: Text, x: Operand, y: Operand, region: Region) -> None:
+    """Statements by which the threads of a block write what the key names."""
+    text.line(f"for ({text.index} c = threadIdx.x; c < columns; c += {_THREADS}) {{")
+    _row(op, text, x, y, region)
+    text.line("}")
+
+
+def _compared(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+    """One block for each position that is the first (of a sum), or the last (to be set), to name its element."""
+    text = _begun(op, "set_last" if op.set_instead else "add_rows", x, y, region, index, positions)
     if not op.set_instead:
-        text.line("  __syncthreads();")
+        text.line(f"__shared__ int hits[{_THREADS // 32}], found[{_THREADS}];")
+    text.line(f"for ({index} m = blockIdx.x; m < positions; m += gridDim.x) {{")
+    text.line("const long long key = w0[m];")
+    text.line("bool other = false;")
+    places = ("m + 1 + threadIdx.x", "positions") if op.set_instead else ("threadIdx.x", "m")
+    text.line(f"for ({index} p = {places[0]}; p < {places[1]}; p += {_THREADS}) other = other || w0[p] == key;")
+    text.line("if (__syncthreads_or(other)) continue;  // the block of another position does it")
+    if op.set_instead:
+        _columns(op, text, x, y, region)
+    else:
+        _lines(text, _MATCHES, "m")
+        _columns(op, text, x, y, region)
+        text.line("__syncthreads();")
+        text.line("}")
     text.line("}")
-    text.line("}")
-    return text.leaf(positions, min(positions, 1 << 16), threads)
+    return text.leaf(positions, min(positions, 1 << 16), _THREADS)
 
 
-def _row(op: IncSubtensor, text: Text, x: Operand, y: Operand, region: Region, others: Sequence[int]) -> None:
+def _last(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+    """One block for each position that is the last to name its element."""
+    text = _begun(op, "set_latest", x, y, region, index, positions)
+    text.array("w1", "int32")
+    text.line(f"for ({index} m = blockIdx.x; m < positions; m += gridDim.x) {{")
+    text.line("const long long key = w0[m];")
+    text.line("if (w1[key] != m) continue;")
+    _columns(op, text, x, y, region)
+    text.line("}")
+    return text.leaf(positions, min(positions, 1 << 16), _THREADS)
+
+
+def _listed(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+    """One block for each element that is named; its positions are sorted, or, of too many, sought in order."""
+    text = _begun(op, "add_listed", x, y, region, index, positions)
+    for place in ("w1", "w2", "w3"):
+        text.array(place, "int32")
+    elements = math.prod(pick.length for pick in region.picks)
+    count = text.passed("elements", elements)
+    text.line(f"__shared__ int hits[{_THREADS // 32}], found[{max(_SORTED, _THREADS)}];")
+    text.line(f"for ({index} key = blockIdx.x; key < {count}; key += gridDim.x) {{")
+    text.line("const int named = w1[key], start_of = w2[key];")
+    text.line("if (named == 0) continue;")
+    text.line(f"if (named <= {_SORTED}) {{")
+    text.line("const int total = named;")
+    text.line(f"for (int e = threadIdx.x; e < total; e += {_THREADS}) {{")
+    text.line("const int mine = w3[start_of + e];")
+    text.line("int rank = 0;")
+    text.line("for (int o = 0; o < total; o++) rank += w3[start_of + o] < mine;")
+    text.line("found[rank] = mine;")
+    text.line("}")
+    text.line("__syncthreads();")
+    _columns(op, text, x, y, region)
+    text.line("} else {")
+    _lines(text, _MATCHES, "0")
+    _columns(op, text, x, y, region)
+    text.line("__syncthreads();")
+    text.line("}")
+    text.line("}")
+    text.line("__syncthreads();")
+    text.line("}")
+    return text.leaf(elements, min(elements, 1 << 16), _THREADS)
+
+
+def _row(op: IncSubtensor, text: Text, x: Operand, y: Operand, region: Region) -> None:
     """Statements that write column c of what the key names."""
-    rest = text.unravel("c", others, "c", "d")
+    rest = text.unravel("c", [region.shape[axis] for axis in region.others], "c", "d")
     places = ["0"] * len(region.shape)
     for axis, name in zip(region.others, rest, strict=True):
         places[axis] = name
     indices: list[str] = []
-    key = "key"
+    key = "(long long)key"
     for number in reversed(range(len(region.picks))):
         length = text.passed(f"l{number}", region.picks[number].length)
         if number:

@@ -184,7 +184,8 @@ class _Stacked(Product):
 
     def _of(self, number: int, row: str, column: str) -> str:
         operand = self.operands[number]
-        value = f"a{number}[{self.text.offset(f's{number}_', [*self._outer(self.text), row, column], self._strides(operand))}]"
+        places = [*self._outer(self.text), row, column]
+        value = f"a{number}[{self.text.offset(f's{number}_', places, self._strides(operand))}]"
         return expression(cast_to(self.wide), [value], [operand.dtype])
 
     def _strides(self, operand: Operand) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import symgraph.tensor as T
+from backends.cupy import scatters
 from backends.cupy.emulated import EmulatedDevice
 from backends.cupy.gathers import gather
 from backends.cupy.leaves import Operand
@@ -127,6 +128,38 @@ def test_many_repetitions_give_numpys_sum_bit_for_bit(emulated: EmulatedDevice) 
     check_scatter(emulated, IncSubtensor((ARRAY,), False), [where], RNG.normal(size=(400, 70)).astype(np.float32), x)
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes from which on positions are counted and listed, made small."""
+    monkeypatch.setattr(scatters, "_FEW", 4)
+    monkeypatch.setattr(scatters, "_SORTED", 20)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("set_instead", [False, True])
+def test_many_positions_are_brought_together_first(emulated: EmulatedDevice, set_instead: bool) -> None:
+    x = RNG.normal(size=(6, 3)).astype(np.float32)
+    rows = np.concatenate([RNG.integers(-6, 6, 50), np.full(30, 2)])
+    check_scatter(emulated, IncSubtensor((ARRAY,), set_instead), [rows], RNG.normal(size=(80, 3)).astype(np.float32), x)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("set_instead", [False, True])
+@pytest.mark.parametrize(("spec", "values"), INDICES)
+def test_positions_brought_together(emulated: EmulatedDevice, spec: tuple[Any, ...], values: list[Any],
+                                    set_instead: bool) -> None:
+    shape = X[Subtensor(spec).index(values)].shape
+    check_scatter(emulated, IncSubtensor(spec, set_instead), values, RNG.normal(size=shape).astype(np.float32))
+
+
+@pytest.mark.slow
+def test_very_many_positions() -> None:
+    x, rows = np.zeros(3000, np.float32), np.minimum(RNG.geometric(0.002, 6000), 2999)
+    check_scatter(EmulatedDevice(seed=1), IncSubtensor((ARRAY,), False), [rows],
+                  RNG.normal(size=6000).astype(np.float32), x)
+
+
 @pytest.mark.parametrize(("mine", "theirs"), [("float16", "float16"), ("int8", "int8"),
                                               pytest.param("bool", "bool", marks=pytest.mark.slow),
                                               pytest.param("complex64", "float32", marks=pytest.mark.slow)])
@@ -145,6 +178,13 @@ def test_indices_known_to_differ_are_written_at_once(set_instead: bool) -> None:
 def test_kernels_compile_for_gpus() -> None:
     compiles(partial(gather, INDICES[5][0]), [X, A, B])
     compiles(partial(scatter, IncSubtensor((ARRAY,), False)), [X, np.ones((4, 3, 7), np.float32), A[:, 0]])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few")
+def test_kernels_for_many_positions_compile_for_gpus() -> None:
+    for set_instead in (False, True):
+        compiles(partial(scatter, IncSubtensor((ARRAY,), set_instead)), [X, np.ones((9, 3, 7), np.float32), np.arange(9)])
 
 
 def test_names_of_the_library_are_used() -> None:
