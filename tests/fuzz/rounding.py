@@ -16,6 +16,9 @@ from tests.rewrites.reference import EXACT, by_perform
 
 Array = np.ndarray[Any, Any]
 
+#: In place of a number of units: results rounded to a few units, instead of disturbed by them.
+COARSE = 0
+
 _DISCRETE = {"lt", "le", "gt", "ge", "eq", "neq"}
 
 
@@ -43,7 +46,7 @@ def moved(recipe: Recipe, symbols: Sequence[Any], places: Sequence[int], overflo
     rng = np.random.default_rng(0)
     exact = by_perform(graph.outputs, given)
     most = [Moved(np.zeros(a.shape)) for a in exact]
-    for units in (2, 2, 2, 2, 2, 2, 64, 64, 64, 64):
+    for units in (2, 2, 2, 2, 2, 2, 64, 64, 64, 64, COARSE, COARSE):
         try:
             others = by_perform(graph.outputs, given, disturber(rng, units, overflows, infinities))
         except (IndexError, ValueError):  # an index, or a length, is computed from what was disturbed
@@ -79,6 +82,20 @@ def signs_changed(rng: Any, array: Array) -> Array:
     return np.where(((array == 0) | np.isnan(array)) & (rng.random(array.shape) < 0.5), np.negative(array), array)
 
 
+def coarser(array: Array) -> Array:
+    """Rounded to a few units in the last place, of the modulus where it is complex.
+
+    What differs from 1 by rounding alone is 1 then, its logarithm 0, and a quotient by that infinite.
+    """
+    _, exponent = np.frexp(finite(array).astype("float64"))
+    with np.errstate(all="ignore"):
+        grid = np.ldexp(4 * eps_of(array.dtype), exponent)
+        result = np.array(array)
+        for old, new in [(array.real, result.real), (array.imag, result.imag)][:1 + (array.dtype.kind == "c")]:
+            new[...] = np.rint(old / grid) * grid
+    return np.where(np.isfinite(result), result, array)
+
+
 def scaled(array: Array, factors: Array) -> Array:
     """Elements times real factors: (2 - 0j) * 1 is 2 + 0j, and the sign of that zero may matter."""
     if array.dtype.kind != "c":
@@ -101,6 +118,8 @@ def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool 
         array = signs_changed(rng, array)
         if function in EXACT:
             return np.asarray(array, array.dtype)
+        if units == COARSE:
+            return np.where(rng.random(array.shape) < 0.7, coarser(array), array)
         noise = 1 + units * float(limits.eps) * rng.uniform(-1, 1, array.shape)
         below = units * float(limits.smallest_subnormal) * np.rint(rng.uniform(-1, 1, array.shape))
         small = (array != 0) & (np.abs(array) < float(limits.tiny))

@@ -87,6 +87,14 @@ def test_a_zero_may_change_its_sign() -> None:
     check(recipe([np.array([-2 + 0j, 1 - 0j])], ("0 - x", 0), ("arctanh", 1)))
 
 
+def test_what_differs_from_a_pole_by_rounding_is_not_judged() -> None:
+    """x * (1 / x) is 1 but for rounding, which x / x is exactly; its logarithm is then 0."""
+    x = np.array([-2 + 0.5j, -0.25 + 1.5j, 3 - 1j], "complex64")
+    tally: Counter[str] = Counter()
+    check(recipe([x], ("x * (1 / y)", 0, 0), ("log", 1), ("reciprocal", 2)), tally)
+    assert tally["elements too sensitive to judge"] > 0
+
+
 # ---- laws that are wrong ----------------------------------------------------------------------------------------
 
 x, y = Hole("x", where=is_real), Hole("y", where=is_real)
