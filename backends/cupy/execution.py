@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from backends.cupy.device import Device
 from backends.cupy.launches import Binding, Layout, bind
 from backends.cupy.prelude import prelude
+from backends.cupy.report import Entry
+from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Variable
-from symgraph.plan.items import Count, Fill
+from symgraph.plan.items import Count, Fill, Fold, Product
 from symgraph.plan.jobs import Launch
+from symgraph.scalar import ScalarFunction
 
 __all__ = ["Direct", "Errors", "Kernels", "Launcher"]
 
@@ -138,12 +142,14 @@ class Launcher:
     over : dict of Variable to SharedVariable
         Next values that may be written over the present ones.
     name : str
+    entry : Entry
+        Of the report: it is told what the launch costs.
     """
 
     def __init__(self, launch: Launch, kernels: Kernels, errors: Errors, places: Sequence[int | None],
-                 scalars: Sequence[Variable], over: dict[Variable, Any], name: str) -> None:
+                 scalars: Sequence[Variable], over: dict[Variable, Any], name: str, entry: Entry) -> None:
         self.launch, self.kernels, self.errors, self.places = launch, kernels, errors, list(places)
-        self.scalars, self.over, self.name = list(scalars), over, name
+        self.scalars, self.over, self.name, self.entry = list(scalars), over, name, entry
         lengths = lengths_of(launch)
         self.is_length = [v in lengths for v in self.scalars]
         self._bindings: dict[Any, tuple[Binding, Any, list[Any]]] = {}
@@ -183,10 +189,33 @@ class Launcher:
         binding = bind(self.launch, dict(zip(self.launch.inputs, layouts, strict=True)), integers, self.name,
                        device.multiprocessors)
         self.errors.may_fail |= binding.may_fail
+        self._note_costs(binding, dict(zip(self.launch.inputs, layouts, strict=True)), integers)
         scratch = []
         for size, zeroed in binding.scratch:
             scratch.append(device.to_device(np.zeros(size, np.uint8)) if zeroed else device.empty((size,), np.uint8))
         return binding, self.kernels.load(binding), scratch
+
+
+    def _note_costs(self, binding: Binding, layouts: Mapping[Variable, Layout],
+                    integers: Mapping[Variable, int]) -> None:
+        """Tell the report what is read and written, and how much is computed."""
+        shapes = {v: layout.shape for v, layout in layouts.items()} | binding.shapes
+        self.entry.bytes = sum(math.prod(shape) * v.type.numpy_dtype.itemsize for v, shape in shapes.items())
+        self.entry.flops = 0
+        precisions: dict[str, None] = {}
+        for job in self.launch.jobs:
+            shapes |= shapes_of(job.items.values(), shapes, integers)
+            for item in job.items.values():
+                made, read = math.prod(shapes[item.output]), [shapes.get(v, ()) for v in item.inputs]
+                if isinstance(item.meaning, Product):
+                    self.entry.flops += 2 * made * read[0][-1]
+                    precisions[item.output.type.dtype] = None
+                elif isinstance(item.meaning, Fold):
+                    self.entry.flops += math.prod(read[0])
+                    precisions[item.meaning.accumulate] = None
+                elif isinstance(item.meaning, ScalarFunction):
+                    self.entry.flops += made
+        self.entry.precision = ", ".join(precisions)
 
 
 def lengths_of(launch: Launch) -> set[Variable]:

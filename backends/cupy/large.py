@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backends.cupy.lowering import Unsupported, lower
+from backends.cupy.report import Entry
 from symgraph.graph.basic import Apply, Constant
 from symgraph.tensor.blas import Gemm
 from symgraph.tensor.products import Dot
@@ -22,9 +23,7 @@ def _dot(r: Renderer, node: Apply) -> str:
     a, b = node.inputs
     if a.type.dtype != b.type.dtype or a.type.dtype not in _FLOATS:
         return f"{r.xp('dot')}({r.dev(a)}, {r.dev(b)})"
-    r.writer.namespace["product"] = product
-    r.entries[-1].kernel, r.entries[-1].precision = "cublasLt", a.type.dtype
-    return f"product({r.d}, {r.dev(a)}, {r.dev(b)})"
+    return f"{_bound(r, LargeProduct(r.entries[-1]), a.type.dtype)}({r.d}, {r.dev(a)}, {r.dev(b)})"
 
 
 @lower(Gemm)
@@ -32,38 +31,61 @@ def _gemm(r: Renderer, node: Apply) -> str:
     c, alpha, a, b, beta = node.inputs
     if a.type.ndim != 2 or b.type.ndim != 2:
         raise Unsupported("it is a product of a matrix and a vector that is no loop")
-    r.writer.namespace["added_product"] = added_product
-    r.entries[-1].kernel, r.entries[-1].precision = "cublasLt", a.type.dtype
     scales = [repr(float(v.data)) if isinstance(v, Constant) else f"float({r.host(v)})" for v in (alpha, beta)]
-    target = r.over_of(r.writer.current) if r.writer.current is not None else None
-    over = f", over={r.writer.bind(target, 'target')}" if target is not None else ""
-    return f"added_product({r.d}, {r.dev(c)}, {scales[0]}, {r.dev(a)}, {r.dev(b)}, {scales[1]}{over})"
+    made = LargeProduct(r.entries[-1], None if r.writer.current is None else r.over_of(r.writer.current))
+    return (f"{_bound(r, made, a.type.dtype)}.added({r.d}, {r.dev(c)}, {scales[0]}, {r.dev(a)}, {r.dev(b)}, "
+            f"{scales[1]})")
 
 
-def product(d: Any, a: Any, b: Any) -> Any:
-    """The product of two matrices, or of a matrix and a vector."""
-    if a.shape[-1] != b.shape[0]:
-        raise ValueError(f"dot: inner lengths differ, of shapes {a.shape} and {b.shape}")
-    if a.ndim == b.ndim == 2:  # a view of an argument would keep the program from being recorded
+def _bound(r: Renderer, made: LargeProduct, dtype: str) -> str:
+    r.entries[-1].kernel, r.entries[-1].precision = "cublasLt", dtype
+    return r.writer.bind(made, "product")
+
+
+class LargeProduct:
+    """A product of a program, by the vendor's library.
+
+    Parameters
+    ----------
+    entry : Entry
+        Of the report: it is told what the product costs.
+    over : SharedVariable, optional
+        Of which the result is the next value, where it may be written over the present one.
+    """
+
+    def __init__(self, entry: Entry, over: Any = None) -> None:
+        self.entry, self.over = entry, over
+
+    def __call__(self, d: Any, a: Any, b: Any) -> Any:
+        """The product of two matrices, or of a matrix and a vector."""
+        if a.shape[-1] != b.shape[0]:
+            raise ValueError(f"dot: inner lengths differ, of shapes {a.shape} and {b.shape}")
+        if a.ndim == b.ndim == 2:  # a view of an argument would keep the program from being recorded
+            left, right = _plain(d, a), _plain(d, b)
+        else:
+            left, right = (_plain(d, x.reshape(shape)) for x, shape in ((a, (-1, a.shape[-1])), (b, (b.shape[0], -1))))
+        out = d.empty((left.shape[0], right.shape[1]), a.dtype)
+        d.product(out, left, right)
+        self._note_costs(out, left, right)
+        return out if a.ndim == b.ndim == 2 else out.reshape((*a.shape[:-1], *b.shape[1:]))
+
+    def added(self, d: Any, c: Any, alpha: float, a: Any, b: Any, beta: float) -> Any:
+        """``beta * c + alpha * a @ b``, of matrices."""
+        if (a.shape[1], c.shape) != (b.shape[0], (a.shape[0], b.shape[1])):
+            raise ValueError(f"gemm: matrices of shapes {a.shape} and {b.shape} do not multiply to one of shape "
+                             f"{c.shape}")
         left, right = _plain(d, a), _plain(d, b)
-    else:
-        left, right = (_plain(d, x.reshape(shape)) for x, shape in ((a, (-1, a.shape[-1])), (b, (b.shape[0], -1))))
-    out = d.empty((left.shape[0], right.shape[1]), a.dtype)
-    d.product(out, left, right)
-    return out if a.ndim == b.ndim == 2 else out.reshape((*a.shape[:-1], *b.shape[1:]))
+        out = d.empty(c.shape, c.dtype)
+        if self.over is not None:
+            d.may_lie_over(out, self.over, guarded=False)
+        d.copy(out, c)
+        d.product(out, left, right, alpha, beta)
+        self._note_costs(out, left, right)
+        return out
 
-
-def added_product(d: Any, c: Any, alpha: float, a: Any, b: Any, beta: float, over: Any = None) -> Any:
-    """``beta * c + alpha * a @ b``, of matrices; `over` is the shared variable of which this is the next value."""
-    if (a.shape[1], c.shape) != (b.shape[0], (a.shape[0], b.shape[1])):
-        raise ValueError(f"gemm: matrices of shapes {a.shape} and {b.shape} do not multiply to one of shape {c.shape}")
-    left, right = _plain(d, a), _plain(d, b)
-    out = d.empty(c.shape, c.dtype)
-    if over is not None:
-        d.may_lie_over(out, over, guarded=False)
-    d.copy(out, c)
-    d.product(out, left, right, alpha, beta)
-    return out
+    def _note_costs(self, out: Any, a: Any, b: Any) -> None:
+        self.entry.bytes = out.nbytes + a.nbytes + b.nbytes
+        self.entry.flops = 2 * out.shape[0] * out.shape[1] * a.shape[1]
 
 
 def _plain(d: Any, x: Any) -> Any:

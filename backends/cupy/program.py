@@ -297,7 +297,8 @@ class CupyProgram:
 
     def report(self) -> Report:
         """Where each part is computed, and how."""
-        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung, self.records.why)
+        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung, self.records.why,
+                      self.records.arena)
 
 
 class Locks:

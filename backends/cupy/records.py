@@ -56,6 +56,11 @@ class Records:
             self._found.clear()
             self._graphs.clear()
 
+    @property
+    def arena(self) -> int:
+        """The bytes of all arenas."""
+        return sum(record.bytes for record in self._found.values())
+
     # ---- one call -------------------------------------------------------------------------------------------
 
     def run(self, passed: Sequence[Any]) -> list[Any]:

@@ -371,7 +371,7 @@ class Renderer:
         numbers = [self.scalar(v, by_value=True) for v in scalars]
         bare = [text.removesuffix("[()]") for text in numbers]
         places = [self.passed.index(text) if text in self.passed else None for text in [*arrays, *bare]]
-        launcher = Launcher(launch, kernels, errors, places, scalars, self._over(launch), name)
+        launcher = Launcher(launch, kernels, errors, places, scalars, self._over(launch), name, self.entries[-1])
         self.writer.namespace[name] = launcher
         lengths = lengths_of(launch)
         self.fixed.update(text for v, text in zip(scalars, bare, strict=True) if v in lengths)
@@ -457,7 +457,14 @@ class Renderer:
         return f"{name}({', '.join(self.value(v) for v in step.node.inputs)})"
 
     def _performed(self, step: Step) -> str:
-        """A step of the host, by the operation's own method."""
+        """A step of the host: arithmetic on single numbers, or the operation's own method."""
+        node = step.node
+        if isinstance(node.op, Elemwise) and node.outputs[0].type.ndim == 0:
+            cast = node.op.scalar.name.startswith("cast{") and node.inputs[0] in self.numbers
+            if cast and node.outputs[0].type.dtype != "bool":
+                return f"np.{node.outputs[0].type.dtype}({self.number(node.inputs[0])})"
+            name = self.writer.bind(runtime.arithmetic(node), node.op.scalar.name.partition("{")[0] + "_")
+            return f"{name}({', '.join(self.host(v) for v in node.inputs)})"
         name = self.writer.bind(runtime.performer(step.node, step.copies), "op")
         return f"{name}({', '.join(self.host(v) for v in step.node.inputs)})"
 

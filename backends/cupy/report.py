@@ -61,9 +61,11 @@ class Report:
     device : str
     entries : list of Entry
     rung : str
-        How a call is run: ``direct``, ``recorded`` or ``graph``.
+        How calls are run: ``step by step``, ``recorded``, or ``graph``, when the last were many in one.
     why : list of str
         What stands in the way of a better one.
+    arena : int
+        Bytes that the records of the program keep for values within a call.
     """
 
     title: str
@@ -71,6 +73,7 @@ class Report:
     entries: list[Entry]
     rung: str
     why: list[str]
+    arena: int = 0
 
     @property
     def launches(self) -> int:
@@ -83,18 +86,27 @@ class Report:
         return [text for entry in self.entries for text in entry.transfers]
 
     def __str__(self) -> str:
-        rows = [("where", "what", "by", "bytes", "flops", "line")]
+        rows = [("where", "what", "by", "bytes", "flops", "sums in", "line")]
         for entry in self.entries:
             origin = str(entry.steps[0].node.origin) if entry.steps else ""
-            rows.append((entry.device, entry.name, entry.kernel, _number(entry.bytes), _number(entry.flops), origin))
-        widths = [min(max(len(row[i]) for row in rows), 48) for i in range(5)]
-        lines = [f"{self.title} on {self.device}: {self.rung}, {self.launches} launches a call"]
+            rows.append((entry.device, entry.name, entry.kernel, _number(entry.bytes), _number(entry.flops),
+                         entry.precision, origin))
+        widths = [min(max(len(row[i]) for row in rows), _WIDEST) for i in range(6)]
+        lines = [f"{self.title} on {self.device}: {self.rung}, launches a call: {self.launches}, "
+                 f"bytes kept for values within a call: {_number(self.arena)}"]
         for row in rows:
-            cells = [cell[:48].ljust(width) for cell, width in zip(row, widths, strict=False)]
-            lines.append(("  " + "  ".join([*cells, row[5]])).rstrip())
-        lines += [f"  transfer in every call: {text}" for text in self.transfers]
-        lines += [f"  not recorded: {text}" for text in dict.fromkeys(self.why)]
+            cells = [_clip(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
+            lines.append(("  " + "  ".join([*cells, row[6]])).rstrip())
+        lines += [f"  moved in every call: {text}" for text in self.transfers]
+        lines += [f"  not recorded, because: {text}" for text in dict.fromkeys(self.why)]
         return "\n".join(lines)
+
+
+_WIDEST = 48
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _WIDEST else text[:_WIDEST - 3] + "..."
 
 
 def _number(n: int | None) -> str:

@@ -13,7 +13,10 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.plan import Step
 from symgraph.tensor.type import TensorType
 
-__all__ = ["blame", "conform", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "runner", "step_of"]
+__all__ = [
+    "arithmetic", "blame", "conform", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "runner",
+    "step_of",
+]
 
 
 def put(device: Any, value: Any) -> Any:
@@ -38,6 +41,17 @@ def reshaped(device: Any, array: Any, shape: tuple[int, ...]) -> Any:
         device.copy(copy, array)
         array = copy
     return array.reshape(shape)
+
+
+def arithmetic(node: Apply) -> Callable[..., Any]:
+    """A function of single numbers on the host, which says nothing of overflows and the like: no kernel does."""
+    function, dtype = node.op.scalar.impl, node.outputs[0].type.numpy_dtype
+
+    def compute(*values: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return np.asarray(function(*values), dtype)
+
+    return compute
 
 
 def performer(node: Apply, copies: Sequence[int] = ()) -> Callable[..., Any]:
