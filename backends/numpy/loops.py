@@ -83,6 +83,7 @@ class LoopRenderer(Renderer):
         """Write all of it."""
         self._check()
         self._name_inputs()
+        self._compare_before()
         self._make_arrays()
         self._start_states()
         counter = self.counter = self.writer.fresh("step")
@@ -133,6 +134,27 @@ class LoopRenderer(Renderer):
             self.names[slot] = name
         for constant in self.plan.constants:
             self.names[constant] = self.writer.bind(constant.data, "const")
+
+    def _compare_before(self) -> None:
+        """Tests of lengths of what the loop reads are made once."""
+        found = {}
+        for step in self.plan.steps:
+            before = [g for g in step.guards if all(isinstance(p, int) or p[0] in self.fronts for p in g.tested)
+                      and self._parts(g.left[0]) is not None and self._parts(g.right[0]) is not None]
+            if before:
+                found[step] = before
+        if not found:
+            return
+        rows = {slot: self.names[slot] for slot in self.fronts}
+        self.names.update((slot, f"{name}[0]" if front else name) for slot, (name, front) in self.fronts.items())
+        with self.writer.indented(f"if {self.steps}:"):
+            for step, before in found.items():
+                rest = [g for g in step.guards if g not in before]
+                step.guards = before
+                self.guard(step)
+                step.guards = rest
+        self.names.update(rows)
+        self.writer.current = self.place
 
     def _in_order(self, name: str) -> str:
         """The rows of an array in the order of the steps."""

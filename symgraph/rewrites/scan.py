@@ -232,23 +232,19 @@ def state_that_stays(node: Apply) -> Sequence[Variable] | None:
 def equal_states(node: Apply) -> Sequence[Variable] | None:
     """Two states that begin as one and change in the same way are one."""
     parts, old = parts_of(node), node.op.outputs(node.outputs)
-    by_initial: dict[Any, list[int]] = {}
-    for i, s in parts.states.items():
-        by_initial.setdefault((s.initial, s.slot.type), []).append(i)
-    leader = {i: group[0] for group in by_initial.values() for i in group}
-    while any(leader[i] != i for i in leader):
+    keys: dict[int, Any] = {i: (s.initial, s.slot.type) for i, s in parts.states.items()}
+    while True:  # states are told apart until those that are not, change in the same way
+        first: dict[Any, int] = {}
+        leader = {i: first.setdefault(key, i) for i, key in keys.items()}
         slots = {s.slot: parts.states[leader[i]].slot for i, s in parts.states.items() if leader[i] != i}
+        if not slots:
+            return None
         inputs = [*parts.rows, *(s.slot for s in parts.states.values()), *parts.fixed]
         after = FunctionGraph(inputs, clone_replace([s.after for s in parts.states.values()], slots)).outputs
-        found = dict(zip(parts.states, after, strict=True))
-        apart = [i for i in leader if found[i] is not found[leader[i]]]
-        if not apart:
+        keys = {i: (leader[i], v) for i, v in zip(parts.states, after, strict=True)}
+        if len(set(keys.values())) == len(first):
             break
-        for i in apart:
-            leader[i] = i
     twins = {i: j for i, j in leader.items() if i != j}
-    if not twins:
-        return None
     parts.substitute({parts.states[i].slot: parts.states[j].slot for i, j in twins.items()})
     for i, j in twins.items():
         if parts.states.pop(i).kept:

@@ -47,6 +47,12 @@ def twins(x: Any) -> Any:
     return two(lambda r, h, k: [h * r, k * r], x, start, start)[1]
 
 
+def two_pairs(x: Any) -> Any:
+    """Two states that begin as two others do, and each changes as one of them does."""
+    start = T.exp(zeros())
+    return two(lambda r, h, c, k, d: [c * r, h - c, d * r, k - d], x, start, start, start, start)[3]
+
+
 FIRES: list[Example] = [
     example("loop_reads_once", lambda x: loop(lambda a, b, h: a * b + h, x, x), X),
     example("loop_reads_once", lambda x: loop(lambda a, b, h: a + h, x, T.exp(x)), X),
@@ -58,6 +64,7 @@ FIRES: list[Example] = [
     example("from_the_end", lambda x: loop(lambda r, h: r - h, x, go_backwards=True), X),
     example("from_the_end", lambda x: two(lambda r, h: [r - h, r * h], x[::-1], zeros(), None)[1], X),
     example("equal_states", twins, X),
+    example("equal_states", two_pairs, X),
     example("collected_twice", lambda x: two(lambda r, h: [h + r] * 2, x, zeros(), None)[1], X),
     example("collected_twice", lambda x: two(lambda r, h: [h + r, r], x, zeros(), None)[1], X),
     example("collected_twice", lambda x: two(lambda r, h: [h + r, h], x, zeros(), None)[1], X),
