@@ -332,30 +332,36 @@ class _Writer:
     def _steps(self, job: Job) -> list[Step]:
         return [item.step for item in [*job.items.values(), *job.parts.values()]]
 
+    def _memory(self, variable: Variable) -> Variable:
+        """What stands for the memory a variable lies in: views lie where what they are views of does."""
+        source = self.grouping.source_of_view(variable)
+        block = self.plan.blocks.get(source)
+        return source if block is None else block.root
+
     def _find_over(self, line: Sequence[Launch | Step]) -> None:
         """Which next values of shared variables may be written over the present ones."""
-        read_later: set[Variable] = {self.grouping.source_of_view(o.variable) for o in self.plan.outputs}
-        read_later |= {u.variable for u in self.plan.updates}
+        read_later = {self._memory(o.variable) for o in self.plan.outputs}
+        read_later |= {self._memory(u.variable) for u in self.plan.updates}
         targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
         for part in reversed(line):
+            inputs = part.inputs if isinstance(part, Launch) else part.node.inputs
             if isinstance(part, Launch):
                 if any(may_fail(item) for job in part.jobs for item in job.items.values()):
                     break  # nothing may be overwritten before everything is known to be right
                 for job in part.jobs:
-                    others = {v for other in part.jobs if other is not job for v in other.inputs}
+                    others = {self._memory(v) for other in part.jobs if other is not job for v in other.inputs}
                     for variable in job.outputs:
                         target = targets.get(variable)
-                        if target is not None and target not in read_later and target not in others and (
+                        if target is not None and target not in read_later | others and (
                             self._read_in_place(job, variable, target)
                         ):
                             part.over[variable] = target
-                read_later.update(part.inputs)
-            else:
-                read_later.update(self.grouping.source_of_view(v) for v in part.node.inputs)
+            read_later.update(map(self._memory, inputs))
 
-    @staticmethod
-    def _read_in_place(job: Job, output: Variable, target: Variable) -> bool:
+    def _read_in_place(self, job: Job, output: Variable, target: Variable) -> bool:
         """Whether a job reads a variable only at the element of an output that it then writes."""
+        if any(v is not target and self._memory(v) is target for v in job.inputs):
+            return False
         if target not in job.inputs:
             return True
         if target.type.dtype != output.type.dtype or job.kind == "rows":
