@@ -28,6 +28,7 @@ from symgraph.vectorize import vectorize_all
 
 __all__ = ["LOOPS", "Carried", "Parts", "parts_of"]
 
+_MOST_SUMS = 30  # in a row that are looked through
 _BACKWARD, _FROM_FIRST = (SliceSpec(None, None, -1),), (SliceSpec(1),)
 
 
@@ -400,18 +401,17 @@ def known_terms_first(node: Apply) -> Sequence[Variable] | None:
 
 def _regrouped(whole: Any, moving: set[Any], read: dict[Any, int], parts: Parts) -> Any:
     """A sum in which the terms that can be summed before the loop come first; None where they do, or are not two."""
-    terms: list[Any] = []
     grouped: list[set[Any]] = []
 
-    def gather(v: Any, top: bool) -> list[Any]:
+    def gather(v: Any, depth: int) -> list[Any]:
         added = applied(v, scalar.add)
-        if added is None or not (top or read.get(v) == 1) or fitted_to(v, whole) is None:
+        if added is None or (depth and read.get(v) != 1) or depth > _MOST_SUMS or fitted_to(v, whole) is None:
             return [v]
-        mine = [t for u in added.inputs for t in gather(u, False)]
+        mine = [t for u in added.inputs for t in gather(u, depth + 1)]
         grouped.append(set(mine))
         return mine
 
-    terms = gather(whole, True)
+    terms = gather(whole, 0)
     known = [t for t in terms if t not in moving]
     in_rows = {t for t in known if _depends(t, parts.rows)}
     base = max(in_rows or known, key=lambda t: t.type.ndim - sum(t.type.broadcastable), default=None)
@@ -458,8 +458,8 @@ def elements_out(node: Apply) -> Sequence[Variable] | None:
     if not wanted:
         return None
     slots = {v: _slot(v) for v in wanted}
-    for v in wanted:
-        parts.rows[slots[v]] = _for_all(v, parts)
+    for v, x in _for_all(wanted, parts).items():
+        parts.rows[slots[v]] = x
     parts.substitute(slots)
     return parts.rebuilt()
 
@@ -480,16 +480,21 @@ def _is_for_all(node: Apply, moving: set[Any]) -> bool:
     return isinstance(op, Subtensor) and not op.is_advanced and read == [node.inputs[0]]
 
 
-def _for_all(v: Any, parts: Parts) -> Any:
-    """A result of a step for all elements; of sequences that are all gone through from their ends, so is the result."""
-    read = [u for u in dict.fromkeys(u for n in toposort([v], {*parts.rows, *parts.fixed}) for u in n.inputs)
-            if u in parts.rows]
-    turned = {u: _turned(parts.rows[u]) for u in read}
-    backward = None not in turned.values()
-    table: dict[Any, tuple[Any, bool]] = {u: (x, False) for u, x in parts.fixed.items()}
-    table.update((u, (turned[u] if backward else parts.rows[u], True)) for u in read)
-    ((found, _),) = vectorize_all([v], table)
-    return found[::-1] if backward else found
+def _for_all(wanted: Sequence[Any], parts: Parts) -> dict[Any, Any]:
+    """Results of a step for all elements; of sequences that are all gone through from their ends, so is the result."""
+    turned = {u: _turned(x) for u, x in parts.rows.items()}
+    groups: dict[bool, list[Any]] = {}
+    for v in wanted:
+        read = {u for n in toposort([v], {*parts.rows, *parts.fixed}) for u in n.inputs if u in parts.rows}
+        groups.setdefault(all(turned[u] is not None for u in read), []).append(v)
+    found: dict[Any, Any] = {}
+    for backward, members in groups.items():
+        table: dict[Any, tuple[Any, bool]] = {u: (x, False) for u, x in parts.fixed.items()}
+        rows = {u: turned[u] if backward else x for u, x in parts.rows.items()}
+        table.update((u, (x, True)) for u, x in rows.items() if x is not None)
+        for v, (x, _) in zip(members, vectorize_all(members, table), strict=True):
+            found[v] = x[::-1] if backward else x
+    return {v: found[v] for v in wanted}
 
 
 # ---- what is done behind a loop ---------------------------------------

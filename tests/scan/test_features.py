@@ -225,7 +225,7 @@ def test_vectorized_loops() -> None:
         return [values[0], values[1], values[0][-1]]
 
     together = sg.vmap(one)(x, w, h)
-    a, b, c = T.dmatrices("a", "b") + [T.dvector("c")]
+    a, b, c = T.dmatrix("a"), T.dmatrix("b"), T.dvector("c")
     single = sg.function([a, b, c], one(a, b, c))
     values = draw(3, 4, 2), draw(3, 2, 2, seed=1), draw(3, 2, seed=2)
     found = sg.function([x, w, h], together)(*values)
