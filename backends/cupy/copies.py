@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from backends.cupy.leaves import Leaf, Leaves, Operand, Text, collapsed
 from backends.cupy.scalars import ctype, expression, literal
-from symgraph.scalar import cast_to
+from symgraph.scalar import TABLE, cast_to
 
-__all__ = ["copy", "eye", "join", "make_vector"]
+__all__ = ["copy", "eye", "join", "make_vector", "stretch", "sum_to"]
 
 _TILE = 32
 _ROWS = 8  # threads of a tile's other side
@@ -137,3 +137,55 @@ def eye(dtype: str, operands: Sequence[Operand], rows: int, columns: int, offset
     wide, k = text.passed("columns", columns), text.passed("offset", offset)
     text.line(f"o0[i] = i % {wide} == i / {wide} + {k} ? {literal(1, dtype)} : {literal(0, dtype)};")
     return Leaves((((rows, columns), dtype),), (text.leaf(rows * columns),))
+
+
+def stretch(operands: Sequence[Operand], *lengths: int) -> Leaves:
+    """An array repeated along its axes of length 1.
+
+    Raises
+    ------
+    ValueError
+        When another axis has not the length wanted.
+    """
+    x, = operands
+    extra = len(lengths) - len(x.shape)
+    if extra < 0 or any(mine not in (1, n) for mine, n in zip(x.shape, lengths[extra:], strict=True)):
+        raise ValueError(f"an array of shape {x.shape} cannot be stretched to {lengths}: only axes of length 1 can")
+    found = Operand(lengths, x.stretched(lengths), x.dtype)
+    return Leaves(((lengths, x.dtype),), (_in_order(found, lengths, found.strides),))
+
+
+def sum_to(operands: Sequence[Operand], *lengths: int) -> Leaves:
+    """The transpose of stretching: sums over the axes that were stretched. A block adds what one result takes."""
+    x, = operands
+    extra = len(x.shape) - len(lengths)
+    reduced = [axis for axis, n in enumerate(x.shape) if axis < extra or (lengths[axis - extra] == 1 != n)]
+    kept = [axis for axis in range(len(x.shape)) if axis not in reduced]
+    wide = "float32" if x.dtype == "float16" else x.dtype
+    results, each = (math.prod(x.shape[axis] for axis in axes) for axes in (kept, reduced))
+    text = Text("sum_to", Text.index_for(x.size, x.reach))
+    text.array("a0", x.dtype)
+    text.array("o0", x.dtype)
+    threads = 32 if each <= 256 else 256
+    text.line(f"__shared__ {ctype(wide)} parts[{threads}];")
+    text.line(f"for ({text.index} i = blockIdx.x; i < {text.passed('results', results)}; i += gridDim.x) {{")
+    outer = text.unravel("i", [x.shape[axis] for axis in kept], "u", "m")
+    begin = text.offset("s", outer, [x.strides[axis] for axis in kept])
+    text.line(f"{ctype(wide)} sum = {literal(0, wide)};")
+    text.line(f"for ({text.index} k = threadIdx.x; k < {text.passed('each', each)}; k += {threads}) {{")
+    inner = text.unravel("k", [x.shape[axis] for axis in reduced], "v", "n")
+    at = f"{begin} + {text.offset('t', inner, [x.strides[axis] for axis in reduced])}"
+    add = TABLE["or_" if wide == "bool" else "add"]
+    text.line(f"sum = {expression(add, ['sum', f'a0[{at}]'], [wide, x.dtype], wide)};")
+    text.line("}")
+    text.line("parts[threadIdx.x] = sum;")
+    text.line("__syncthreads();")
+    text.line(f"for (int d = {threads // 2}; d; d /= 2) {{")
+    both = expression(add, ["parts[threadIdx.x]", "parts[threadIdx.x + d]"], [wide] * 2, wide)
+    text.line(f"if (threadIdx.x < d) parts[threadIdx.x] = {both};")
+    text.line("__syncthreads();")
+    text.line("}")
+    text.line(f"if (threadIdx.x == 0) o0[i] = {_cast('parts[0]', wide, x.dtype)};")
+    text.line("__syncthreads();")
+    text.line("}")
+    return Leaves(((tuple(lengths), x.dtype),), (text.leaf(0, min(results, 1 << 16), threads),))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backends.cupy import convolutions, copies, cumulative, pools, random, tiled, windows
+from backends.cupy import convolutions, copies, cumulative, library, pools, random, sorts, tiled, windows
 from backends.cupy.gathers import gather
 from backends.cupy.leaves import LeafOp, Leaves
 from backends.cupy.lowering import LOWERINGS, Unsupported, lower
@@ -23,6 +23,8 @@ from symgraph.tensor.nnet.windows import OverlapAdd, Windows
 from symgraph.tensor.products import BatchedMatMul
 from symgraph.tensor.shape import MakeVector
 from symgraph.tensor.signal.pool_ops import MaxPool, MaxPoolGather, MaxPoolGrad, SumPool, SumPoolGrad
+from symgraph.tensor.sort import ArgSort, ArgTopK, Sort
+from symgraph.tensor.stretch import Stretch, SumTo
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 
 if TYPE_CHECKING:
@@ -125,6 +127,50 @@ def _accumulate(r: Renderer, node: Apply) -> str:
     assert isinstance(op, Accumulate)
     dtype: str = node.outputs[0].type.dtype
     return leaf(r, str(op), partial(cumulative.accumulate, op.kind, op.axis, dtype), node.inputs)
+
+
+@lower(Stretch)
+def _stretch(r: Renderer, node: Apply) -> str:
+    return leaf(r, "stretch", copies.stretch, node.inputs[:1], node.inputs[1:])
+
+
+@lower(SumTo)
+def _sum_to(r: Renderer, node: Apply) -> str:
+    return leaf(r, "sum_to", copies.sum_to, node.inputs[:1], node.inputs[1:])
+
+
+# ---- sorting: short rows by a kernel, long ones by the array library, which is not recorded --------------------------
+
+
+def _if_short(axis: int, function: Callable[..., Any], by_kernel: LeafOp) -> Callable[..., Any]:
+
+    def call(d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+        if arrays[0].shape[axis] <= sorts.LONGEST:
+            return by_kernel(d, arrays, numbers)
+        return function(d.xp, *arrays, *numbers)
+
+    return call
+
+
+@lower(Sort)
+def _sort(r: Renderer, node: Apply) -> str:
+    op: Any = node.op
+    return leaf(r, str(op), partial(sorts.sort, op.axis), node.inputs,
+                wrap=partial(_if_short, op.axis, lambda xp, x: xp.sort(x, axis=op.axis)))
+
+
+@lower(ArgSort)
+def _argsort(r: Renderer, node: Apply) -> str:
+    op: Any = node.op
+    return leaf(r, str(op), partial(sorts.argsort, op.axis, "int64"), node.inputs,
+                wrap=partial(_if_short, op.axis, lambda xp, x: xp.argsort(x, axis=op.axis).astype("int64")))
+
+
+@lower(ArgTopK)
+def _argtopk(r: Renderer, node: Apply) -> str:
+    op: Any = node.op
+    return leaf(r, str(op), partial(sorts.argtopk, op.axis, op.idx_dtype), node.inputs[:1], node.inputs[1:],
+                wrap=partial(_if_short, op.axis, lambda xp, x, k: library.argtopk(xp, x, k, op.axis, op.idx_dtype)))
 
 
 # ---- convolution and pooling --------------------------------------------------------------------------------------

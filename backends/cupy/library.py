@@ -21,8 +21,7 @@ from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.reduce import ArgReduce
-from symgraph.tensor.sort import ArgPartition, ArgSort, ArgTopK, Sort
-from symgraph.tensor.stretch import Stretch, SumTo
+from symgraph.tensor.sort import ArgPartition
 from symgraph.tensor.subtensor import NonZero
 
 if TYPE_CHECKING:
@@ -55,27 +54,10 @@ def _lengths(r: Renderer, node: Apply, first: int) -> str:
 # ---- sorting ----------------------------------------------------------------------------------------------------
 
 
-@lower(Sort)
-def _sort(r: Renderer, node: Apply) -> str:
-    return f"{r.xp('sort')}({r.dev(node.inputs[0])}, axis={node.op.axis})"
-
-
-@lower(ArgSort)
-def _argsort(r: Renderer, node: Apply) -> str:
-    return f"{r.xp('argsort')}({r.dev(node.inputs[0])}, axis={node.op.axis}).astype('int64')"
-
-
 @lower(ArgPartition)
 def _argpartition(r: Renderer, node: Apply) -> str:
     op: Any = node.op
     return f"{r.xp('argpartition')}({r.dev(node.inputs[0])}, {op.kth}, axis={op.axis}).astype('int64')"
-
-
-@lower(ArgTopK)
-def _argtopk(r: Renderer, node: Apply) -> str:
-    op: Any = node.op
-    return called(r, argtopk, "argsort", r.dev(node.inputs[0]), r.number(node.inputs[1]), str(op.axis),
-                  _dtype(node))
 
 
 def argtopk(xp: Any, x: Any, k: int, axis: int, dtype: str) -> Any:
@@ -282,32 +264,6 @@ def product_shares(xp: Any, x: Any, g: Any, axis: int) -> Any:
         later[(*head, slice(None, -1))] = x[(*head, slice(1, None))]
     ahead = recurrence(xp, later[back], g[back], axis)[back]
     return _product_before(xp, x, axis) * ahead
-
-
-@lower(Stretch)
-def _stretch(r: Renderer, node: Apply) -> str:
-    return called(r, stretch, "array broadcast_to", r.dev(node.inputs[0]), _lengths(r, node, 1))
-
-
-def stretch(xp: Any, x: Any, shape: tuple[int, ...]) -> Any:
-    """An array repeated along its axes of length 1."""
-    try:
-        return xp.array(xp.broadcast_to(x, shape))
-    except ValueError:
-        raise ValueError(f"an array of shape {x.shape} cannot be stretched to {shape}: only axes of length 1 "
-                         "can") from None
-
-
-@lower(SumTo)
-def _sum_to(r: Renderer, node: Apply) -> str:
-    return called(r, sum_to, "sum", r.dev(node.inputs[0]), _lengths(r, node, 1))
-
-
-def sum_to(xp: Any, x: Any, shape: tuple[int, ...]) -> Any:
-    """The transpose of stretching: sums over the axes that were stretched."""
-    extra = x.ndim - len(shape)
-    axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 != x.shape[i + extra]))
-    return xp.sum(x, axis=axes, dtype=x.dtype).reshape(shape) if axes else x.copy().reshape(shape)
 
 
 # ---- softmax and its kin ----------------------------------------------------------------------------------------

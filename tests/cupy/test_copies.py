@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.copies import copy, eye, join, make_vector
+from backends.cupy.copies import copy, eye, join, make_vector, stretch, sum_to
 from backends.cupy.cumulative import accumulate
 from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.sorts import argsort, argtopk, sort
 from tests.cupy.leaf_runs import compiles, run_leaf
 
 RNG = np.random.default_rng(5)
@@ -89,3 +90,51 @@ def test_kernels_compile_for_gpus() -> None:
     compiles(copy, [np.ones((70, 45), np.float32).T])
     compiles(partial(accumulate, "sum", 1, "float32"), [np.ones((3, 2100), np.float32)])
     compiles(partial(join, 0, "float32"), [np.ones(3, np.float32)] * 3)
+
+
+@pytest.mark.parametrize(("mine", "wanted"), [((3, 1), (2, 3, 4)), ((), (2, 2)), ((1, 5), (1, 5))])
+def test_stretching(mine: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    x = RNG.normal(size=mine)
+    np.testing.assert_array_equal(run_leaf(EmulatedDevice(), stretch, [x], *wanted), np.broadcast_to(x, wanted))
+    with pytest.raises(ValueError, match="cannot be stretched"):
+        run_leaf(EmulatedDevice(), stretch, [np.ones((2, 3))], 2, 4)
+
+
+@pytest.mark.parametrize(("mine", "wanted"), [
+    ((4, 3, 300), (3, 1)),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in [((2, 3), (2, 3)), ((700,), ()), ((0, 3), (1, 3))])])
+def test_sums_over_what_was_stretched(emulated: EmulatedDevice, mine: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    x = RNG.normal(size=mine)
+    extra = len(mine) - len(wanted)
+    total = x.sum(axis=tuple(range(extra)))
+    total = total.sum(axis=tuple(i for i, n in enumerate(wanted) if n == 1), keepdims=True)
+    np.testing.assert_allclose(run_leaf(emulated, sum_to, [x], *wanted), total.reshape(wanted), rtol=1e-12, atol=1e-12)
+
+
+def rows_to_sort(dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    x = RNG.integers(-5, 6, shape).astype(dtype)  # with ties
+    if x.dtype.kind in "fc":
+        x.reshape(-1)[::7] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(("dtype", "shape", "axis"), [
+    ("float32", (3, 50), 1),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in [
+        ("int64", (33, 4), 0), ("float16", (2, 300), 1), ("bool", (9,), 0), ("uint8", (2, 1, 3), 1),
+        ("complex64", (40,), 0), ("float64", (2, 2000), 1), ("float32", (0, 3), 1), ("float32", (3, 0), 1)])])
+def test_sorting_short_rows(emulated: EmulatedDevice, dtype: str, shape: tuple[int, ...], axis: int) -> None:
+    x = rows_to_sort(dtype, shape)
+    np.testing.assert_array_equal(run_leaf(emulated, partial(sort, axis), [x]), np.sort(x, axis=axis))
+    order = np.argsort(x, axis=axis, kind="stable")
+    np.testing.assert_array_equal(run_leaf(emulated, partial(argsort, axis, "int64"), [x]), order)
+    if x.shape[axis] > 2:
+        largest = np.flip(np.take(order, range(x.shape[axis] - 3, x.shape[axis]), axis), axis)
+        np.testing.assert_array_equal(run_leaf(emulated, partial(argtopk, axis, "int32"), [x], 3), largest)
+        least = np.flip(np.take(order, range(2), axis), axis)
+        np.testing.assert_array_equal(run_leaf(emulated, partial(argtopk, axis, "int32"), [x], -2), least)
+
+
+def test_more_elements_than_there_are() -> None:
+    with pytest.raises(ValueError, match="k must be between 1 and 3"):
+        run_leaf(EmulatedDevice(), partial(argtopk, 0, "int64"), [np.ones(3)], 4)
