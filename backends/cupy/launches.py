@@ -36,6 +36,9 @@ from symgraph.plan.jobs import Job, Launch
 __all__ = ["Binding", "DoesNotFit", "Layout", "bind"]
 
 
+_MOST_BY_INT = 2**30  # elements, half of what an int can count: a loop's counter goes beyond the end
+
+
 class DoesNotFit(RuntimeError):
     """A job needs more shared memory for arrays of these shapes than there is."""
 
@@ -139,8 +142,7 @@ def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Map
     most = max((1 + sum((n - 1) * abs(s) for n, s in zip(la.shape, la.strides, strict=True)) for la in known.values()),
                default=1)
     most = max(most, *(math.prod(shape) for shape in shapes.values()), 1)
-    # Twice as many as there are elements, for a loop's counter goes beyond the end.
-    return Params(known, shapes, names, index="int" if most < 2**30 else "long long", over=set(launch.over))
+    return Params(known, shapes, names, index="int" if most < _MOST_BY_INT else "long long", over=set(launch.over))
 
 
 def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:

@@ -253,6 +253,8 @@ class Grouping:
 
     def _float(self, item: Item) -> None:
         size = 1 + sum(self._size.get(v, 0) for v in item.inputs)
+        if size > self.abilities.most_items:  # what several inputs are made of was counted several times
+            size = self._count(item)
         if size > self.abilities.most_items:
             size = 1
             for variable in item.inputs:
@@ -263,6 +265,17 @@ class Grouping:
             self._ready[item.output] = max((self.ready(v) for v in item.inputs), default=0)
         self._size[item.output] = size
         self.floating[item.output] = item
+
+    def _count(self, item: Item) -> int:
+        """How many items an expression consists of; it suffices to know that there are too many."""
+        found: set[Variable] = {item.output}
+        waiting = list(item.inputs)
+        while waiting and len(found) <= self.abilities.most_items:
+            variable = waiting.pop()
+            if variable not in found and variable in self.floating and variable not in self._copies:
+                found.add(variable)
+                waiting += self.floating[variable].inputs
+        return len(found)
 
     def _new(self, kind: str, stage: int, space: Lengthwise, rows: Lengthwise = ()) -> Group:
         group = Group(kind, stage, len(self._groups), space, rows)

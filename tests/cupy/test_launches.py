@@ -113,6 +113,18 @@ def test_training_steps_compute_what_the_processor_computes(make: Any, seed: int
         assert_close(got, [np.asarray(cost), *after], rtol=1e-4)
 
 
+@pytest.mark.parametrize("make", [logistic_regression, perceptron])
+def test_elements_beyond_the_range_of_an_int(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bound that small arrays reach."""
+    monkeypatch.setattr("backends.cupy.launches._MOST_BY_INT", 10)
+    function = make()
+    runner = Runner(function.plan, 4)
+    got = runner(np.int64(1))
+    assert all("const long long n_" in source for source in runner.sources)
+    cost = function(1)
+    assert_close(got, [np.asarray(cost), *(u.target.get_value() for u in function.plan.updates)], rtol=1e-4)
+
+
 def test_chains_are_as_long_as_their_dependencies() -> None:
     x, w = T.fmatrices("xw")
     centred = x - T.mean(x)

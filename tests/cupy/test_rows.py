@@ -23,7 +23,7 @@ b = T.fvector("b")
 y = T.ivector("y")
 big = T.ftensor3("big")
 
-SIZES = [(1, 1), (3, 5), (40, 10), (9, 300), (200, 33), (2, 1100)]
+SIZES = [(0, 5), (1, 1), (3, 5), (40, 10), (9, 300), (200, 33), (2, 1100)]
 
 
 def kinds(runner: Runner) -> list[list[str]]:
@@ -68,7 +68,8 @@ def crossentropy(rows: Any) -> tuple[Any, Any]:
 def test_crossentropy_forward_and_gradient_in_one_pass(shape: tuple[int, int]) -> None:
     cost, gradient = crossentropy(x)
     labels = RNG.integers(-shape[1], shape[1], shape[0]).astype("int32")
-    got, expected, runner = run_both([x, y], [cost, gradient], [drawn(*shape), labels], 6)
+    with np.errstate(all="ignore"):  # of no rows
+        got, expected, runner = run_both([x, y], [cost, gradient], [drawn(*shape), labels], 6)
     assert_close(got, expected)
     assert kinds(runner) == [["rows"], ["reduction"]]
 

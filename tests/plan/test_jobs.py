@@ -158,6 +158,13 @@ def test_long_expressions_are_cut() -> None:
     assert max(len(job.items) for launch in found for job in launch.jobs) < 200
 
 
+def test_an_expression_is_as_long_as_it_has_operations() -> None:
+    value = v
+    for _ in range(20):
+        value = value * (1 - value)
+    assert len(launches([v], [value])) == 1
+
+
 def test_numbers_of_the_host_are_passed_by_value() -> None:
     n, rate = T.lscalar("n"), T.fscalar("rate")
     (launch,) = launches([v, n, rate], [v * rate + T.cast(n, "float32")])
