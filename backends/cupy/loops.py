@@ -19,6 +19,7 @@ __all__ = ["THREADS", "Part", "Trace", "along", "collapse", "write_loop"]
 THREADS = 256
 _BLOCKS = 8       # of a multiprocessor
 _VECTOR_FROM = 4096  # elements
+_TILE = 32
 
 
 @dataclass
@@ -154,6 +155,33 @@ class _Loop:
                 return 1
         return wide if len(self.merged) == 1 or self.merged[-1] % wide == 0 else 1
 
+    def crosses(self) -> bool:
+        """Whether something is read along the axis before the last, so that neighbours read far apart."""
+        if not self.trace.plain or len(self.merged) < 2 or min(self.merged[-2:]) < _TILE:
+            return False
+        return any(s[-2] == 1 and s[-1] not in (0, 1) for s in map(self.strides, self.reads))
+
+    def tiles(self, multiprocessors: int) -> int:
+        """Go through the last two axes in square tiles: what a warp reads apart, the next warps read on from there,
+        while it is still in the cache. Gives the blocks."""
+        emit, kind = self.emitter, self.params.index
+        rows, columns = self.merged[-2:]
+        counts = [*self.merged[:-2], -(-rows // _TILE), -(-columns // _TILE)]
+        blocks = max(1, min(math.prod(counts), multiprocessors * _BLOCKS))
+        tiles, step = self.params.fresh("n_tiles", math.prod(counts)), self.params.fresh("n_step", blocks)
+        n_rows, n_columns = self.params.fresh("n_rows", rows), self.params.fresh("n_columns", columns)
+        with emit.block(f"for ({kind} tile = block; tile < {tiles}; tile += {step})"):
+            *lead, row, column = emit.decode("tile", counts, "p")
+            emit.line(f"const {kind} column = {column} * {_TILE} + t % {_TILE};")
+            emit.line("#pragma unroll")
+            with emit.block(f"for (int u = t / {_TILE}; u < {_TILE}; u += {THREADS // _TILE})"):
+                emit.line(f"const {kind} row = {row} * {_TILE} + u;")
+                with emit.block(f"if (row < {n_rows} && column < {n_columns})"):
+                    self.places = [*lead, "row", "column"]
+                    for variable, index in self.stores.items():
+                        emit.store(variable, self.locate(variable, index), emit.value(variable, index))
+        return blocks
+
     def body(self, linear: str, lengths: Sequence[int], wide: int = 1) -> None:
         """What is done for an element, or for a pack of them."""
         emit = self.emitter
@@ -209,6 +237,8 @@ def write_loop(job: Job, params: Params, prefix: str, multiprocessors: int) -> P
     """
     loop = _Loop(job, params, prefix)
     emit, kind = loop.emitter, params.index
+    if loop.crosses():
+        return Part(emit.lines, loop.tiles(multiprocessors))
     wide = loop.vector()
     count = loop.count // wide
     blocks = max(1, min(-(-count // THREADS), multiprocessors * _BLOCKS))
