@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
-from symgraph.compile.branches import LazyIfElse
 from symgraph.ifelse import ifelse
+from symgraph.plan import LazyIfElse
 
 MODES = ["FAST_RUN", "FAST_COMPILE", "None", "DebugMode"]
 

@@ -11,85 +11,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.graph.op import Op
-from symgraph.graph.traversal import clone_replace, toposort
-from symgraph.graph.type import Type
+from symgraph.graph.traversal import toposort
 from symgraph.ifelse import IfElse, branch_inputs, known_choice
-from symgraph.tensor.type import TensorType
+from symgraph.plan import Branch, LazyIfElse, Plan
 
-__all__ = ["LazyIfElse", "lazily"]
+__all__ = ["copied", "lazily"]
 
 Choice = tuple[Variable, bool]
-#: From inputs, outputs and a label to what computes the one from the other.
-Compile = Callable[[Sequence[Variable], Sequence[Variable], str], Callable[..., Any]]
+#: From a plan and a label to what computes its outputs.
+Compile = Callable[[Plan, str], Callable[..., Any]]
 
 
-class LazyIfElse(Op):
-    """A choice between two compiled graphs.
-
-    Parameters
-    ----------
-    types : sequence of Type
-        Of the outputs: those of the choice, and what later choices need of either branch.
-    places : pair of sequence of int
-        For each branch, which outputs it computes.
-    compiled : pair of callable
-        What makes the program of a branch when it is first taken.
-    inputs : pair of sequence of int
-        For each branch, which inputs (after the condition) its program takes.
-    name : str or None
-    """
-
-    runs_programs = True
-
-    def __init__(self, types: Sequence[Type], places: tuple[Sequence[int], Sequence[int]],
-                 compiled: tuple[Callable[[], Callable[..., Any]], Callable[[], Callable[..., Any]]],
-                 inputs: tuple[Sequence[int], Sequence[int]], name: str | None) -> None:
-        self.types, self.places, self.inputs, self.name = tuple(types), places, inputs, name
-        self._compiled = compiled
-        self._programs: dict[bool, Callable[..., Any]] = {}
-
-    def infer_type(self, *types: Type) -> Sequence[Type]:
-        return self.types
-
-    def perform(self, node: Apply, inputs: list[Any], output_storage: list[list[Any]]) -> None:
-        holds = bool(inputs[0])
-        side = 0 if holds else 1
-        program = self._programs.get(holds)
-        if program is None:
-            program = self._programs[holds] = self._compiled[side]()
-        results = program(*[inputs[1 + place] for place in self.inputs[side]])
-        for place, result in zip(self.places[side], results, strict=True):
-            output_storage[place][0] = result
-        for place in set(range(len(self.types))).difference(self.places[side]):
-            output_storage[place][0] = stand_in(self.types[place])
-
-    def __repr__(self) -> str:
-        return f"ifelse{{{self.name}}}" if self.name else "ifelse"
-
-
-def stand_in(kind: Type) -> Any:
-    """A value of a type, with as few elements as it allows."""
-    if not isinstance(kind, TensorType):
-        return None
-    return np.zeros([0 if n is None else n for n in kind.shape], kind.numpy_dtype)
-
-
-def lazily(outputs: Sequence[Variable], compile_graph: Compile) -> list[Variable]:
+def lazily(outputs: Sequence[Variable], compile_plan: Compile) -> list[Variable]:
     """Expressions in which every `IfElse` computes the branch it takes only.
 
     Parameters
     ----------
     outputs : sequence of Variable
-    compile_graph : callable
-        From inputs, outputs and a label to what computes the one from the other.
+    compile_plan : callable
+        From a plan and a label to what computes its outputs.
     """
     if not any(isinstance(node.op, IfElse) for node in toposort(outputs)):
         return list(outputs)
-    return _Branch(_Layout(outputs).root, compile_graph).results
+    return _Branch(_Layout(outputs).root, compile_plan).results
 
 
 def copied(node: Apply, memo: dict[Variable, Variable]) -> None:
@@ -251,11 +196,12 @@ def reads(node: Apply, region: _Region) -> list[tuple[Variable, _Region]]:
 class _Branch:
     """The graph of a host, as it is built: what it reads from outside, and its results."""
 
-    def __init__(self, host: _Host, compile_graph: Compile) -> None:
-        self.host, self.compile_graph = host, compile_graph
+    def __init__(self, host: _Host, compile_plan: Compile) -> None:
+        self.host, self.compile_plan = host, compile_plan
         self.memo: dict[Variable, Variable] = {}
         self.made: set[Variable] = set()
         self.given: dict[Variable, None] = {}
+        self.size = len(host.nodes)
         for node in host.nodes:
             if node in host.branches:
                 self._lazy(node)
@@ -279,16 +225,18 @@ class _Branch:
     def _lazy(self, choice: Apply) -> None:
         """A choice between the programs of its branches, which hands out what later choices need of either."""
         hosts = self.host.branches[choice]
-        graphs = [_Branch(host, self.compile_graph) for host in hosts]
+        graphs = [_Branch(host, self.compile_plan) for host in hosts]
         wanted = [*choice.outputs, *hosts[0].exports, *hosts[1].exports]
         count, first = len(choice.outputs), len(hosts[0].exports)
         places = ([*range(count), *range(count, count + first)], [*range(count), *range(count + first, len(wanted))])
         given = list(dict.fromkeys(v for graph in graphs for v in graph.given))
         label = f"the branch of {choice.op} at {choice.origin}"
         number = {v: i for i, v in enumerate(given)}
-        op = LazyIfElse(
-            [v.type for v in wanted], places, (graphs[0]._compiler(label), graphs[1]._compiler(label)),
-            ([number[v] for v in graphs[0].given], [number[v] for v in graphs[1].given]), choice.op.name)
+        first_branch, second_branch = (
+            Branch(list(graph.given), graph.results, [number[v] for v in graph.given], gives, graph.size,
+                   self.compile_plan, label) for graph, gives in zip(graphs, places, strict=True))
+        op = LazyIfElse([v.type for v in wanted], (first_branch, second_branch), choice.op.name)
+        self.size += sum(graph.size for graph in graphs)
         inputs = [self.now(v) for v in (choice.inputs[0], *given)]
         self._read(inputs)
         node = Apply(op, inputs, op.types, choice.origin)
@@ -296,15 +244,3 @@ class _Branch:
             new.name, new.origin = old.name, old.origin
             self.memo[old] = new
             self.made.add(new)
-
-    def _compiler(self, label: str) -> Callable[[], Callable[..., Any]]:
-        inputs, outputs = list(self.given), self.results
-
-        def compiled() -> Callable[..., Any]:
-            places = [v.type.make_variable(v.name) for v in inputs]
-            for place, v in zip(places, inputs, strict=True):
-                place.origin = v.origin if v.owner is None else v.owner.origin
-            inner = clone_replace(list(outputs), dict(zip(inputs, places, strict=True)))
-            return self.compile_graph(places, inner, label)
-
-        return compiled

@@ -18,7 +18,7 @@ from symgraph.graph.traversal import toposort
 from symgraph.graph.type import Type
 from symgraph.ifelse import IfElse
 from symgraph.opfromgraph import OpFromGraph
-from symgraph.plan import Loop, make_plan
+from symgraph.plan import Loop, Plan, make_plan
 from symgraph.rewrites.pipeline import phases
 from symgraph.scan import Scan
 
@@ -50,7 +50,7 @@ def finish(fgraph: FunctionGraph, mode: Mode) -> None:
         return
     backend = get_backend(mode.linker or config.device)
     outputs = _with_programs(fgraph.outputs, mode, backend)
-    fgraph.outputs = lazily(outputs, partial(_program, backend=backend))
+    fgraph.outputs = lazily(outputs, partial(_compiled, backend=backend))
 
 
 def _with_programs(outputs: Sequence[Variable], mode: Mode, backend: Backend) -> list[Variable]:
@@ -83,8 +83,13 @@ def _program(inputs: Sequence[Variable], outputs: Sequence[Variable], label: str
     graph = FunctionGraph(inputs, outputs)
     plan = make_plan(graph.toposort(), graph.inputs, [], graph.outputs, [])
     plan.check()
+    return _compiled(plan, label, backend)
+
+
+def _compiled(plan: Plan, label: str, backend: Backend) -> Callable[..., Any]:
+    """What computes the outputs of a plan, as a list."""
     program = backend.compile(plan, label, lambda names: (f"[{', '.join(names)}]", {}),
-                              [v.type.filter for v in graph.inputs])
+                              [v.type.filter for v in plan.inputs])
 
     inside = program.run if program.inside is None else program.inside
 

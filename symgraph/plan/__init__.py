@@ -1,5 +1,6 @@
 """Plans: the order of steps, lifetimes and memory of a compiled function, independent of any backend."""
 
+from symgraph.plan.choice import Branch, LazyIfElse
 from symgraph.plan.kernel import Kernel, Role
 from symgraph.plan.lengths import Length
 from symgraph.plan.loop import Loop
@@ -8,6 +9,6 @@ from symgraph.plan.plan import Block, Buffer, Guard, Home, Output, Plan, Step, U
 from symgraph.plan.storage import make_plan
 
 __all__ = [
-    "Block", "Buffer", "Guard", "Home", "Kernel", "Length", "Loop", "Output", "Plan", "Role", "Step", "Update", "Use",
-    "find_numbers", "make_plan", "takes_number",
+    "Block", "Branch", "Buffer", "Guard", "Home", "Kernel", "LazyIfElse", "Length", "Loop", "Output", "Plan", "Role",
+    "Step", "Update", "Use", "find_numbers", "make_plan", "takes_number",
 ]
