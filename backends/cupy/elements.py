@@ -202,6 +202,15 @@ class Emitter:
         assert found is not None
         return found
 
+    def hoist(self) -> None:
+        """Compute single numbers that are the same for all elements."""
+        late: set[Variable] = set()
+        for variable, item in self.items.items():
+            if item.is_anchor or any(v in late for v in item.inputs):
+                late.add(variable)
+            elif variable.type.ndim == 0 and not isinstance(item.meaning, Gather):
+                self.value(variable, ())
+
     def fitted(self, variable: Variable, index: Index) -> Index:
         """An index with 0 where there is but one place."""
         shape = variable.type.shape

@@ -237,6 +237,8 @@ def write_loop(job: Job, params: Params, prefix: str, multiprocessors: int) -> P
     """
     loop = _Loop(job, params, prefix)
     emit, kind = loop.emitter, params.index
+    if loop.lengths:
+        emit.hoist()
     if loop.crosses():
         return Part(emit.lines, loop.tiles(multiprocessors))
     wide = loop.vector()

@@ -146,6 +146,7 @@ class _Product:
     def write(self) -> Part:
         """The text."""
         emit, tiling, index = self.emitter, self.tiling, self.params.index
+        emit.hoist()
         across = -(-self.n // tiling.columns)
         blocks = max(1, -(-self.m // tiling.rows) * across)
         tiles = self.params.fresh("n_across", max(across, 1))

@@ -114,6 +114,7 @@ class _Reduction:
     def write(self) -> Part:
         """The text."""
         emit, grid, kind = self.emitter, self.grid, self.params.index
+        emit.hoist()
         along_kept, along_reduced = (("t / %d", "t %% %d") if grid.along_reduced else ("t %% %d", "t / %d"))
         divisor = grid.shares if grid.along_reduced else grid.results
         emit.line(f"const int at_result = {along_kept % divisor}, share = {along_reduced % divisor};")

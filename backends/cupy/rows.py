@@ -189,7 +189,10 @@ class _Rows:
     def write(self) -> Part:
         """The text."""
         emit, kind = self.emitter, self.params.index
+        emit.hoist()
+        before, emit.lines = emit.lines, []
         body = self._in_row_scope()
+        emit.lines = before
         self._rooms()
         start = "const int lane = t, group = 0;" if self.groups == 1 else (
             f"const int lane = t % {self.threads}, group = t / {self.threads};")

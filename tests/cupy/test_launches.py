@@ -113,6 +113,35 @@ def test_training_steps_compute_what_the_processor_computes(make: Any, seed: int
         assert_close(got, [np.asarray(cost), *after], rtol=1e-4)
 
 
+def adam(parameters: list[Any], cost: Any) -> list[tuple[Any, Any]]:
+    """As its authors wrote it, with the number of the step a shared variable."""
+    step = sg.shared(np.float32(0), name="step")
+    t = step + 1
+    updates = [(step, t)]
+    for p in parameters:
+        g = sg.grad(cost, p)
+        m, v = (sg.shared(np.zeros_like(p.get_value()), name=f"{name}_{p.name}") for name in "mv")
+        m_new, v_new = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        change = 0.01 * (m_new / (1 - 0.9**t)) / (T.sqrt(v_new / (1 - 0.999**t)) + 1e-3)
+        updates += [(m, m_new), (v, v_new), (p, p - change)]
+    return updates
+
+
+def test_adam_joins_the_products() -> None:
+    """Two products' gradients, their momenta and the parameters: still three launches, all written over."""
+    x, y, index, examples = slices(60, 40, 10, 20)
+    W1, b1, W2 = weights(40, 500, name="W1"), weights(500, name="b1"), weights(500, 10, name="W2")
+    p = T.nnet.softmax(T.dot(T.tanh(T.dot(x, W1) + b1), W2))
+    cost = negative_log_likelihood(p, y)
+    function = sg.function([index], cost, updates=adam([W1, b1, W2], cost), givens=examples)
+    runner = Runner(function.plan, 2)
+    assert [len(launch.outputs) > 0 for launch in runner.launches] == [True] * 3
+    assert sum(len(launch.over) for launch in runner.launches) == 9  # all but the number, which others read
+    got = runner(np.int64(1))
+    cost_there = function(1)
+    assert_close(got, [np.asarray(cost_there), *(u.target.get_value() for u in function.plan.updates)], rtol=1e-3)
+
+
 @pytest.mark.parametrize("make", [logistic_regression, perceptron])
 def test_elements_beyond_the_range_of_an_int(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a bound that small arrays reach."""
