@@ -119,8 +119,8 @@ def _operand(matrix: Any) -> tuple[Any, int, int]:
 
 
 def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
-    """A `Product` to be computed over `c`, or, where BLAS cannot do that or it would not pay, its value in a new array."""
-    if c.size <= _FEW:
+    """A `Product` to be computed over `c`, or, where BLAS cannot do that or need not, its value in a new array."""
+    if c.size <= (_FEW if beta == 1 else _FEW // 4):
         return _formula(c, alpha, a, b, beta)
     routine = _routine("sgemm" if c.dtype == np.float32 else "dgemm") if a.ndim == b.ndim == 2 and beta != 0 else None
     if routine is None or not (c.flags.carray and a.size and b.size):

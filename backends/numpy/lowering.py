@@ -31,7 +31,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting"]
+__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting", "perform"]
 
 Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
 
@@ -54,14 +54,14 @@ def lowering_of(op: Op) -> Lowering:
     for cls in type(op).__mro__:
         if cls in LOWERINGS:
             return LOWERINGS[cls]
-    return _perform
+    return perform
 
 
 def _type(node: Apply) -> Any:
     return node.outputs[0].type
 
 
-def _perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+def perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     """Any operation: call its own method."""
     name = r.writer.bind(r.performer(node), "op")
     return f"{name}({', '.join(args)})"
@@ -305,7 +305,7 @@ def _alloc(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
 def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     start, _, step = node.inputs
     if r.is_count(node.outputs[0]):
-        return None
+        return f"range({args[1]})"
     plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
     bounds = args[1] if plain else ", ".join(args)
     return f"np.arange({bounds}, dtype={r.dtype(_type(node).dtype)})"

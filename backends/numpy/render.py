@@ -15,7 +15,7 @@ from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
 from symgraph.backend import Pack, Program, untiled
 from symgraph.graph.basic import Apply, Constant, Variable
-from symgraph.plan import Buffer, Guard, Length, Loop, Plan, Step, Use, find_numbers, takes_number
+from symgraph.plan import Buffer, Guard, LazyIfElse, Length, Loop, Plan, Step, Use, find_numbers, takes_number
 from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
@@ -112,7 +112,7 @@ class Renderer:
         return out in self.plain or out.startswith("spare_array(")
 
     def is_count(self, variable: Variable) -> bool:
-        """Whether ``arange(n)`` is not made, since nobody needs more of it than n."""
+        """Whether ``arange(n)`` need not be an array, since nobody needs more of it than n."""
         if self.monitor is not None or self.read_at.get(variable) == len(self.plan.steps):
             return False
         readers = [step.node for step in self.plan.steps if variable in step.node.inputs]
@@ -210,7 +210,7 @@ class Renderer:
         self._read_shared()
         self._compare_named()
         scratch = any(b.use is Use.SCRATCH for b in self.plan.buffers) or any(
-            isinstance(step.node.op, Loop) for step in self.plan.steps)
+            isinstance(step.node.op, (LazyIfElse, Loop)) for step in self.plan.steps)
         if scratch:
             self.writer.namespace["scratch"] = self.workspaces.scratch
             self.writer.line("w = scratch.take()")

@@ -19,6 +19,8 @@ _PIECE = 4096  # elements: too few for BLAS to share a sum of them among threads
 _LEAST = 64    # elements in a row: fewer are not worth a call of BLAS
 _LEAST_IN_ALL = 32768
 
+_reduce = np.add.reduce
+
 
 @cache
 def _ones(dtype: Any) -> Any:
@@ -34,7 +36,7 @@ def row_sums(x: Any, out: Any = None, keepdims: bool = False) -> Any:
     """
     rows, columns = x.shape
     if columns < _LEAST or x.strides[1] != x.itemsize:
-        return np.add.reduce(x, axis=1, out=out, keepdims=keepdims)
+        return _reduce(x, 1, None, out, keepdims)
     ones, into = _ones(x.dtype), out[:, 0] if keepdims and out is not None else out
     if columns <= 2 * _PIECE:
         into = np.vecdot(x, ones[:columns], into)
@@ -49,7 +51,7 @@ def row_sums(x: Any, out: Any = None, keepdims: bool = False) -> Any:
 def total(x: Any) -> Any:
     """``np.add.reduce(x, axis=None)`` of floats. Several threads may call it at once."""
     if x.size < _LEAST_IN_ALL:
-        return np.add.reduce(x, axis=None)
+        return _reduce(x, None)
     if x.flags.c_contiguous:
         flat = x.reshape(-1)
     elif x.flags.f_contiguous:

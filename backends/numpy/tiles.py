@@ -51,20 +51,20 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     r.writer.current = kernel.steps[0]
     r.guard(kernel.steps[0])
     r.writer.current = None
-    limit = _limit(kernel)
     size, rows = _size(r, kernel), _rows(r, kernel)
     blocks, variables = r.plan.blocks, [v for step in kernel.steps for v in (*step.node.inputs, *step.node.outputs)]
     buffers = dict.fromkeys(blocks[v].buffer for v in variables if v in blocks)
     arrays = {b: r.arrays[b] for b in buffers if b in r.arrays}
     measured, there = len(r.measured), list(r.workspaces.there)
-    small = f"{rows} <= {limit}" if size == rows else f"{size} <= {limit} or {rows} < {_LEAST_ROWS}"
-    with r.writer.indented(f"if {small}:"):
+    single = _Single(r, kernel, rows if kernel.reduces_rows else size)
+    with r.writer.indented(f"if {single.unless(_small(kernel, size, rows))}:"):
         for step in kernel.steps:
             r.step(step)
         r.writer.current = None
         for variable, target in kernel.over.items():
             r.alternate(target, variable)
     _forget(r, measured, there)
+    single.render()
     with r.writer.indented("else:"):
         _Tiled(r, kernel, arrays).render(size, rows)
     _forget(r, measured, there)
@@ -73,6 +73,13 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     for buffer in buffers:
         if buffer is not None and r.arrays.get(buffer) in passing:
             del r.arrays[buffer]
+
+
+def _small(kernel: Kernel, size: str, rows: str) -> str:
+    """The test whether a kernel's steps are done one after the other."""
+    if size == rows:
+        return f"{rows} <= {_limit(kernel)}"
+    return f"{size} <= {_limit(kernel)} or {rows} < {_LEAST_ROWS}"
 
 
 def _forget(r: Renderer, measured: int, there: Iterable[Any]) -> None:
@@ -93,6 +100,48 @@ def _size(r: Renderer, kernel: Kernel) -> str:
 
 def _rows(r: Renderer, kernel: Kernel) -> str:
     return r.length(r.plan.lengths.of(kernel.widest)[0], kernel.first)
+
+
+class _Single:
+    """One kernel as a function of a single element (or row, where rows are reduced), which makes new arrays.
+
+    Ufuncs do not find out that an array of one element lies over itself: where they compute in place they are slower
+    then by half a microsecond.
+    """
+
+    def __init__(self, r: Renderer, kernel: Kernel, count: str) -> None:
+        self.r, self.kernel, self.count = r, kernel, count
+        self.is_used = kernel.widest.type.shape[0] is None and not kernel.over
+
+    def unless(self, test: str) -> str:
+        """The test for the lines of small arrays, which single elements leave to this function."""
+        if not self.is_used:
+            return test
+        return f"{self.count} > 1 and ({test})" if " or " in test else f"1 < {test}"
+
+    def render(self) -> None:
+        """Write the call, and aside the function. The names are those that the lines of small arrays have given."""
+        if not self.is_used:
+            return
+        r, kernel = self.r, self.kernel
+        name = r.writer.fresh("one")
+        given = [r.names[v] for v in kernel.inputs if r.names[v] not in r.writer.namespace]
+        given += ["lap"] if r.clock is not None else []
+        needed = [v for v in kernel.made if r.is_read_after(v, kernel.last)]
+        with r.writer.indented(f"elif {self.count} <= 1:"):
+            r.writer.line(f"{', '.join(r.names[v] for v in needed)} = {name}({', '.join(given)})")
+        with r.writer.aside(name):
+            with r.writer.indented(f"def {name}({', '.join(given)}):", f"a single element of {kernel}"):
+                for step in kernel.steps:
+                    r.writer.current, node = step, step.node
+                    target = r.names[node.outputs[0]]
+                    expression = r.lowered(node, [r.names[v] for v in node.inputs], target, None)
+                    if expression is not None:
+                        r.line(f"{target} = {expression}", node)
+                    r.lap(step.index)
+                r.writer.current = None
+                r.writer.line(f"return {', '.join(r.names[v] for v in needed)}")
+            r.writer.current = None
 
 
 class _Tiled:
