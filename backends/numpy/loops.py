@@ -54,6 +54,7 @@ class LoopRenderer(Renderer):
         self.sure_rows: dict[Any, str] = {}      # by result, a row that is known to have its shape
         self.last_out: str | None = None         # into what the last step was to compute
         self.homes: dict[str, str] = {}          # by array, the row or state it is
+        self.within: dict[str, str] = {}         # by array, the row or state it is a view of
 
     # ---- lengths ------------------------------------------------------------------------------------------------
 
@@ -291,6 +292,14 @@ class LoopRenderer(Renderer):
         home = self.homes.get(self.last_out or "")
         if home is not None and self.taken:
             self.homes[self.names[step.node.outputs[0]]] = home
+        for place, sources in step.node.op.view_map.items():
+            within = self._memory(self.names[step.node.inputs[sources[0]]])
+            if within is not None:
+                self.within[self.names[step.node.outputs[place]]] = within
+
+    def _memory(self, name: str) -> str | None:
+        """The row or state in whose memory an array lives, as a whole or in part."""
+        return self.homes.get(name) or self.within.get(name)
 
     def _destination(self, step: Step) -> str | None:
         found = super()._destination(step)
@@ -329,8 +338,13 @@ class LoopRenderer(Renderer):
     def _move_on(self) -> None:
         """The next values of the states become the present ones."""
         pairs: list[tuple[str, str]] = []
-        for i, name in enumerate(self.states):
-            new = self.names[self.given[i]]
+        own = {self.states[i] for i in self.op.mutable}
+        after = [self.names[self.given[i]] for i in range(len(self.states))]
+        for i, new in enumerate(after):
+            if self._memory(new) in own - {self.states[i]}:  # it was computed over another state
+                after[i] = self.writer.fresh("copy")
+                self.writer.line(f"{after[i]} = np.array({new})")
+        for i, (name, new) in enumerate(zip(self.states, after, strict=True)):
             home = self.homes.get(new)
             if i in self.spare and home == self.spare[i]:
                 pairs += [(name, new), (self.spare[i], name)]
