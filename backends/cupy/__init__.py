@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from backends.cupy import large, leaf_rows, library, linear  # noqa: F401  (their rows)
+from backends.cupy import large, leaf_rows, library, linear, scans  # noqa: F401  (their rows)
 from backends.cupy.program import CupyBackend
 
 __all__ = ["CupyBackend", "backend_on"]

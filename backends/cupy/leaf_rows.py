@@ -52,7 +52,7 @@ def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequen
     names = [r.dev(v) for v in arrays]
     integers = [r.number(v) for v in numbers]
     r.fixed.update(text for text in integers if text.isidentifier())
-    places = [r.passed.index(name) if name in r.passed else None for name in names]
+    places = [r.passed.index(name) if name in r.passed and not r.is_nested else None for name in names]
     name = r.writer.fresh("f")
     made = LeafOp(template, r.kernels, r.errors, places)
     r.writer.namespace[name] = made if wrap is None else wrap(made)

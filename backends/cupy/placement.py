@@ -61,7 +61,7 @@ class Placement:
         return self.places[variable] is not Place.DEVICE
 
 
-def place_all(plan: Plan, device: str) -> Placement:
+def place_all(plan: Plan, device: str, passed_on_host: Collection[Variable] | None = None) -> Placement:
     """Find a place for each value of a plan.
 
     Parameters
@@ -69,18 +69,20 @@ def place_all(plan: Plan, device: str) -> Placement:
     plan : Plan
     device : str
         Where shared values of the device live, by the name of `symgraph.config.config.device`.
+    passed_on_host : collection of Variable, optional
+        The inputs that are values of the host; by default single numbers, and what is no tensor.
 
     Raises
     ------
     TypeError
         When an operation reads values of both memories; the message names both.
     """
-    return _Placer(plan, device).placement()
+    return _Placer(plan, device, passed_on_host).placement()
 
 
 class _Placer:
-    def __init__(self, plan: Plan, device: str) -> None:
-        self.plan, self.device = plan, device
+    def __init__(self, plan: Plan, device: str, passed_on_host: Collection[Variable] | None) -> None:
+        self.plan, self.device, self.passed_on_host = plan, device, passed_on_host
         results = [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]
         self.numbers: Collection[Variable] = find_numbers(plan.steps, results)
         self.places: dict[Variable, Place] = {}
@@ -90,6 +92,8 @@ class _Placer:
     def placement(self) -> Placement:
         for variable in [*self.plan.inputs, *self.plan.constants]:
             self.places[variable] = self._of_leaf(variable)
+        if self.passed_on_host is not None:
+            self.places.update((v, Place.DEVICE) for v in self.plan.inputs if v not in self.passed_on_host)
         for variable in self.plan.shared:
             self._shared(variable)
         for step in self.plan.steps:

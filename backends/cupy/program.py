@@ -107,7 +107,7 @@ class Programs:
         found = self.made.get(signature)
         if found is None:
             renderer.quiet = bool(self.made)
-            renderer.render(line, self.kernels, self.errors)
+            renderer.render(line, self.kernels, self.errors, abilities())
             found = self.made[signature] = CupyProgram(self.backend, renderer, self)
         return found
 

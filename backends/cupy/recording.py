@@ -80,7 +80,7 @@ class Reference:
     place : int or None
         Of the value passed to the program that it is.
     offset : int
-        Bytes behind the start of `memory`.
+        Bytes behind the start of `memory`, or of that value.
     """
 
     array: Any
@@ -151,7 +151,7 @@ class Recorder:
         self.memories: list[Memory] = []
         self.results = 0  # bytes
         self._places = {id(value): i for i, value in enumerate(self.values) if device.is_array(value)}
-        self._ranges = [_extent(device, value) for value in self.values if device.is_array(value)]
+        self._ranges = {i: _extent(device, value) for i, value in enumerate(self.values) if device.is_array(value)}
 
     # ---- what a program calls -------------------------------------------------------------------------------
 
@@ -223,8 +223,9 @@ class Recorder:
         return found
 
     def freed_of(self, value: Any, changed: Collection[int]) -> Any:
-        """A new value of a shared variable, copied if it is another one's present value, which changes too."""
-        if self._reference(value).place not in changed:
+        """A new value of a shared variable, copied if it lies in the present value of one that changes."""
+        low, high = _extent(self.device, value)
+        if not any(low < self._ranges[i][1] and self._ranges[i][0] < high for i in changed):
             return value
         copy = self.empty(value.shape, value.dtype)
         self.copy(copy, value)
@@ -244,6 +245,10 @@ class Recorder:
         for argument in arguments:
             if isinstance(argument, Reference) and argument.memory is not None:
                 argument.memory.dies = now
+            elif isinstance(argument, Reference) and argument.place is not None and not is_launch:
+                whole = self.values[argument.place]
+                if argument.offset or (whole.shape, whole.strides) != (argument.array.shape, argument.array.strides):
+                    raise Unrecordable("a part of an argument is copied or multiplied in the middle of the program")
         self.entries.append(Entry(make, arguments, is_launch))
 
     def _reference(self, array: Any, place: int | None = None) -> Reference:
@@ -254,8 +259,11 @@ class Recorder:
         for memory in reversed(self.memories):
             if memory.address <= address < memory.address + max(memory.array.nbytes, 1):
                 return Reference(array, memory, offset=address - memory.address)
-        if any(low <= address < high for low, high in self._ranges):
-            raise Unrecordable("a part of an argument is taken in the middle of the program")
+        inside = [i for i, (low, high) in self._ranges.items() if low <= address < high]
+        if len(inside) > 1:
+            raise Unrecordable("a part of an argument is taken in the middle of the program, of which there are views")
+        if inside:
+            return Reference(array, place=inside[0], offset=address - self.device.address(self.values[inside[0]]))
         return Reference(array)  # of the kernels' own, always there
 
 
@@ -327,11 +335,13 @@ class Result:
 
 @dataclass(eq=False)
 class Patch:
-    """A parameter of a launch that differs from call to call: the number, or address, of a value passed."""
+    """A parameter of a launch that differs from call to call: the number, or address, of a value passed, and bytes
+    behind that."""
 
     slot: Any
     place: int
     is_number: bool
+    offset: int
 
 
 class Recording:
@@ -393,12 +403,12 @@ class Recording:
 
     def _patch(self, slot: Any, argument: Any) -> None:
         if isinstance(argument, Number):
-            self.patches.append(Patch(slot, argument.place, True))
+            self.patches.append(Patch(slot, argument.place, True, 0))
         elif isinstance(argument, Reference):
             memory = argument.memory
             place = argument.place if memory is None else memory.place
             if place is not None:
-                self.patches.append(Patch(slot, place, False))
+                self.patches.append(Patch(slot, place, False, argument.offset))
             elif memory is not None and memory.result is not None:
                 self.by_result.append((slot, memory.result + argument.offset))
             elif argument.array is self._word:
@@ -424,7 +434,7 @@ class Recording:
             if patch.is_number:
                 write_number(patch.slot, value)
             else:
-                patch.slot.value = address(value)
+                patch.slot.value = address(value) + patch.offset
         board, start = self.board if board is None else board, start or WORD
         base = address(board)
         for slot in self.by_word:

@@ -8,7 +8,7 @@ lengths, that is the same every time, at other addresses; so it can be recorded 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from backends.source import SourceWriter, printable, tuple_text
 from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan import Guard, Plan, Step
-from symgraph.plan.jobs import Launch
+from symgraph.plan.jobs import Abilities, Launch, launches_of
 from symgraph.tensor.devices import Transfer
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.elemwise import Elemwise
@@ -50,11 +50,12 @@ class Renderer:
     """
 
     def __init__(self, plan: Plan, title: str, device: Any, memory: str, monitor: Any = None,
-                 clock: Any = None) -> None:
+                 clock: Any = None, nested: Collection[Variable] | None = None) -> None:
         self.plan, self.title, self.device, self.memory = plan, title, device, memory
+        self.is_nested = nested is not None
         self.monitor, self.clock = monitor, clock
         self.quiet = False  # whether all was said before
-        self.placement = place_all(plan, memory)
+        self.placement = place_all(plan, memory, nested)
         self.numbers = {v for v, place in self.placement.places.items() if place is Place.NUMBER}
         self.writer = SourceWriter({"np": np, "xp": device.xp, "put": runtime.put, "fetch": runtime.fetch, "D": device})
         self.device_names: dict[Variable, str] = {}
@@ -77,6 +78,16 @@ class Renderer:
     def host_values(self) -> list[Variable]:
         """What the host computes."""
         return [v for step in self.plan.steps for v in step.node.outputs if self.placement.is_on_host(v)]
+
+    def nested(self, plan: Plan, on_host: Collection[Variable]) -> Renderer:
+        """The program of a plan inside this one, written: it takes all but some inputs on the device, and all it does
+        there it does in ``launches``, so that who records this program records that one."""
+        inner = Renderer(plan, f"a step in {self.title}", self.device, self.memory, nested=on_host)
+        inner.quiet = self.quiet
+        on_device = [v for v in plan.inputs if v not in on_host]
+        line = launches_of(plan, None, self.abilities, inner.host_values(), on_device)
+        inner.render(line, self.kernels, self.errors, self.abilities)
+        return inner
 
     # ---- what rows use --------------------------------------------------------------------------------------
 
@@ -190,8 +201,10 @@ class Renderer:
 
     # ---- the two functions ----------------------------------------------------------------------------------
 
-    def render(self, line: Sequence[Launch | Step | Look], kernels: Kernels, errors: Errors) -> None:
+    def render(self, line: Sequence[Launch | Step | Look], kernels: Kernels, errors: Errors,
+               abilities: Abilities) -> None:
         """Write the whole program."""
+        self.abilities = abilities
         self.line = [part for part in line if not isinstance(part, Look)]
         self.kernels, self.errors = kernels, errors
         self._name_leaves()
@@ -345,7 +358,7 @@ class Renderer:
 
     def _is_early(self, part: Launch | Step | Look) -> bool:
         """Whether a step can be done before anything is launched; then it is, in `arguments`."""
-        if not isinstance(part, Step) or self.monitor is not None or not all(
+        if not isinstance(part, Step) or self.monitor is not None or self.is_nested or not all(
             v in self.early_values for v in part.node.inputs
         ):
             return False
@@ -370,7 +383,8 @@ class Renderer:
         arrays = [self.dev(v) for v in launch.inputs]
         numbers = [self.scalar(v, by_value=True) for v in scalars]
         bare = [text.removesuffix("[()]") for text in numbers]
-        places = [self.passed.index(text) if text in self.passed else None for text in [*arrays, *bare]]
+        places = [self.passed.index(text) if text in self.passed and not self.is_nested else None
+                  for text in [*arrays, *bare]]
         launcher = Launcher(launch, kernels, errors, places, scalars, self._over(launch), name, self.entries[-1])
         self.writer.namespace[name] = launcher
         lengths = lengths_of(launch)

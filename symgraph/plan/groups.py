@@ -75,8 +75,9 @@ class Grouping:
     """
 
     def __init__(self, plan: Plan, sizes: Mapping[Variable, Sequence[int]], abilities: Abilities,
-                 on_host: Iterable[Variable] = ()) -> None:
+                 on_host: Iterable[Variable] = (), on_device: Iterable[Variable] = ()) -> None:
         self.plan = plan
+        self.on_device = set(on_device)
         self.abilities = abilities
         results = [*(o.variable for o in plan.outputs), *(u.variable for u in plan.updates)]
         self.on_host = find_numbers(plan.steps, results).union(on_host)
@@ -145,7 +146,8 @@ class Grouping:
         if isinstance(variable, Constant) or variable in self.on_host:
             return True
         block = self.plan.blocks.get(variable)
-        return block is not None and block.home is Home.INPUT and block.root is variable
+        return block is not None and block.home is Home.INPUT and block.root is variable and (
+            variable not in self.on_device)
 
     def outcomes(self, group: Group) -> list[Variable]:
         """All that a group computes."""

@@ -149,7 +149,8 @@ class Launch:
 
 
 def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = None,
-                abilities: Abilities | None = None, on_host: Iterable[Variable] = ()) -> list[Launch | Step]:
+                abilities: Abilities | None = None, on_host: Iterable[Variable] = (),
+                on_device: Iterable[Variable] = ()) -> list[Launch | Step]:
     """What a device does for a plan, in order.
 
     Parameters
@@ -161,6 +162,8 @@ def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = Non
     abilities : Abilities, optional
     on_host : iterable of Variable
         What the host computes, besides positions and lengths.
+    on_device : iterable of Variable
+        Inputs that are on the device although they are single numbers.
 
     Returns
     -------
@@ -169,7 +172,7 @@ def launches_of(plan: Plan, sizes: Mapping[Variable, Sequence[int]] | None = Non
         formula. A view is listed only where something else than a job reads it.
     """
     abilities = abilities or Abilities()
-    grouping = Grouping(plan, sizes or {}, abilities, on_host)
+    grouping = Grouping(plan, sizes or {}, abilities, on_host, on_device)
     grouping.group()
     return _Writer(plan, grouping, abilities).launches()
 
