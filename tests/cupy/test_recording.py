@@ -155,22 +155,22 @@ def test_an_index_out_of_range_updates_nothing_and_is_forgotten() -> None:
 def test_library_functions_keep_a_program_off_the_record() -> None:
     with on_device():
         x = T.vector("x")
-        f = sg.function([x], T.sort(x) * 2)
+        f = sg.function([x], T.unique(x) * 2)
     for _ in range(3):
         np.testing.assert_array_equal(f(np.array([3, 1, 2], "float32")), [2, 4, 6])
     report = f.report()
     assert report.rung == "step by step"
-    assert any("sort" in why and "test_recording.py" in why for why in report.why)
+    assert any("unique" in why and "test_recording.py" in why for why in report.why)
 
 
 @pytest.mark.slow
 def test_many_calls_of_what_cannot_be_recorded() -> None:
     with on_device():
         x, total = T.vector("x"), sg.shared(np.float32(0))
-        f = sg.function([x], [T.sort(x), total], updates=[(total, total + x.sum())])
-    stacked, totals = f.map([np.array([k, 1, 2], "float32") for k in range(4)])
-    np.testing.assert_array_equal(stacked, np.sort([[k, 1, 2] for k in range(4)]))
-    np.testing.assert_array_equal(totals, [0, 3, 7, 12])
+        f = sg.function([x], [T.unique(x), total], updates=[(total, total + x.sum())])
+    stacked, totals = f.map([np.array([k, 1, 2], "float32") for k in range(5, 9)])
+    np.testing.assert_array_equal(stacked, [[1, 2, k] for k in range(5, 9)])
+    np.testing.assert_array_equal(totals, [0, 8, 17, 27])
 
 
 def test_many_calls_with_arrays_and_forms() -> None:
