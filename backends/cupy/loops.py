@@ -127,6 +127,8 @@ class _Loop:
     def locate(self, variable: Variable, index: Index) -> str:
         """The place of an element, by the places along the merged axes."""
         key = (variable, index)
+        if all(place == "0" for place in index):
+            return "0"
         if not self.trace.plain or key not in self.reads:
             back = dict(zip((f"d{i}" for i in range(len(self.lengths))), self.places, strict=True))
             return self.emitter.offset(variable, tuple(back.get(place, place) for place in index))

@@ -49,6 +49,8 @@ case("outputs", [x, v], [x * v, x + v, T.gt(x, v), T.cast(x, "int32")], [drawn(6
 case("scalars", [s, n], [s * T.cast(n, "float32") + 1, T.sqrt(T.cast(n, "float64"))],
      [np.float32(2.5), np.int64(7)])
 case("by value", [x, s], x * s + 1, [drawn(4, 5), np.float32(0.5)])
+one = T.TensorType("float32", (1, 1))("one")
+case("single numbers", [x, one], x * T.exp(one[0, 0]) + T.tanh(one.dimshuffle()), [drawn(4, 5), drawn(1, 1)])
 case("alloc", [s, n], T.alloc(s * 2, n, 3), [np.float32(1.5), np.int64(4)])
 case("arange", [n], T.arange(n) * 2, [np.int64(37)])
 case("empty", [x], x * 2, [drawn(0, 5)])
