@@ -60,6 +60,11 @@ class SourceWriter:
         if self.current is not None:
             self.steps[len(self.lines)] = self.current
 
+    @property
+    def depth(self) -> int:
+        """How many blocks the next line is in."""
+        return self._depth
+
     @contextmanager
     def indented(self, header: str = "", comment: str = "") -> Iterator[None]:
         """Lines written inside stand one level deeper."""

@@ -222,8 +222,8 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: str | None 
     before. That holds for gradients too: no derivative of the branch that is not taken is computed. What another choice
     by another condition needs as well is computed before both.
 
-    A branch is compiled when it is first taken. For tables of cases, index what is chosen from: a choice takes time to
-    compile, and within it so does the gradient of each choice around it.
+    Small branches become blocks of the compiled function, larger ones functions of their own, which are compiled when
+    they are first taken.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -344,6 +345,77 @@ def test_forty_choices_with_gradients(shape: Any) -> None:
         value, gradient = f(VALUE, signs)
         np.testing.assert_allclose(value, total(VALUE), rtol=1e-12)
         np.testing.assert_allclose(gradient, (total(VALUE + 1e-20j * 1)).imag / 1e-20, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_choices_in_loops(mode: str) -> None:
+    """Small ones are blocks within the loop."""
+    x, w = T.dmatrix("x"), T.dvector("w")
+
+    def step(row: Any, h: Any) -> Any:
+        total = row.sum()
+        return ifelse(total > 0, T.tanh(w * h + row), ifelse(total < -1, h * row, Counted("C")(h)))
+
+    states, _ = sg.scan(step, sequences=x, outputs_info=T.ones_like(w))
+    f = sg.function([x, w], [states, *sg.grad(states.sum(), [w, x])], mode=mode)
+    rng = np.random.default_rng(0)
+    rows, value = rng.normal(size=(8, 3)), rng.normal(size=3)
+
+    def plain(rows: Any, value: Any) -> Any:
+        h, history = np.ones(3), []
+        for row in rows:
+            total = row.sum()
+            h = np.tanh(value * h + row) if total > 0 else h * row if total < -1 else np.sin(h)
+            history.append(h)
+        return np.array(history)
+
+    found, by_w, by_x = f(rows, value)
+    np.testing.assert_allclose(found, plain(rows, value))
+    e = 1e-6
+    for i in range(3):
+        step_ = e * np.eye(3)[i]
+        up, down = (plain(rows, value + way * step_).sum() for way in (1, -1))
+        np.testing.assert_allclose(by_w[i], (up - down) / (2 * e), rtol=1e-5, atol=1e-7)
+    direction = rng.normal(size=rows.shape)
+    up, down = (plain(rows + way * e * direction, value).sum() for way in (1, -1))
+    np.testing.assert_allclose((by_x * direction).sum(), (up - down) / (2 * e), rtol=1e-5)
+
+
+def test_small_branches_are_blocks() -> None:
+    c, d, x = T.dscalar("c"), T.dscalar("d"), T.dvector("x")
+    f = sg.function([c, d, x], ifelse(c > 0, ifelse(d > 0, T.exp(x), T.sin(x)), x - 1))
+    assert f.source.count("    if t") == 2
+    assert "np.sin" in f.source
+    y = x
+    for _ in range(200):
+        y = T.tanh(y + 1)
+    g = sg.function([c, x], ifelse(c > 0, y, x))
+    assert "np.tanh" not in g.source  # a function of its own
+    np.testing.assert_allclose(g(-1.0, VALUE), VALUE)
+
+
+def test_a_loop_over_tiles_in_a_branch() -> None:
+    c, x = T.dscalar("c"), T.dvector("x")
+    y = ifelse(c > 0, (T.tanh(x) * 2 + x).sum() * x, x)
+    f = sg.function([c, x], [y, sg.grad(y.sum(), x)])
+    value = np.random.default_rng(0).normal(size=700_000)
+    found, slope = f(1.0, value)
+    inner = np.tanh(value) * 2 + value
+    np.testing.assert_allclose(found, inner.sum() * value, rtol=1e-9)
+    wanted = inner.sum() + value.sum() * (2 * (1 - np.tanh(value) ** 2) + 1)
+    np.testing.assert_allclose(slope, wanted, rtol=1e-9)
+    np.testing.assert_array_equal(f(-1.0, value)[0], value)
+
+
+def test_branches_of_functions_in_many_threads() -> None:
+    c, x = T.dscalar("c"), T.dvector("x")
+    f = sg.function([c, x], ifelse(c > 0, T.exp(x * 2) + x, T.cos(x) * 3))
+    values = np.random.default_rng(0).normal(size=(40, 50))
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda k: f(1.0 if k % 2 else -1.0, values[k % 40]), range(400)))
+    for k, result in enumerate(results):
+        v = values[k % 40]
+        np.testing.assert_allclose(result, np.exp(v * 2) + v if k % 2 else np.cos(v) * 3)
 
 
 OPS = ["exp", "mul", "choose", "nest", "sum", "pick"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.numpy import loops  # noqa: F401  (it enters the row for loops)
+from backends.numpy import branches, loops  # noqa: F401  (they enter their rows)
 from backends.numpy.render import NumpyBackend
 
 backend = NumpyBackend()
