@@ -23,6 +23,7 @@ __all__ = ["write_reduction"]
 _BLOCKS = 8     # of a multiprocessor
 _SHARE = 16     # elements of a thread, below which no more blocks take part
 _MOST_CHUNKS = 2048
+_LITTLE = 65536  # elements
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ class _Reduction:
         last_kept, last_reduced = len(self.kept) - 1, len(self.trace.places) - 1
         by_kept = sum(bool(self.kept) and s[last_kept] == 1 for s in self.trace.reads.values())
         by_reduced = sum(bool(self.reduced) and s[last_reduced] == 1 for s in self.trace.reads.values())
-        along_reduced = by_reduced >= by_kept or self.results == 1
+        # Little memory is in the cache, so that it matters less who reads what than how many read at once.
+        few = self.results * self.elements <= _LITTLE and self.results <= _BLOCKS * self.multiprocessors
+        along_reduced = by_reduced >= by_kept or few
         if along_reduced:
             enough = self.results >= 4 * self.multiprocessors
             shares = _power(self.elements, 32 if enough and self.elements < 1024 else THREADS)
@@ -149,7 +152,7 @@ class _Reduction:
             emit.line(f"const {kind} from = ({kind})(block % {chunks}) * {per};")
             emit.line(f"const {kind} to = from + {per} < {elements} ? from + {per} : {elements};")
             first, end = "from + share", "to"
-        emit.line("#pragma unroll 4")
+        emit.line("#pragma unroll 8")
         with emit.block(f"for ({kind} r = {first}; r < {end}; r += {self.grid.shares})"):
             self.places = emit.decode("r", self.merged, "p")
             if len(self.groups) == len(self.reduced):
