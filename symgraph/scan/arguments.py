@@ -22,6 +22,20 @@ class until:
     Parameters
     ----------
     condition : scalar
+
+    Raises
+    ------
+    TypeError
+        When the condition is not a scalar.
+
+    Examples
+    --------
+    >>> import symgraph as sg, symgraph.tensor as T
+    >>> def step(h):
+    ...     return h * 2, until(h * 2 > 50)
+    >>> powers, _ = sg.scan(step, outputs_info=T.constant(1), n_steps=1000)
+    >>> powers.eval()
+    array([ 2,  4,  8, 16, 32, 64])
     """
 
     def __init__(self, condition: Any) -> None:

@@ -72,13 +72,51 @@ def reduce(fn: Step, sequences: Any, outputs_info: Any, non_sequences: Any = Non
 
 def foldl(fn: Step, sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
           name: str | None = None) -> tuple[Any, OrderedUpdates]:
-    """`reduce`, from the first element to the last."""
+    """`reduce`, from the first element to the last.
+
+    Parameters
+    ----------
+    fn, sequences, outputs_info, non_sequences, mode, name
+        As for `reduce`.
+
+    Returns
+    -------
+    outputs : Variable or list of Variable
+    updates : OrderedUpdates
+
+    Examples
+    --------
+    >>> import symgraph as sg, symgraph.tensor as T
+    >>> digits = T.lvector("digits")
+    >>> number, _ = sg.foldl(lambda d, n: 10 * n + d, digits, T.constant(0))
+    >>> int(number.eval({digits: [1, 2, 3]}))
+    123
+    """
     return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name)
 
 
 def foldr(fn: Step, sequences: Any, outputs_info: Any, non_sequences: Any = None, mode: Any = None,
           name: str | None = None) -> tuple[Any, OrderedUpdates]:
-    """`reduce`, from the last element to the first."""
+    """`reduce`, from the last element to the first.
+
+    Parameters
+    ----------
+    fn, sequences, outputs_info, non_sequences, mode, name
+        As for `reduce`.
+
+    Returns
+    -------
+    outputs : Variable or list of Variable
+    updates : OrderedUpdates
+
+    Examples
+    --------
+    >>> import symgraph as sg, symgraph.tensor as T
+    >>> c, x = T.dvector("coefficients"), T.dscalar("x")
+    >>> value, _ = sg.foldr(lambda a, v: v * x + a, c, T.constant(0.0))  # 1 + 2 x + 3 x**2, by Horner's rule
+    >>> float(value.eval({c: [1.0, 2.0, 3.0], x: 2.0}))
+    17.0
+    """
     return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
 
 
