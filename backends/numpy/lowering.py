@@ -392,7 +392,7 @@ def needs_no_counting(r: Renderer, variable: Variable, readers: Sequence[Apply])
         return False
     for node in readers:
         place = {Subtensor: 1, IncSubtensor: 2}.get(type(node.op))
-        if place is None or node.inputs[place] is not variable or node.inputs.count(variable) > 1:
+        if place is None or variable not in node.inputs[place:place + 1] or node.inputs.count(variable) > 1:
             return False
         if _count_of(r, node, place) is None and not _has_cells(r, node, place):
             return False

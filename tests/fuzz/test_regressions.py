@@ -189,3 +189,23 @@ def test_negatives_of_rows_that_are_not_contiguous() -> None:
     out = T.all(x[:, :, [0, 0, 0, 1]] * -1, axis=2)
     with small_tiles():
         np.testing.assert_array_equal(compute([x], out, [array], "FAST_RUN")[:, 0], [True, False, True, False])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_arange_that_slices_read_is_made(mode: str) -> None:
+    """Only what reads it as an index can do with its length."""
+    x = T.dvector("x")
+    places = T.arange(x.shape[0])
+    found = compute([x], [places[::-1], x[places], T.vander(x)], [np.array([2.0, 3.0])], mode)
+    for got, wanted in zip(found, ([1, 0], [2.0, 3.0], [[2.0, 1.0], [3.0, 1.0]]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint64"])
+def test_the_log_sigmoid_of_integers(dtype: str) -> None:
+    """An unsigned integer has no negative."""
+    x = np.array([0, 1], dtype)
+    for function in (T.nnet.log_sigmoid, T.nnet.softminus):
+        found = compute([v := symbol(x)], function(v), [x])
+        np.testing.assert_allclose(found, -np.logaddexp(0, -x.astype(float)), rtol=2e-3)
+        assert found.dtype == np.exp(x).dtype

@@ -7,7 +7,7 @@ from typing import Any
 
 from symgraph import scalar
 from symgraph.tensor.basic import as_tensor_variable
-from symgraph.tensor.elemwise import elemwise
+from symgraph.tensor.elemwise import cast, elemwise
 
 __all__ = [
     "gelu", "hard_swish", "leaky_relu", "log_sigmoid", "mish", "silu", "softminus", "swish", "ultra_fast_sigmoid",
@@ -70,7 +70,10 @@ def hard_swish(x: Any) -> Any:
 
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)), computed without leaving the range of floats."""
-    return -_softplus(-as_tensor_variable(x))
+    v = as_tensor_variable(x)
+    if v.type.is_discrete:  # an unsigned integer has no negative
+        v = cast(v, _softplus(v).type.dtype)
+    return -_softplus(-v)
 
 
 def softminus(x: Any) -> Any:
