@@ -203,8 +203,13 @@ SAMPLES: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
 IDS = [f"{row}{k}" for k, (row, _, _) in enumerate(SAMPLES)]
 
 
+#: Rows of operations that only compiling makes, and of what leaves the host: tests/test_ifelse.py, tests/scan and
+#: tests/cupy try them.
+ELSEWHERE = {"LazyIfElse", "Loop", "Transfer"}
+
+
 def test_every_row_has_a_sample() -> None:
-    assert {row for row, _, _ in SAMPLES} == {cls.__name__ for cls in LOWERINGS}
+    assert {row for row, _, _ in SAMPLES} == {cls.__name__ for cls in LOWERINGS} - ELSEWHERE
 
 
 @pytest.mark.parametrize(("row", "build", "values"), SAMPLES, ids=IDS)
