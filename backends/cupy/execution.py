@@ -12,9 +12,11 @@ from backends.cupy.device import Device
 from backends.cupy.launches import Binding, Layout, bind
 from backends.cupy.prelude import prelude
 from backends.cupy.report import Entry
+from backends.cupy.runtime import blame
 from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Variable
-from symgraph.plan.items import Count, Fill, Fold, Product
+from symgraph.plan import Step
+from symgraph.plan.items import Count, Fill, Fold, Gather, Product, Put
 from symgraph.plan.jobs import Launch
 from symgraph.scalar import ScalarFunction
 
@@ -34,9 +36,14 @@ class Errors:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.may_fail = False
+        self.places: dict[Step, None] = {}  # the steps that may fail
         self._word: Any = None
         self._clear = np.zeros(3, np.int64)
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether any kernel met so far indexes what it cannot be sure of."""
+        return bool(self.places)
 
     @property
     def word(self) -> Any:
@@ -60,7 +67,11 @@ class Errors:
         failed, index, length = (int(n) for n in found)
         if failed:
             self.device.to_device(self._clear, self.word)
-            raise IndexError(f"index {index} is out of bounds for axis of size {length}")
+            told = f"index {index} is out of bounds for axis of size {length}"
+            if len(self.places) == 1:
+                raise blame(IndexError(told), *self.places)
+            lines = dict.fromkeys(f"{step.node.op}, built at {step.node.origin}" for step in self.places)
+            raise IndexError("\n  ".join([f"{told}, in one of", *lines]))
 
 
 class Written(Protocol):
@@ -188,7 +199,10 @@ class Launcher:
                     if is_length}
         binding = bind(self.launch, dict(zip(self.launch.inputs, layouts, strict=True)), integers, self.name,
                        device.multiprocessors)
-        self.errors.may_fail |= binding.may_fail
+        if binding.may_fail:
+            found = [item.step for job in self.launch.jobs for item in job.items.values()
+                     if isinstance(item.meaning, (Gather, Put))]
+            self.errors.places.update(dict.fromkeys(found or self.launch.steps))
         self._note_costs(binding, dict(zip(self.launch.inputs, layouts, strict=True)), integers)
         scratch = []
         for size, zeroed in binding.scratch:

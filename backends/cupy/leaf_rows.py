@@ -55,6 +55,7 @@ def leaf(r: Renderer, what: str, template: Callable[..., Leaves], arrays: Sequen
     places = [r.passed.index(name) if name in r.passed and not r.is_nested else None for name in names]
     name = r.writer.fresh("f")
     made = LeafOp(template, r.kernels, r.errors, places)
+    made.step = r.writer.current
     r.writer.namespace[name] = made if wrap is None else wrap(made)
     r.entries[-1].kernel, r.entries[-1].made = f"kernel: {what}", made
     return f"{name}({r.d}, {tuple_text(names)}, {tuple_text(integers)})"

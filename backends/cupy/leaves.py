@@ -17,6 +17,7 @@ import numpy as np
 from backends.cupy.device import Device, Dim3
 from backends.cupy.execution import Errors, Kernels
 from backends.cupy.scalars import ctype
+from symgraph.plan import Step
 
 __all__ = ["THREADS", "Leaf", "LeafOp", "Leaves", "Operand", "Text", "collapsed", "plain_strides"]
 
@@ -264,6 +265,8 @@ class LeafOp:
     def __init__(self, template: Template, kernels: Kernels, errors: Errors,
                  places: Sequence[int | None] = ()) -> None:
         self.template, self.kernels, self.errors, self.places = template, kernels, errors, tuple(places)
+        #: The step it computes.
+        self.step: Step | None = None
         #: How many kernels it launched last.
         self.launches = 1
         self._made: dict[Any, tuple[Leaves, list[Any], list[Any]]] = {}
@@ -293,6 +296,7 @@ class LeafOp:
     def _make(self, operands: tuple[Operand, ...], numbers: tuple[Any, ...]) -> tuple[Leaves, list[Any], list[Any]]:
         device: Device = self.kernels.device
         leaves = self.template(operands, *numbers)
-        self.errors.may_fail |= leaves.may_fail
+        if leaves.may_fail and self.step is not None:
+            self.errors.places[self.step] = None
         scratch = [device.empty((max(size, 16),), np.uint8) for size in leaves.scratch]
         return leaves, [self.kernels.load(leaf) for leaf in leaves.launches], scratch
