@@ -309,7 +309,7 @@ def host_compiler() -> str:
     KernelError
         When there is none.
     """
-    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+    found = shutil.which(os.environ.get("CXX", "")) or shutil.which("g++") or shutil.which("c++")
     if not found:
         raise KernelError("the emulated device needs a C++ compiler, and none was found: install g++, or name one in "
                           "the environment variable CXX")

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(SYMGRAPH_PORTABLE)
 #include <ucontext.h>
 #endif
 
@@ -37,7 +37,7 @@ const size_t guard_bytes = 4096;  // after dynamic shared memory: who writes the
 
 // ---- Fibers
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SYMGRAPH_PORTABLE)
 
 struct Context { void *sp = nullptr; };
 
