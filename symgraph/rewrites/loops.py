@@ -13,7 +13,7 @@ from symgraph.graph.fgraph import FunctionGraph
 from symgraph.graph.inner import InnerGraph
 from symgraph.graph.rewrite import Fired, Rule, RuleSet
 from symgraph.graph.traversal import clone_replace
-from symgraph.rewrites.scan import Carried, parts_of
+from symgraph.rewrites.parts import Carried, parts_of
 from symgraph.scan.op import Scan
 from symgraph.tensor.basic import constant
 from symgraph.tensor.checks import require
