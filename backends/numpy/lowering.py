@@ -137,8 +137,8 @@ def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
 _BY_KEYWORD = frozenset(("maximum", "minimum"))
 
 def _neg(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    if out is None:
-        return f"np.negative({args[0]})"
+    if out is None or r.is_plain(out):
+        return f"np.negative({args[0]}{r.into(out, keyword=False)})"
     r.writer.namespace["negative"] = runtime.negative
     return f"negative({args[0]}{r.into(out, keyword=False)})"
 

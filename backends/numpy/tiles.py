@@ -237,6 +237,8 @@ class _Tiled:
         if array != name:
             r.line(f"{name} = {array}", variable.owner)
         self.cells[cell] = name
+        if array in r.plain or array.startswith("np.empty("):
+            r.plain.add(f"{name}_")
 
     def _array(self, cell: Buffer | Variable, variable: Variable) -> str:
         r = self.r
@@ -318,6 +320,8 @@ class _Tiled:
             name = self.local[cell] = r.writer.fresh("w")
             made_by = "empty_columns" if isinstance(cell, Buffer) and cell.by_columns else "np.empty"
             r.writer.namespace["empty_columns"] = empty_columns
+            if made_by == "np.empty":
+                r.plain.add(f"{name}_")
             found.append((name, f"{made_by}({tuple_text(['step', *lengths])}, {r.dtype(variable.type.dtype)})"))
         return found
 
