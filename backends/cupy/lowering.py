@@ -38,13 +38,14 @@ LOWERINGS: dict[type[Op], Lowering] = {}
 VIEWS = (DimShuffle, Subtensor, Reshape, SpecifyShape, RequireLengths, GradientGate, Split)
 
 
-_STRUCTURE = "programs of a GPU have no parts that the host chooses or repeats while they run"
+_PROGRAMS = "it runs programs of this backend, which are called as they are"
+_REPLACED = "the compiler puts something else in its place"
 _NO_FUNCTION = "CuPy has no function for it"
 
 #: Why operations have no row, by the names of their classes; those of users have none either.
 REASONS: dict[str, str] = {
-    "LazyIfElse": _STRUCTURE, "IfElse": _STRUCTURE, "Scan": _STRUCTURE, "Loop": _STRUCTURE, "Looped": _STRUCTURE,
-    "InnerProgram": _STRUCTURE,
+    "LazyIfElse": _PROGRAMS, "InnerProgram": _PROGRAMS, "IfElse": _REPLACED, "Scan": _REPLACED,
+    "Looped": "it is computed by the operation's own method, for one of a stack after the other",
     "OpFromGraph": "it stands for a graph, which the compiler puts in its place unless told not to",
     "FunctionOp": "it is a Python function of host arrays", "Print": "it prints values of the host",
     "LUFactor": _NO_FUNCTION, "PivotsToRows": "the pivots it reads are made on the host", "Expm": _NO_FUNCTION,
