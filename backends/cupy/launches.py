@@ -27,7 +27,7 @@ from backends.cupy.elements import Layout, Params
 from backends.cupy.loops import THREADS, Part, write_loop
 from backends.cupy.products import write_product
 from backends.cupy.reductions import write_reduction
-from backends.cupy.rows import RowsDoNotFit, write_rows
+from backends.cupy.rows import write_rows
 from backends.cupy.scalars import ctype
 from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Constant, Variable
@@ -121,12 +121,14 @@ def bind(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Mapping[Va
     Raises
     ------
     DoesNotFit
-        When shared memory does not suffice; with the true sizes, `launches_of` finds other jobs.
+        When shared memory does not suffice.
     ValueError, IndexError
         When the shapes do not go together.
     """
     params = _parameters(launch, layouts, numbers)
     parts = [_write(job, params, f"j{number}_", multiprocessors, most_shared) for number, job in enumerate(launch.jobs)]
+    if (most := max(part.shared_bytes for part in parts)) > most_shared:
+        raise DoesNotFit(f"{launch} needs {most} bytes of shared memory, of {most_shared}")
     return _assembled(launch, params, parts, name)
 
 
@@ -151,10 +153,7 @@ def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_sha
     if job.kind == "reduction":
         return write_reduction(job, params, prefix, multiprocessors)
     if job.kind == "rows":
-        try:
-            return write_rows(job, params, prefix, multiprocessors, most_shared)
-        except RowsDoNotFit as error:
-            raise DoesNotFit(str(error)) from None
+        return write_rows(job, params, prefix, multiprocessors, most_shared)
     return write_product(job, params, prefix, multiprocessors)
 
 

@@ -11,179 +11,25 @@ Reductions over the rows are accumulated by each block and left as its part.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
-from backends.cupy.elements import Emitter, Index, Params
+from backends.cupy.elements import Params
 from backends.cupy.folds import Accumulator
 from backends.cupy.loops import THREADS, Part
-from backends.cupy.row_uses import Columns, Uses, columns_of
+from backends.cupy.row_base import AT_ONCE, WARP, RowWriter
+from backends.cupy.row_uses import Columns, columns_of
 from backends.cupy.scalars import ctype, expression, literal
 from symgraph.graph.basic import Variable
 from symgraph.plan.items import Fold, Gather, Item, Product
 from symgraph.plan.jobs import Job
 from symgraph.scalar import TABLE, cast_to
 
-__all__ = ["RowsDoNotFit", "write_rows"]
-
-_WARP = 32
-_BLOCKS = 8          # of a multiprocessor
-_NARROW = 64         # columns; up to them a warp takes a row, however few rows there are
-_WIDE = 1024         # columns; beyond them a block takes a row
-_AT_ONCE = 16        # columns of a product that a thread accumulates side by side
+__all__ = ["write_rows"]
 
 
-class RowsDoNotFit(Exception):
-    """What has to be kept of a row is more than there is shared memory."""
-
-
-class _Rows:
-    def __init__(self, job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> None:
-        self.job, self.params = job, params
-        self.k = job.n_rows
-        first = job.anchors[0].inputs[0]
-        self.row_lengths = params.shapes[first][: self.k]
-        self.n = math.prod(self.row_lengths)
-        self.uses = Uses(job, params.shapes)
-        self.shared = 0
-        self.threads = self._threads(multiprocessors, most_shared)
-        self.groups = THREADS // self.threads
-        self.blocks = max(1, min(-(-self.n // self.groups), multiprocessors * _BLOCKS))
-        self.emitter = Emitter(job.items, params, prefix)
-        self.emitter.made, self.emitter.loader, self.emitter.after = self.kept, self.load, self.keep
-        self.row = tuple(f"row{i}" for i in range(self.k))
-        self.columns: Columns | None = None  # of the loop being written
-        self.places: tuple[str, ...] = ()    # along them
-        self.place = ""                      # the same as one number
-        self.filled: set[Variable] = set()
-        self.filling: set[Variable] = set()
-        self.held: dict[str, Variable] = {}  # what is in each array
-        self.unseen = False    # other threads' staged values are not to be read before a barrier
-        self.strange = False   # not even a thread's own columns
-        self.across = False    # a thread has read what others staged, and they may not write over it
-        self.event = 0
-        self.head: list[str] = []
-
-    # ---- threads and shared memory --------------------------------------------------------------------------
-
-    def _threads(self, multiprocessors: int, most_shared: int) -> int:
-        widest = max(self.uses.widths, default=1)
-        warps = widest <= _NARROW or (self.n > 8 * multiprocessors and widest <= _WIDE)
-        for threads in ([_WARP, THREADS] if warps else [THREADS]):
-            if self._bytes(threads) <= most_shared:
-                return threads
-        self.uses.keep_least()
-        if self._bytes(THREADS) > most_shared:
-            raise RowsDoNotFit(f"{self._bytes(THREADS)} bytes of shared memory for a row, of {most_shared}")
-        return THREADS
-
-    def _bytes(self, threads: int) -> int:
-        """An upper bound of the shared memory that is needed."""
-        groups = THREADS // threads
-        sizes = {self.uses.names[v]: np.dtype(v.type.dtype).itemsize * n for v, n in self.uses.staged.items()}
-        staged = sum(-(-size // 16) * 16 for size in sizes.values())
-        for part, item in self.job.parts.items():
-            if part.type.ndim > 1:
-                staged += -(-np.dtype(part.type.dtype).itemsize * math.prod(self._part_columns(item)) // 16) * 16
-        return groups * staged + 16 * THREADS + len(self.job.anchors) * (_AT_ONCE + 1) * 8 * 16
-
-    def room(self, kind: str, size: int, count: int, name: str, each: bool = True) -> None:
-        """An array in shared memory, for each group of threads or for the block."""
-        at = self.params.fresh("at", self.shared)
-        place = f"({kind} *)((char *)shared + {at})"
-        if each and self.groups > 1:
-            step = -(-count * size // 16) * 16 // size
-            place += f" + group * {self.params.fresh('n_room', step)}"
-            self.shared += step * size * self.groups
-        else:
-            self.shared += -(-count * size // 16) * 16
-        self.head.append(f"{kind} *const {name} = {place};")
-
-    def barrier(self) -> str:
-        """What makes a row's threads wait for each other."""
-        return "__syncwarp();" if self.threads == _WARP else "__syncthreads();"
-
-    def synchronise(self) -> None:
-        """Let the row's threads see what was staged."""
-        assert self.columns is None
-        self.emitter.line(self.barrier())
-        self.unseen = self.strange = self.across = False
-
-    # ---- values ---------------------------------------------------------------------------------------------
-
-    def kept(self, variable: Variable, index: Index) -> str | None:
-        """A staged value, where it is there already."""
-        if variable not in self.filled or index[: self.k] != self.row:
-            return None
-        assert self.held[self.uses.names[variable]] is variable, f"{variable} was written over"
-        places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
-        if self._is_own(variable, places):
-            return f"{self.uses.names[variable]}[{self.place}]"
-        assert len(places) == 1, f"{variable} is read at {index}"
-        if self.unseen:
-            self.synchronise()
-        self.across = True
-        return f"{self.uses.names[variable]}[{places[0]}]"
-
-    def keep(self, variable: Variable, index: Index, name: str) -> None:
-        """Stage a value where it is first computed."""
-        if variable not in self.uses.staged or variable in self.filled or self.columns is None:
-            return
-        places = tuple(p for p, n in zip(index[self.k:], variable.type.shape[self.k:], strict=True) if n != 1)
-        if index[: self.k] == self.row and self._is_own(variable, places):
-            self.emitter.line(f"{self.uses.names[variable]}[{self.place}] = {name};")
-            self.filling.add(variable)
-
-    def _is_own(self, variable: Variable, places: tuple[str, ...]) -> bool:
-        """Whether places are those of the loop being written, which has as many columns as the variable."""
-        return self.columns is not None and places == self.places and (
-            self.columns.lengths == columns_of(variable, self.params.shapes, self.k).lengths)
-
-    def load(self, variable: Variable, index: Index) -> str | None:
-        """An element of a vector that has fewer elements than there are rows."""
-        if self.k != 1 or not index or index[0] != self.row[0] or self.params.shapes[variable][0] >= self.n:
-            return None
-        name = self.params.names[variable]
-        zero = literal(0, variable.type.dtype)
-        return f"{self.in_head(variable)} ? {name}[{self.emitter.locate(variable, index)}] : {zero}"
-
-    def in_head(self, variable: Variable) -> str:
-        """The condition that a vector has an element for the row; empty where it has for all."""
-        if self.k != 1 or self.params.shapes[variable][0] >= self.n:
-            return ""
-        return f"{self.row[0]} < {self.params.fresh('n_head', self.params.shapes[variable][0])}"
-
-    def index(self, variable: Variable, places: Sequence[str] = ()) -> Index:
-        """The index of a variable's element in the row, at some columns."""
-        supply = iter(places)
-        return (*self.row, *("0" if n == 1 else next(supply) for n in variable.type.shape[self.k:]))
-
-    @contextmanager
-    def loop(self, columns: Columns, unroll: bool = True) -> Iterator[tuple[str, ...]]:
-        """A loop over columns that the row's threads share; gives the places along them."""
-        emit = self.emitter
-        if self.strange or (self.across and self.uses.is_written_over(self.event)):
-            self.synchronise()
-        count = self.params.fresh("n_columns", math.prod(columns.lengths))
-        if unroll:
-            emit.line("#pragma unroll 4")
-        with emit.block(f"for ({self.params.index} c = lane; c < {count}; c += {self.threads})"):
-            self.columns, self.place = columns, "c"
-            self.places = tuple(emit.decode("c", columns.lengths, "p"))
-            yield self.places
-        self.columns, self.places = None, ()
-        if self.filling:
-            self._hold(self.filling)
-            self.filling = set()
-            self.unseen = True
-
-    def _hold(self, variables: Iterable[Variable]) -> None:
-        """Note what has been staged."""
-        self.filled.update(variables)
-        self.held.update((self.uses.names[v], v) for v in variables)
-
+class _Rows(RowWriter):
     # ---- the program of a row -------------------------------------------------------------------------------
 
     def write(self) -> Part:
@@ -230,7 +76,7 @@ class _Rows:
                 emit.value(item.output, self.index(item.output))
         self.event += 1
         self._results()
-        if self.uses.staged or self.threads != _WARP:
+        if self.uses.staged or self.threads != WARP:
             emit.line(self.barrier())
         emit.scopes.pop()
         emit.depth -= 1
@@ -240,7 +86,7 @@ class _Rows:
     def _rooms(self) -> None:
         arrays = {self.uses.names[v]: (v, count) for v, count in self.uses.staged.items()}
         for name, (variable, count) in arrays.items():
-            self.room(ctype(variable.type.dtype), np.dtype(variable.type.dtype).itemsize, count, name)
+            self.wide_room(ctype(variable.type.dtype), np.dtype(variable.type.dtype).itemsize, count, name)
 
     def _fill(self, variable: Variable) -> None:
         """Stage a value that is to be, if no loop has done so yet."""
@@ -268,21 +114,21 @@ class _Rows:
         if not accumulator.shuffles:
             return self._share_by_memory(accumulator, name)
         self._across_warp(accumulator, name)
-        if self.threads == _WARP:
+        if self.threads == WARP:
             emit.line(f"{name} = __shfl_sync(0xffffffffu, {name}, 0);")
             return None
         sums = emit.name("sums")
-        self.room(kind, accumulator.size, THREADS // _WARP, sums, each=False)
-        emit.line(f"if (t % {_WARP} == 0) {sums}[t / {_WARP}] = {name};")
+        self.room(kind, accumulator.size, THREADS // WARP, sums, each=False)
+        emit.line(f"if (t % {WARP} == 0) {sums}[t / {WARP}] = {name};")
         self.synchronise()
         emit.line(f"{name} = {sums}[0];")
-        with emit.block(f"for (int w = 1; w < {THREADS // _WARP}; ++w)"):
+        with emit.block(f"for (int w = 1; w < {THREADS // WARP}; ++w)"):
             emit.line(f"{name} = {accumulator.combined(name, f'{sums}[w]')};")
         return None
 
     def _across_warp(self, accumulator: Accumulator, name: str) -> None:
         emit = self.emitter
-        with emit.block(f"for (int o = {_WARP // 2}; o; o /= 2)"):
+        with emit.block(f"for (int o = {WARP // 2}; o; o /= 2)"):
             emit.line(f"const {accumulator.ctype} other = __shfl_down_sync(0xffffffffu, {name}, o);")
             emit.line(f"{name} = {accumulator.combined(name, 'other')};")
 
@@ -305,7 +151,7 @@ class _Rows:
         self._fill(a)
         if a in self.filled and self.unseen:
             self.synchronise()
-        if outer <= 2 * _AT_ONCE and inner >= 2 * outer:
+        if outer <= 2 * AT_ONCE and inner >= 2 * outer:
             self._product_by_parts(item, inner, outer)
         else:
             self._product_by_columns(item, inner)
@@ -349,7 +195,7 @@ class _Rows:
     def _product_by_parts(self, item: Item, inner: int, outer: int) -> None:
         """Every thread goes through a part of the row, for several columns at once."""
         emit, wide, index = self.emitter, self.wide(item), self.params.index
-        some = min(outer, _AT_ONCE)
+        some = min(outer, AT_ONCE)
         inside, outside = self.params.fresh("n_inner", inner), self.params.fresh("n_outer", outer)
         sums, first = emit.name("sum"), "0"
         if outer > some:
@@ -382,16 +228,16 @@ class _Rows:
         fold = Accumulator(Fold("sum", (0,), wide, False), wide)
         at = f"{first} + i" if first != "0" else "i"
         emit.line("#pragma unroll")
-        if self.threads == _WARP and fold.shuffles:
+        if self.threads == WARP and fold.shuffles:
             with emit.block(f"for (int i = 0; i < {some}; ++i)"):
                 self._across_warp(fold, f"{sums}[i]")
                 inside = f" && {at} < {outside}" if outside else ""
                 emit.line(f"if (lane == 0{inside}) {name}[{at}] = {self._result(item, f'{sums}[i]')};")
             return
         own = emit.name("sums")
-        width = THREADS // _WARP if fold.shuffles else self.threads
+        width = THREADS // WARP if fold.shuffles else self.threads
         self.room(fold.ctype, fold.size, width * some, own, each=not fold.shuffles)
-        slot, test = (f"t / {_WARP}", f"if (t % {_WARP} == 0) ") if fold.shuffles else ("lane", "")
+        slot, test = (f"t / {WARP}", f"if (t % {WARP} == 0) ") if fold.shuffles else ("lane", "")
         with emit.block(f"for (int i = 0; i < {some}; ++i)"):
             if fold.shuffles:
                 self._across_warp(fold, f"{sums}[i]")
@@ -447,12 +293,6 @@ class _Rows:
         assert isinstance(item.meaning, Fold)
         return Accumulator(item.meaning, item.inputs[0].type.dtype)
 
-    def _part_columns(self, item: Item) -> tuple[int, ...]:
-        """The columns of a part: none where everything is reduced."""
-        assert isinstance(item.meaning, Fold)
-        (x,) = item.inputs
-        return tuple(n for axis, n in enumerate(self.params.shapes[x]) if axis not in item.meaning.axes)
-
     @property
     def part_names(self) -> dict[Variable, str]:
         """What the accumulators of parts are called."""
@@ -465,9 +305,9 @@ class _Rows:
             if part.type.ndim == 1:
                 emit.line(f"{accumulator.ctype} {name} = {accumulator.start};")
                 continue
-            count = math.prod(self._part_columns(item))
+            count = math.prod(self.part_columns(item))
             lines, self.head = self.head, []
-            self.room(accumulator.ctype, accumulator.size, count, name)
+            self.wide_room(accumulator.ctype, accumulator.size, count, name)
             for line in self.head:
                 emit.line(line)
             self.head = lines
@@ -478,7 +318,7 @@ class _Rows:
         """Combine what the groups of the block have accumulated, and leave it."""
         for part, item in self.job.parts.items():
             accumulator, name = self._part_accumulator(item), self.part_names[part]
-            columns = self._part_columns(item)
+            columns = self.part_columns(item)
             shapes = self.params.shapes
             assert isinstance(shapes, dict)
             shapes[part] = (self.blocks, *columns)
@@ -535,10 +375,5 @@ def write_rows(job: Job, params: Params, prefix: str, multiprocessors: int, most
     multiprocessors : int
     most_shared : int
         The bytes of shared memory a block may have.
-
-    Raises
-    ------
-    RowsDoNotFit
-        When what has to be kept of a row is more than there is shared memory.
     """
     return _Rows(job, params, prefix, multiprocessors, most_shared).write()

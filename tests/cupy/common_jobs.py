@@ -45,10 +45,11 @@ def on_host(plan: Plan) -> set[Variable]:
 class Runner:
     """Runs a plan's launches on an emulated device, and its other steps by their `perform` on the host."""
 
-    def __init__(self, plan: Plan, seed: int = 0, abilities: Abilities | None = None, multiprocessors: int = 4) -> None:
+    def __init__(self, plan: Plan, seed: int = 0, abilities: Abilities | None = None, multiprocessors: int = 4,
+                 most_shared: int = 48 * 1024) -> None:
         self.plan = plan
         self.device = EmulatedDevice(seed)
-        self.multiprocessors = multiprocessors
+        self.multiprocessors, self.most_shared = multiprocessors, most_shared
         sizes = {v: v.get_value(borrow=True).shape for v in plan.shared}
         self.line = launches_of(plan, sizes, abilities or Abilities(computes), on_host(plan))
         self.error = self.device.to_device(np.zeros(3, "int64"))
@@ -89,7 +90,8 @@ class Runner:
             arrays[v], layouts[v] = self._on_device(host)
         numbers = {v: values[v] for v in launch.scalars if not isinstance(v, Constant)}
         integers = {v: int(n) for v, n in numbers.items() if np.asarray(n).dtype.kind in "iu"}
-        bound = bind(launch, layouts, integers, f"launch{launch.index}", self.multiprocessors)
+        bound = bind(launch, layouts, integers, f"launch{launch.index}", self.multiprocessors,
+                     self.most_shared)
         for v in bound.outputs:
             target = launch.over.get(v)
             over = target is not None and target in arrays

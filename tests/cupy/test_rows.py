@@ -74,6 +74,20 @@ def test_crossentropy_forward_and_gradient_in_one_pass(shape: tuple[int, int]) -
     assert kinds(runner) == [["rows"], ["reduction"]]
 
 
+def test_rows_that_shared_memory_has_no_room_for() -> None:
+    """What has to be kept of them lies in the device's memory then."""
+    values = [drawn(20, 30), drawn(30, 100) / 9, drawn(100), RNG.integers(0, 100, 20).astype("int32")]
+    weights = sg.shared(values[1], name="w")
+    cost, gradient = crossentropy(T.dot(x, weights) + b)
+    step = sg.function([x, b, y], [cost, gradient, T.sum(gradient, axis=0)])
+    arguments = values[0], values[2], values[3]
+    for most, outside in ((48 * 1024, False), (9000, True)):
+        runner = Runner(step.plan, 3, most_shared=most)
+        assert_close(runner(*arguments), [np.asarray(v) for v in step(*arguments)])
+        assert ("outside" in runner.sources[0]) == outside
+        assert runner.bindings[0].shared_bytes <= most
+
+
 def test_fewer_labels_than_rows() -> None:
     cost, gradient = crossentropy(x)
     got, expected, _ = run_both([x, y], [cost, gradient], [drawn(20, 4), RNG.integers(0, 4, 13).astype("int32")], 6)
