@@ -24,7 +24,7 @@ def run_leaf(device: Any, template: Callable[..., Leaves], arrays: Sequence[Any]
     errors = Errors(device)
     moved = tuple(on_device(device, np.asarray(a)) for a in arrays)
     found = LeafOp(template, Kernels(device), errors)(Direct(device), moved, numbers)
-    errors.check()
+    errors.raise_for(device.to_host(errors.word))
     return tuple(device.to_host(f) for f in found) if isinstance(found, tuple) else device.to_host(found)
 
 

@@ -148,6 +148,7 @@ def test_windows_and_their_sum(emulated: EmulatedDevice, options: Any) -> None:
     close(run_leaf(emulated, partial(overlap_add, back), [laid], 6, 7), performed(back, laid, 6, 7))
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_gpus() -> None:
     options, image, filters = CONVOLUTIONS[0]
     compiles(partial(conv, Conv(*options)), [tensor(image), tensor(filters)])

@@ -86,6 +86,7 @@ def test_running_sums(emulated: EmulatedDevice, kind: str, dtype: str, shape: tu
         np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits)
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_gpus() -> None:
     compiles(copy, [np.ones((70, 45), np.float32).T])
     compiles(partial(accumulate, "sum", 1, "float32"), [np.ones((3, 2100), np.float32)])

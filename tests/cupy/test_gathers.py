@@ -177,6 +177,10 @@ def test_indices_known_to_differ_are_written_at_once(set_instead: bool) -> None:
 
 def test_kernels_compile_for_gpus() -> None:
     compiles(partial(gather, INDICES[5][0]), [X, A, B])
+
+
+@pytest.mark.slow
+def test_kernels_of_sums_compile_for_gpus() -> None:
     compiles(partial(scatter, IncSubtensor((ARRAY,), False)), [X, np.ones((4, 3, 7), np.float32), A[:, 0]])
 
 

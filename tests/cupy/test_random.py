@@ -104,6 +104,7 @@ def test_the_state_advances_as_on_the_cpu(emulated: EmulatedDevice) -> None:
         np.testing.assert_array_equal(found, Advance(per_block).after(STATE, *shape))
 
 
+@pytest.mark.slow
 def test_kernels_compile_for_gpus() -> None:
     compiles(partial(draw, Draw("normal", "float32")), [STATE], 100, 30)
 

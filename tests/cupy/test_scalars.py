@@ -193,13 +193,13 @@ def test_every_function_has_a_row_or_a_reason() -> None:
                 assert is_supported(function, kinds), (name, dtype)
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_functions_are_those_of_numpy(part: int) -> None:
-    run(list(cases(PLAIN[part::3], FEW)))
+    run(list(cases(PLAIN[part::2], ("bool", "int8", "uint64", "float16", "float32", "complex64"))))
 
 
 def test_special_functions_are_those_of_scipy() -> None:
-    run(list(cases(SPECIAL, ("int32", "float16", "float32", "float64"))))
+    run(list(cases(SPECIAL, ("float32", "float64"))))
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_a_prelude_holds_what_is_needed_and_no_more() -> None:
 
 
 def test_kernels_compile_for_gpus() -> None:
-    check_compiles(source_of(list(cases(PLAIN[::3], ("float32",)))))
+    check_compiles(source_of(list(cases(PLAIN[::5], ("float32",)))))
 
 
 @pytest.mark.slow

@@ -111,10 +111,12 @@ static __device__ inline sg_half sg_hspacing(sg_half a) {  // of a negative numb
 }
 
 static __device__ inline float sg_spacing(float x) {
-  return sg_isinf(x) ? sg_nan<float>() : nextafterf(x, sg_signbit(x) && x != 0 ? -sg_inf<float>() : sg_inf<float>()) - x;
+  float end = sg_signbit(x) && x != 0 ? -sg_inf<float>() : sg_inf<float>();
+  return sg_isinf(x) ? sg_nan<float>() : nextafterf(x, end) - x;
 }
 static __device__ inline double sg_spacing(double x) {
-  return sg_isinf(x) ? sg_nan<double>() : nextafter(x, sg_signbit(x) && x != 0 ? -sg_inf<double>() : sg_inf<double>()) - x;
+  double end = sg_signbit(x) && x != 0 ? -sg_inf<double>() : sg_inf<double>();
+  return sg_isinf(x) ? sg_nan<double>() : nextafter(x, end) - x;
 }
 
 // ---- integers: where C leaves open or traps what NumPy defines

@@ -1,5 +1,5 @@
-// Bessel functions of real order, in double; single and half are computed in it. Where no expansion holds, J of an order
-// or an argument beyond 100,000 is not computed: it is NaN.
+// Bessel functions of real order, in double; single and half are computed in it. Where no expansion holds, J of an
+// order or an argument beyond 100,000 is not computed: it is NaN.
 
 static __device__ inline double sg_power_ratio(double v, double half) {  // half**v / gamma(v + 1)
   if (v < 100 && v > -100) return pow(half, v) / sg_gamma(v + 1);

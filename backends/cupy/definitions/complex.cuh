@@ -1,5 +1,5 @@
-// Complex numbers; their functions have a z in front. Arithmetic is done in the parts' own precision; functions of complex64 are computed in double, which
-// spares them the care that cancellation asks for, and rounded once.
+// Complex numbers; their functions have a z in front. Arithmetic is done in the parts' own precision; functions of
+// complex64 are computed in double, which spares them the care that cancellation asks for, and rounded once.
 
 template <class T> struct alignas(2 * sizeof(T)) sg_complex { T re, im; };
 

@@ -119,7 +119,8 @@ static __device__ inline double sg_log_factorials(double m, double k) {  // log(
   return lgamma(m + 1) - lgamma(k + 1) + (k - m) * log(m > 0 ? m : 1);
 }
 
-static __device__ inline double sg_poisson_draw(const unsigned long long* state, unsigned long long block, double mean) {
+static __device__ inline double sg_poisson_draw(const unsigned long long* state, unsigned long long block,
+                                                double mean) {
   if (mean < 10) {
     double u = sg_unit<double>(sg_philox(state, block, 0, 0).w[0]), term = exp(-mean), total = term;
     int k = 0;
@@ -139,7 +140,8 @@ static __device__ inline double sg_poisson_draw(const unsigned long long* state,
     if (us >= 0.07 && v <= sure) return k;
     if (k != k) return k;
     if (!(k >= 0 && (us >= 0.013 || v <= us))) continue;
-    double peak = m > 1e4 ? -log(6.28318530717958647693 * m) / 2 - sg_stirling_rest(m) - (mean - m) * (mean - m) / (2 * m)
+    double away = mean - m;
+    double peak = m > 1e4 ? -log(6.28318530717958647693 * m) / 2 - sg_stirling_rest(m) - away * away / (2 * m)
                           : -mean + m * log(mean) - lgamma(m + 1);
     double log_p = peak + sg_log_factorials(m, k) + (k - m) * log1p((mean - m) / m);
     if (log(v * inverse_alpha / (a / (us * us) + b)) <= log_p) return k;

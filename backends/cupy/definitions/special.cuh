@@ -96,7 +96,8 @@ static __device__ inline double sg_erfcinv(double y) {
   return y > 1.5 ? -sg_erfc_inverse(2 - y) : sg_erfinv(1 - y);
 }
 
-static __device__ inline double sg_stirling(double x) {  // log gamma less (x - 1/2) log x - x + log(2 pi) / 2: DLMF 5.11.1
+static __device__ inline double sg_stirling(double x) {
+  // log gamma(x) less (x - 1/2) log x - x + log(2 pi) / 2: DLMF 5.11.1
   double y = 1 / (x * x);
   return (8.33333333333333333333e-2 - y * (2.77777777777777777778e-3 - y * (7.93650793650793650794e-4
       - y * (5.95238095238095238095e-4 - y * (8.41750841750841750842e-4 - y * 1.91752691752691752692e-3))))) / x;
