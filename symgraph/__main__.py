@@ -43,15 +43,16 @@ def doctor() -> int:
     int
         1 when something that is there does not work, else 0: what is missing may not be needed.
     """
-    broken = False
+    broken, said = False, set[str]()
     for title, findings in _findings():
         for i, found in enumerate(findings):
             if i == 0:
                 print(f"{title}:")
             broken |= found.state == "fails"
             print(f"  {found.state:8}{found.name}: {found.detail}")
-            if found.advice:
+            if found.advice and found.advice not in said:
                 print(f"{'':10}{found.advice}")
+                said.add(found.advice)
     return int(broken)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from backends.cupy import compiler
 from backends.cupy.device import Device, KernelError
-from backends.cupy.libraries import find_library, load_library
+from backends.cupy.libraries import find_header, find_library, load_library
 from symgraph.backend import Finding
 
 __all__ = ["examine", "try_out"]
@@ -35,7 +35,8 @@ extern "C" __global__ void sum_of_squares(float *y, const float *x, int n) {
 
 def examine() -> Iterator[Finding]:
     """All that a GPU program needs, in the order in which it is needed."""
-    for name, look in (("NVIDIA's driver", _driver), ("CuPy", _cupy), ("compiler for GPUs", _gpu_compiler),
+    for name, look in (("NVIDIA's driver", _driver), ("CuPy", _cupy),
+                       ("headers, for CuPy's functions", _headers), ("compiler for GPUs", _gpu_compiler),
                        ("cuBLASLt", _cublaslt), ("compiling a kernel", _compiling), ("GPU", _gpu),
                        ("C++ compiler, for the emulated device", _host_compiler),
                        ("emulated device", _emulated), ("compiled kernels are kept in", _cache)):
@@ -62,6 +63,13 @@ def _cupy(name: str) -> Finding:
     except ImportError as error:
         return Finding(name, "missing", str(error), _EXTRA)
     return Finding(name, "here", f"{cupy.__version__}")
+
+
+def _headers(name: str) -> Finding:
+    path = find_header("vector_types.h")
+    if path is None:
+        return Finding(name, "missing", "kernels of symgraph include none, but CuPy's own do", _EXTRA)
+    return Finding(name, "here", path)
 
 
 def _gpu_compiler(name: str) -> Finding:

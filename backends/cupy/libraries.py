@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["find_library", "load_library"]
+__all__ = ["find_header", "find_library", "load_library"]
 
 
 def _numbers(path: Path) -> list[int]:
@@ -49,3 +49,13 @@ def find_library(name: str) -> str | None:
     """The path of a library that can be loaded; None when there is none."""
     library = load_library(name)
     return None if library is None else str(library._name)
+
+
+def find_header(name: str) -> str | None:
+    """The path of one of the toolkit's headers; None when it is not to be found where CuPy looks."""
+    wheels = [path for folder in sys.path for path in sorted((Path(folder or ".") / "nvidia").glob("*/include"))]
+    toolkits = [Path(os.environ[v]) / "include" for v in ("CUDA_PATH", "CUDA_HOME") if os.environ.get(v)]
+    for folder in (*wheels, *toolkits, Path("/usr/local/cuda/include")):
+        if (folder / name).is_file():
+            return str(folder / name)
+    return None
