@@ -70,12 +70,16 @@ def notes(error: BaseException) -> str:
     return "\n".join(getattr(error, "__notes__", []))
 
 
-def test_the_number_of_steps_at_run_time() -> None:
+@pytest.mark.parametrize("mode", ["FAST_RUN", "None"])
+def test_the_number_of_steps_at_run_time(mode: str) -> None:
+    """Also where nothing is left of the loop."""
     n = T.lscalar("n")
-    f = sg.function([x, n], sg.scan(lambda v: T.exp(v), x, n_steps=n, name="walk")[0], mode="None")
-    with pytest.raises(ValueError, match=r"scan\{walk\}: n_steps must not be negative, but is -1"):
+    f = sg.function([x, n], sg.scan(lambda v: T.exp(v), x, n_steps=n, name="walk")[0], mode=mode)
+    np.testing.assert_allclose(f([1.0, 2.0], 1), np.exp([1.0]))
+    with pytest.raises(ValueError, match=r"scan\{walk\}: n_steps must not be negative") as found:
         f([1.0, 2.0], -1)
-    with pytest.raises(ValueError, match=r"scan\{walk\}: the sequence of x\[t\] has 2 elements for 3 steps"):
+    assert "n: int64 of shape () = -1" in notes(found.value)
+    with pytest.raises(ValueError, match=r"scan\{walk\}: the sequence x has elements for fewer than n_steps steps"):
         f([1.0, 2.0], 3)
 
 

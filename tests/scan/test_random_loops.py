@@ -184,6 +184,7 @@ def test_derivatives_of_derivatives(makeup: Makeup) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @settings(SETTINGS, max_examples=60)
 @given(MAKEUPS)
 def test_derivatives_of_derivatives_of_many(makeup: Makeup) -> None:
@@ -191,6 +192,7 @@ def test_derivatives_of_derivatives_of_many(makeup: Makeup) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @settings(SETTINGS, max_examples=200)
 @given(MAKEUPS, st.sampled_from(["FAST_RUN", "FAST_COMPILE", "None", "DebugMode"]))
 def test_loops_in_all_modes(makeup: Makeup, mode: str) -> None:
