@@ -33,7 +33,7 @@ const unsigned stacks_per_slab = 64;
 const unsigned warp_size = 32;
 const unsigned most_threads = 1024;
 const unsigned most_blocks_in_flight = 3;
-const size_t guard_bytes = 4096;  // after dynamic shared memory: who writes there is found
+const size_t guard_bytes = 4096;  // before each stack, and after dynamic shared memory: who writes there is found
 
 // ---- Fibers
 
@@ -84,7 +84,10 @@ char *take_stack() {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (slab == MAP_FAILED) { std::perror("stacks of emulated threads"); std::abort(); }
     slabs.push_back(static_cast<char *>(slab));
-    for (unsigned i = 0; i < stacks_per_slab; i++) free_stacks.push_back(slabs.back() + i * stack_bytes);
+    for (unsigned i = 0; i < stacks_per_slab; i++) {
+      free_stacks.push_back(slabs.back() + i * stack_bytes);
+      mprotect(free_stacks.back(), guard_bytes, PROT_NONE);  // rather a crash than another thread's variables
+    }
   }
   char *stack = free_stacks.back();
   free_stacks.pop_back();
