@@ -113,6 +113,24 @@ def test_views_of_scan() -> None:
     assert [float(v.eval({x: value})) for v in both] == [7.0, 8.0]
 
 
+def test_the_programs_of_theanos_tutorial() -> None:
+    """A power, a polynomial, elements to be set, rows of a Jacobian."""
+    k, a, c, x = T.lscalar("k"), T.dvector("a"), T.dvector("c"), T.dscalar("x")
+    powers, _ = sg.scan(lambda prior, v: prior * v, outputs_info=T.ones_like(a), non_sequences=a, n_steps=k)
+    assert sg.function([a, k], powers[-1])([0.0, 1.0, 2.0], 3).tolist() == [0.0, 1.0, 8.0]
+    terms, _ = sg.scan(lambda b, i, v: b * v ** i, sequences=[c, T.arange(1000)], non_sequences=x)
+    assert float(sg.function([c, x], terms.sum())([1.0, 0.0, 2.0], 3.0)) == 19.0
+    places, values, model = T.imatrix("places"), T.dvector("values"), T.dmatrix("model")
+    tables, _ = sg.scan(lambda p, v, m: T.set_subtensor(T.zeros_like(m)[p[0], p[1]], v), [places, values],
+                        non_sequences=model)
+    found = sg.function([places, values, model], tables)(np.array([[1, 1], [2, 3]], "int32"), [42.0, 50.0],
+                                                         np.zeros((3, 4)))
+    assert (found[0, 1, 1], found[1, 2, 3], found.sum()) == (42.0, 50.0, 92.0)
+    y = a ** 2
+    rows, _ = sg.scan(lambda i, y, a: sg.grad(y[i], a), T.arange(y.shape[0]), non_sequences=[y, a])
+    assert sg.function([a], rows)([4.0, 5.0]).tolist() == [[8.0, 0.0], [0.0, 10.0]]
+
+
 # ---- state outside ---------------------------------------------------------------------------------------------------
 
 
