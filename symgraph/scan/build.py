@@ -27,7 +27,10 @@ from symgraph.scan.op import Outputs, Scan
 from symgraph.scan.updates import OrderedUpdates
 from symgraph.shared import SharedVariable, Storage
 from symgraph.tensor.basic import as_tensor_variable
+from symgraph.tensor.checks import require
 from symgraph.tensor.elemwise import cast
+from symgraph.tensor.math import ge
+from symgraph.tensor.shape import ShapeI, shape_i
 from symgraph.tensor.type import TensorType
 
 __all__ = ["Loop", "close", "scan"]
@@ -162,6 +165,10 @@ def make_loop(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any =
     fixed = [v if isinstance(v, Variable) else as_tensor_variable(v) for v in as_list(non_sequences)]
     rows = [(t, t.rows()[::-1] if go_backwards else t.rows()) for t in taken]
     steps = number_of_steps(n_steps, rows)
+    if n_steps is not None:
+        who = f"scan{{{name}}}" if name else "scan"
+        steps = _not_negative(who, steps)
+        rows = [(t, _long_enough(f"{who}: the sequence {t.label}", x, steps)) for t, x in rows]
     rows = [(t, x if _has_length(x, steps) else x[:steps]) for t, x in rows]
     elements = [_slot(x.type.clone(shape=x.type.shape[1:]), t.name) for t, x in rows]
     groups = [[State(info.before(lag), None, None, info.label) for lag in range(1, info.depth + 1)] for info in infos]
@@ -196,6 +203,22 @@ def _has_length(x: Any, steps: Any) -> bool:
         return bool(x.type.shape[0] == steps)
     owner = steps.owner
     return owner is not None and owner.inputs[0] is x and getattr(owner.op, "axis", None) == 0
+
+
+def _not_negative(who: str, steps: Any) -> Any:
+    """A given number of steps, checked when the function runs: what it is used for must not count from the end."""
+    if isinstance(steps, int) or isinstance(getattr(steps.owner, "op", None), ShapeI):
+        return steps
+    return require(steps, ge(steps, 0), f"{who}: n_steps must not be negative. To go through sequences from their end, "
+                                        "pass go_backwards=True")
+
+
+def _long_enough(who: str, x: Any, steps: Any) -> Any:
+    """A sequence that has an element for each of a given number of steps, checked when the function runs."""
+    if _has_length(x, steps) or (isinstance(steps, int) and x.type.shape[0] is not None):
+        return x
+    return require(x, ge(shape_i(x, 0), steps), f"{who} has elements for fewer than n_steps steps. Pass a smaller "
+                                                "n_steps, or a longer sequence")
 
 
 def _slot(kind: Any, name: str) -> Any:
