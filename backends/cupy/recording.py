@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -344,6 +344,21 @@ class Patch:
     offset: int
 
 
+@dataclass(frozen=True)
+class _Like:
+    """How an array lay, without its memory."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: Any
+    nbytes: int
+
+    @staticmethod
+    def of(array: Any) -> _Like:
+        """That of an array."""
+        return _Like(tuple(array.shape), tuple(array.strides), array.dtype, array.nbytes)
+
+
 class Recording:
     """The launches of a program for arguments of certain lengths, ready to be repeated.
 
@@ -376,6 +391,12 @@ class Recording:
         self.steps = [self._step(entry) for entry in recorder.entries[:commit] if not _is_idle(entry)]
         self.commits = [self._step(entry) for entry in recorder.entries[commit:]]
         self.launches = sum(entry.is_launch for entry in recorder.entries)
+        for memory in recorder.memories:  # what was recorded is not kept alive
+            memory.array = _Like.of(memory.array)
+        self.outputs = [_without_memory(output) for output in self.outputs]
+        for step in [*self.steps, *self.commits]:
+            if isinstance(step, Entry):
+                step.arguments = [_without_memory(argument) for argument in step.arguments]
 
     def new_board(self, count: int) -> Any:
         """Bytes on the device for the error word, which is clear, and the results of so many calls."""
@@ -471,6 +492,13 @@ class Recording:
             return whole
         flat = whole.reshape(-1)[reference.offset // like.dtype.itemsize:]
         return self.device.xp.lib.stride_tricks.as_strided(flat, like.shape, like.strides)
+
+
+def _without_memory(value: Any) -> Any:
+    """A reference that knows how its array lay, but for arrays that are always the same."""
+    if isinstance(value, Reference) and (value.memory is not None or value.place is not None):
+        return replace(value, array=_Like.of(value.array))
+    return value
 
 
 def _is_idle(entry: Entry) -> bool:

@@ -272,3 +272,17 @@ def test_replays_allocate_nothing_and_call_no_library() -> None:
         f(value)
     assert done["allocations"] == done["library_calls"] == done["to_device"] == 0
     assert done["to_host"] == 1
+
+
+def test_a_record_keeps_no_array_of_the_call_it_was_made_in() -> None:
+    with on_device():
+        w, x = sg.shared(np.ones((40, 50), "float32")), T.matrix("x")
+        f = sg.function([x], [x @ w, sg.Out(x * 2, device=True)], updates=[(w, w.dimshuffle(0, 1) * 2 + (x @ w).sum())])
+    value = device().to_device(np.ones((40, 40), "float32"))
+    f(value)
+    free = device().memory()[0]
+    (record,) = records_of(f)._found.values()
+    held = record.arena.nbytes + record.board.nbytes
+    f.free()
+    del record
+    assert device().memory()[0] - free <= held + 4096
