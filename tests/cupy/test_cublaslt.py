@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backends.cupy import cublaslt
+from backends.cupy.compiler import host_compiler
 from backends.cupy.cublaslt import CublasLt, Descriptors, Operand, operand, problem
+from backends.cupy.device import KernelError
 from backends.cupy.emulated import EmulatedDevice
 from backends.cupy.emulated_array import EmulatedArray
 from backends.cupy.libraries import load_library
@@ -164,6 +168,69 @@ def test_the_library_transposes_and_rounds_when_asked(library: CublasLt) -> None
     parts = Descriptors(library, problem(out, a.T, b, (256, 256, 256), 1.0, True))
     read = [parts.attribute("MatmulDesc", parts.operation, i, ctypes.c_int32()) for i in (0, 1, 3, 4)]
     assert read == [77, 0, 0, 1]  # TF32, float32 factors alpha and beta, and the second factor transposed
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> CublasLt:
+    """The library's functions over host memory, behind the same calls."""
+    made = tmp_path_factory.mktemp("library") / "cublaslt.so"
+    source = Path(__file__).with_name("cublaslt_stand_in.cpp")
+    subprocess.run([host_compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", str(source), "-o", str(made)], check=True)
+    return CublasLt(ctypes.CDLL(str(made)))
+
+
+def multiply(library: CublasLt, out: np.ndarray, a: np.ndarray, b: np.ndarray, alpha: float = 1.0, beta: float = 0.0,
+             stream: int = 0) -> None:
+    places = tuple(x.__array_interface__["data"][0] for x in (out, a, b))
+    described = problem(out, a, b, places, beta, False)
+    library.multiply(described, places, alpha, beta, 0x1000, stream)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("second", [False, True])
+def test_calls_of_the_library_mean_what_they_should(stand_in: CublasLt, dtype: str, first: bool, second: bool) -> None:
+    rng = np.random.default_rng(4)
+    a, b, c = (rng.standard_normal(s).astype(dtype) for s in ((6, 5), (5, 3), (6, 3)))
+    a = np.asfortranarray(a) if first else a
+    b = np.asfortranarray(b) if second else b
+    wanted = 2.5 * (a @ b) - 0.5 * c
+    multiply(stand_in, c, a, b, 2.5, -0.5)
+    np.testing.assert_allclose(c, wanted, rtol=1e-5)
+
+
+def test_stacks_and_large_addresses_pass_the_calls(stand_in: CublasLt) -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((4, 2, 3)), rng.standard_normal((1, 3, 5))
+    out = np.full((4, 2, 5), np.nan)
+    stream = (1 << 47) + 5
+    multiply(stand_in, out, a, b, stream=stream)
+    np.testing.assert_allclose(out, a @ b)
+    last = stand_in.library.stand_in_stream
+    last.restype = ctypes.c_void_p
+    assert last() == stream
+
+
+def test_an_algorithm_is_chosen_once_for_a_problem(stand_in: CublasLt) -> None:
+    counts = stand_in.library.stand_in_counts
+    counts.restype = ctypes.POINTER(ctypes.c_int)
+    memory = np.zeros(3 * 64 + 64)
+    start = -memory.__array_interface__["data"][0] // 8 % 32
+    a, b, out = (memory[start + 32 * i:start + 32 * i + 16].reshape(4, 4) for i in range(3))
+    asked, done = counts()[0], counts()[1]
+    for _ in range(3):
+        multiply(stand_in, out, a, b)
+    assert (counts()[0] - asked, counts()[1] - done) == (1, 3)
+    multiply(stand_in, out, a.T, b)
+    multiply(stand_in, out, a, b, beta=1.0)
+    assert counts()[0] - asked == 3
+
+
+def test_what_the_library_refuses_is_an_error(stand_in: CublasLt) -> None:
+    a = np.ones((2, 2))
+    described = problem(a, a, a, (256, 256, 256), 0.0, False)
+    with pytest.raises(KernelError, match="cublasLtMatmul: cuBLAS error 7"):
+        stand_in.multiply(described, (256, 256, 256), 1.0, 0.0, 0, 0)  # without a workspace
 
 
 @pytest.mark.gpu
