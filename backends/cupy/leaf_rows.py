@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backends.cupy import convolutions, copies, cumulative, library, pools, random, sorts, tiled, windows
+import numpy as np
+
+from backends.cupy import convolutions, copies, cumulative, library, lines, pools, random, sorts, tiled, windows
 from backends.cupy.gathers import gather
 from backends.cupy.leaves import LeafOp, Leaves
 from backends.cupy.lowering import LOWERINGS, Unsupported, lower
@@ -16,7 +18,9 @@ from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.op import Op
 from symgraph.random.draw import Advance, Categorical, Draw, Multinomial
 from symgraph.tensor.basic import Eye
+from symgraph.tensor.counting import BinCount
 from symgraph.tensor.cumulative import Accumulate
+from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from symgraph.tensor.join import Join
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
@@ -138,6 +142,41 @@ def _stretch(r: Renderer, node: Apply) -> str:
 @lower(SumTo)
 def _sum_to(r: Renderer, node: Apply) -> str:
     return leaf(r, "sum_to", copies.sum_to, node.inputs[:1], node.inputs[1:])
+
+
+#: What goes along an axis step by step.
+_LINES: dict[type[Op], Callable[..., Leaves]] = {
+    Recurrence: lines.recurrence, OtherFactors: lines.other_factors, ProductShares: lines.product_shares,
+}
+
+
+@lower(*_LINES)
+def _along(r: Renderer, node: Apply) -> str:
+    op: Any = node.op
+    return leaf(r, str(op), partial(_LINES[type(op)], op.axis), node.inputs)
+
+
+@lower(BinCount)
+def _bincount(r: Renderer, node: Apply) -> str:
+    """The array library counts; weights are added by a kernel, in order, which the library does in any."""
+    x, least, *weights = node.inputs
+    dtype: str = node.outputs[0].type.dtype
+    if not weights:
+        return library.called(r, library.bincount, "bincount", r.dev(x), r.number(least), repr(dtype))
+    r.xp("bincount")
+    r.xp("zeros")
+    return leaf(r, "bincount", partial(scatter, IncSubtensor((ARRAY,), False)), [x, *weights], [least],
+                wrap=partial(_weighted, dtype))
+
+
+def _weighted(dtype: str, add: LeafOp) -> Callable[..., Any]:
+
+    def bincount(d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+        (x, weights), (least,) = arrays, numbers
+        bins = library.bincount(d.xp, x, least, "int64").shape[0]
+        return add(d, (d.xp.zeros(bins, np.float64), weights, x)).astype(dtype)
+
+    return bincount
 
 
 # ---- sorting: short rows by a kernel, long ones by the array library, which is not recorded --------------------------

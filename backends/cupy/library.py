@@ -16,8 +16,7 @@ from symgraph.tensor.checks import Assert
 from symgraph.tensor.choosing import RavelMultiIndex, UnravelIndex
 from symgraph.tensor.comparing import SameElements
 from symgraph.tensor.correlation import Convolve
-from symgraph.tensor.counting import BinCount, RepeatPlaces, SearchSorted, Unique
-from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
+from symgraph.tensor.counting import RepeatPlaces, SearchSorted, Unique
 from symgraph.tensor.fourier import Fit, Fourier
 from symgraph.tensor.nnet.softmax import LogSoftmax, LogSumExp, Softmax, SoftmaxGrad
 from symgraph.tensor.reduce import ArgReduce
@@ -80,17 +79,11 @@ def _arg_reduce(r: Renderer, node: Apply) -> str:
 # ---- counting and searching -------------------------------------------------------------------------------------
 
 
-@lower(BinCount)
-def _bincount(r: Renderer, node: Apply) -> str:
-    weights = r.dev(node.inputs[2]) if len(node.inputs) > 2 else "None"
-    return called(r, bincount, "bincount", r.dev(node.inputs[0]), r.number(node.inputs[1]), weights, _dtype(node))
-
-
-def bincount(xp: Any, x: Any, least: int, weights: Any, dtype: str) -> Any:
-    """How often each number occurs, or the sums of the weights beside it."""
+def bincount(xp: Any, x: Any, least: int, dtype: str) -> Any:
+    """How often each number occurs."""
     if least < 0:
         raise ValueError(f"bincount: minlength must not be negative, but is {least}")
-    return xp.bincount(x, weights, least).astype(dtype)
+    return xp.bincount(x, None, least).astype(dtype)
 
 
 @lower(SearchSorted)
@@ -215,55 +208,6 @@ def asserted(op: Any, value: Any, *conditions: Any) -> Any:
 
 
 # ---- sums and products along axes -------------------------------------------------------------------------------
-
-
-@lower(OtherFactors)
-def _other_factors(r: Renderer, node: Apply) -> str:
-    return called(r, other_factors, "cumprod ones concatenate", r.dev(node.inputs[0]),
-                  str(node.op.axis))
-
-
-def other_factors(xp: Any, x: Any, axis: int) -> Any:
-    """The product of all elements along an axis but each itself."""
-    back = (slice(None),) * axis + (slice(None, None, -1),)
-    return _product_before(xp, x, axis) * _product_before(xp, x[back], axis)[back]
-
-
-def _product_before(xp: Any, x: Any, axis: int) -> Any:
-    head, length = (slice(None),) * axis, x.shape[axis]
-    one = xp.ones((*x.shape[:axis], min(length, 1), *x.shape[axis + 1:]), x.dtype)
-    return xp.cumprod(xp.concatenate((one, x[(*head, slice(None, max(length - 1, 0)))]), axis=axis), axis=axis,
-                      dtype=x.dtype)
-
-
-@lower(Recurrence)
-def _recurrence(r: Renderer, node: Apply) -> str:
-    return called(r, recurrence, "moveaxis array", *_devs(r, node), str(node.op.axis))
-
-
-def recurrence(xp: Any, a: Any, b: Any, axis: int) -> Any:
-    """``y[i] = b[i] + a[i] * y[i - 1]`` along an axis."""
-    result = xp.array(b)
-    along, factors = xp.moveaxis(result, axis, 0), xp.moveaxis(a, axis, 0)
-    for i in range(1, along.shape[0]):
-        along[i] += factors[i] * along[i - 1]
-    return result
-
-
-@lower(ProductShares)
-def _product_shares(r: Renderer, node: Apply) -> str:
-    return called(r, product_shares, "zeros_like cumprod ones concatenate moveaxis array", *_devs(r, node),
-                  str(node.op.axis))
-
-
-def product_shares(xp: Any, x: Any, g: Any, axis: int) -> Any:
-    """The gradient of a running product: the product before each place, times what is ahead of it."""
-    head = (slice(None),) * axis
-    back, later = (*head, slice(None, None, -1)), xp.zeros_like(x)
-    if x.shape[axis] > 1:
-        later[(*head, slice(None, -1))] = x[(*head, slice(1, None))]
-    ahead = recurrence(xp, later[back], g[back], axis)[back]
-    return _product_before(xp, x, axis) * ahead
 
 
 # ---- softmax and its kin ----------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ import pytest
 from backends.cupy.copies import copy, eye, join, make_vector, stretch, sum_to
 from backends.cupy.cumulative import accumulate
 from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.lines import other_factors, product_shares, recurrence
 from backends.cupy.sorts import argsort, argtopk, sort
+from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from tests.cupy.leaf_runs import compiles, run_leaf
 
 RNG = np.random.default_rng(5)
@@ -139,3 +141,20 @@ def test_sorting_short_rows(emulated: EmulatedDevice, dtype: str, shape: tuple[i
 def test_more_elements_than_there_are() -> None:
     with pytest.raises(ValueError, match="k must be between 1 and 3"):
         run_leaf(EmulatedDevice(), partial(argtopk, 0, "int64"), [np.ones(3)], 4)
+
+
+@pytest.mark.parametrize(("dtype", "shape", "axis"), [
+    ("float64", (3, 6, 2), 1),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in [
+        ("float32", (5,), 0), ("complex128", (2, 4), 1), ("float64", (0, 3), 0), ("float64", (3, 1), 1)])])
+def test_what_goes_along_an_axis(emulated: EmulatedDevice, dtype: str, shape: tuple[int, ...], axis: int) -> None:
+    a, b = (RNG.normal(size=shape).astype(dtype) for _ in range(2))
+    a.reshape(-1)[1:3] = 0
+    for op, template, values in ((Recurrence(axis), recurrence, [a, b]), (OtherFactors(axis), other_factors, [a]),
+                                 (ProductShares(axis), product_shares, [a, b])):
+        out: list[list[Any]] = [[None]]
+        node: Any = None
+        op.perform(node, values, out)
+        digits = 1e-5 if dtype == "float32" else 1e-12
+        found = run_leaf(emulated, partial(template, axis), values)
+        np.testing.assert_allclose(found, out[0][0], rtol=digits, atol=digits)
