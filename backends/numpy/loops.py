@@ -9,6 +9,7 @@ loop reads are compared before it, the others in each step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from backends.numpy.lowering import lower
@@ -48,6 +49,7 @@ class LoopRenderer(Renderer):
         self.steps = self.counter = ""
         self.states: list[str] = []
         self.spare: dict[int, str] = {}          # by state, the array its next value is computed into
+        self.compared: set[int] = set()          # tests that are made before the loop
         self.single: dict[int, str] = {}         # by state that no step reads, the array its values are computed into
         self.along: dict[str, str] = {}          # by what a step calls it, what is gone through
         self.goes_to: list[tuple[Any, str]] = []  # results of a step, and the rows they go to
@@ -150,10 +152,8 @@ class LoopRenderer(Renderer):
         self.names.update((slot, f"{name}[0]" if front else name) for slot, (name, front) in self.fronts.items())
         with self.writer.indented(f"if {self.steps}:"):
             for step, before in found.items():
-                rest = [g for g in step.guards if g not in before]
-                step.guards = before
-                self.guard(step)
-                step.guards = rest
+                super().guard(replace(step, guards=before))
+        self.compared.update(id(g) for before in found.values() for g in before)
         self.names.update(rows)
         self.writer.current = self.place
 
@@ -284,6 +284,12 @@ class LoopRenderer(Renderer):
             if i in self.spare:
                 self.homes[self.spare[i]] = self.spare[i]
                 self._compute_into(self.given[i], self.spare[i])
+
+    def guard(self, step: Step) -> None:
+        rest = [g for g in step.guards if id(g) not in self.compared]
+        if rest:
+            super().guard(replace(step, guards=rest))
+            self.writer.current = step
 
     # ---- a step -------------------------------------------------------------------------------------------------
 
