@@ -25,7 +25,7 @@ LACKING = {
 }
 BARRED = {name: op for op, names in LACKING.items() for name in names}
 #: Of these kinds each, so that the default tests stay short.
-EVERY = 12
+EVERY = 40
 
 
 def tried_dtype(record: Record) -> str:

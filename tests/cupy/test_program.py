@@ -133,6 +133,7 @@ def test_no_arrays_at_all() -> None:
         assert sg.function([], [])() == []
 
 
+@pytest.mark.slow
 def test_empty_arrays() -> None:
     with on_device():
         x = T.matrix("x")

@@ -90,6 +90,7 @@ def test_numbers_that_kernels_take_by_value_need_no_new_record() -> None:
     assert len(records_of(f)._found) == 1
 
 
+@pytest.mark.slow
 def test_numbers_that_lengths_depend_on_need_one() -> None:
     with on_device():
         n, x = T.lscalar("n"), T.vector("x")
@@ -274,6 +275,7 @@ def test_replays_allocate_nothing_and_call_no_library() -> None:
     assert done["to_host"] == 1
 
 
+@pytest.mark.slow
 def test_a_record_keeps_no_array_of_the_call_it_was_made_in() -> None:
     with on_device():
         w, x = sg.shared(np.ones((40, 50), "float32")), T.matrix("x")

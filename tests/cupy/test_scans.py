@@ -39,7 +39,8 @@ def number_of_steps_passed() -> Any:
     return lambda x, h: [value for n in (3, 1, 4, 3) for value in f(x, h, n)]
 
 
-@pytest.mark.parametrize("build", [recurrent, backwards_with_numbers, number_of_steps_passed])
+@pytest.mark.parametrize("build", [recurrent, *(pytest.param(build, marks=pytest.mark.slow) for build in (
+    backwards_with_numbers, number_of_steps_passed))])
 def test_loops_agree_with_those_of_the_cpu(build: Callable[[], Any]) -> None:
     with sg.config.change_flags(device="emulated", floatX="float32"):
         ours = build()

@@ -120,6 +120,7 @@ def test_updates_of_views_of_the_old_value() -> None:
         np.testing.assert_array_equal(w.get_value(), value)
 
 
+@pytest.mark.slow
 def test_updates_that_change_the_shape() -> None:
     with on_device():
         w, x = sg.shared(np.zeros(2, "float32")), T.vector("x")
