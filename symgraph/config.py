@@ -94,6 +94,8 @@ FLAGS: dict[str, Flag] = {
         Flag("cuda_fallback", "raise", "what a function for a GPU does about an operation nothing there can compute: "
              "`raise` when it is compiled, or compute it on the `cpu`, which moves its operands there and back",
              ("raise", "cpu")),
+        Flag("matmul_precision", "float32", "how large float32 matrices are multiplied on a GPU: as `float32`, or as "
+             "`tf32`, which rounds the factors to 10 bits and is several times faster", ("float32", "tf32")),
         Flag("cast_policy", "floatX", "`floatX`: a float result that no wider float forced is capped at floatX; "
              "`numpy`: promotion exactly as NumPy's", ("floatX", "numpy")),
         Flag("warn_float64", "ignore", "what to do when an operation without float64 inputs makes float64",

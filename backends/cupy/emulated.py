@@ -371,9 +371,12 @@ class EmulatedDevice:
         out = _columns_first(problem, problem.out, addresses[0])
         a = _columns_first(problem, problem.second, addresses[1])
         b = _columns_first(problem, problem.first, addresses[2])
+        if problem.compute == "tf32":
+            a, b = _to_ten_bits(a), _to_ten_bits(b)
         wide = np.dtype("float32" if problem.dtype == "float16" else problem.dtype)
-        result = wide.type(alpha) * np.matmul(b, a, dtype=wide)
-        out[...] = result + wide.type(beta) * out if problem.accumulates else result
+        with np.errstate(all="ignore"):  # devices do not warn
+            result = wide.type(alpha) * np.matmul(b, a, dtype=wide)
+            out[...] = result + wide.type(beta) * out if problem.accumulates else result
 
     # ---- Order
 
@@ -445,6 +448,14 @@ def _columns_first(problem: cublaslt.Problem, part: cublaslt.Operand, address: i
                       "strides": (part.offset * size, size, part.ld * size)})
     found = np.asarray(place)
     return found.swapaxes(1, 2) if part.transposed else found
+
+
+def _to_ten_bits(x: np.ndarray) -> np.ndarray:
+    """Numbers with as many bits of fraction as TF32 keeps, rounded to the nearest."""
+    bits = np.array(x).view(np.uint32)
+    finite = bits & 0x7F800000 != 0x7F800000
+    rounded = (bits + 0xFFF + (bits >> 13 & 1)) & ~np.uint32(0x1FFF)
+    return np.where(finite, rounded, bits).view(np.float32)
 
 
 class _Strided:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.cupy.lowering import Unsupported, lower
 from backends.cupy.report import Entry
+from symgraph.config import config
 from symgraph.graph.basic import Apply, Constant
 from symgraph.tensor.blas import Gemm
 from symgraph.tensor.products import Dot
@@ -38,7 +39,8 @@ def _gemm(r: Renderer, node: Apply) -> str:
 
 
 def _bound(r: Renderer, made: LargeProduct, dtype: str) -> str:
-    r.entries[-1].kernel, r.entries[-1].precision = "cublasLt", dtype
+    made.tf32 = dtype == "float32" and config.matmul_precision == "tf32"
+    r.entries[-1].kernel, r.entries[-1].precision = "cublasLt", "tf32" if made.tf32 else dtype
     return r.writer.bind(made, "product")
 
 
@@ -51,7 +53,14 @@ class LargeProduct:
         Of the report: it is told what the product costs.
     over : SharedVariable, optional
         Of which the result is the next value, where it may be written over the present one.
+
+    Attributes
+    ----------
+    tf32 : bool
+        Whether float32 factors may be rounded, because `config.matmul_precision` says so.
     """
+
+    tf32 = False
 
     def __init__(self, entry: Entry, over: Any = None) -> None:
         self.entry, self.over = entry, over
@@ -65,7 +74,7 @@ class LargeProduct:
         else:
             left, right = (_plain(d, x.reshape(shape)) for x, shape in ((a, (-1, a.shape[-1])), (b, (b.shape[0], -1))))
         out = d.empty((left.shape[0], right.shape[1]), a.dtype)
-        d.product(out, left, right)
+        d.product(out, left, right, tf32=self.tf32)
         self._note_costs(out, left, right)
         return out if a.ndim == b.ndim == 2 else out.reshape((*a.shape[:-1], *b.shape[1:]))
 
@@ -79,7 +88,7 @@ class LargeProduct:
         if self.over is not None:
             d.may_lie_over(out, self.over, guarded=False)
         d.copy(out, c)
-        d.product(out, left, right, alpha, beta)
+        d.product(out, left, right, alpha, beta, self.tf32)
         self._note_costs(out, left, right)
         return out
 

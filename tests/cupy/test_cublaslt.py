@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symgraph as sg
+import symgraph.tensor as T
 from backends.cupy import cublaslt
 from backends.cupy.compiler import host_compiler
 from backends.cupy.cublaslt import CublasLt, Descriptors, Operand, operand, problem
@@ -66,6 +68,30 @@ def test_stacks_of_matrices_and_one_factor_for_all() -> None:
     out = device.empty((4, 2, 5), np.float64)
     device.product(out, device.to_device(a), device.to_device(b))
     np.testing.assert_allclose(device.to_host(out), a @ b)
+
+
+@pytest.mark.parametrize("asked", ["float32", "tf32"])
+def test_factors_are_rounded_only_when_asked(asked: str) -> None:
+    rng = np.random.default_rng(6)
+    x, w = rng.standard_normal((64, 2048), dtype=np.float32), rng.standard_normal((2048, 1024), dtype=np.float32)
+    with sg.config.change_flags(device="emulated", matmul_precision=asked):
+        a = T.tensor("float32", shape=x.shape)
+        f = sg.function([a], a @ sg.shared(w, shape=w.shape))
+        found = f(x)
+        assert any(entry.precision == asked and entry.kernel == "cublasLt" for entry in f.report().entries)
+    exact = x.astype(np.float64) @ w
+    error = np.abs(found - exact).max() / np.abs(exact).max()
+    assert (error < 1e-6) if asked == "float32" else (1e-5 < error < 1e-3)
+
+
+def test_rounding_to_ten_bits() -> None:
+    device = EmulatedDevice()
+    numbers = np.array([1 + 2.0**-11, 1 + 3 * 2.0**-11, -(2 - 2.0**-12), np.inf, -np.inf, np.nan, 0.0, 2.0**-149],
+                       np.float32)
+    out = device.empty((8, 1), np.float32)
+    device.product(out, device.to_device(numbers[:, None]), device.to_device(np.ones((1, 1), np.float32)), tf32=True)
+    expected = [1, 1 + 2.0**-9, -2, np.inf, -np.inf, np.nan, 0, 0]
+    np.testing.assert_array_equal(device.to_host(out)[:, 0], expected)
 
 
 def test_what_out_holds_is_not_read_without_beta() -> None:
