@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 
@@ -177,6 +178,7 @@ def make_loop(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any =
             state.slot = _slot(state.initial.type, f"{info.label}[t-{lag}]")
     earlier = [states[lag - 1].slot for info, states in zip(infos, groups, strict=True) for lag in info.lags]
     begun = Storage(None).serial  # what has a later number is made by the step function
+    _check_arguments(fn, elements, earlier, fixed)
     result = parse_result(fn(*elements, *earlier, *fixed))
     infos = _matched(infos, result, outputs_info)
     groups += [[] for _ in range(len(infos) - len(groups))]
@@ -195,6 +197,27 @@ def make_loop(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any =
                          name)
     node = op.make_node(steps, *values)
     return _finished(op.outputs(node.outputs), infos, groups, shared, result, begun)
+
+
+def _check_arguments(fn: Callable[..., Any], elements: Sequence[Any], earlier: Sequence[Any],
+                     fixed: Sequence[Any]) -> None:
+    """Refuse a step function that cannot take what it is given.
+
+    Raises
+    ------
+    TypeError
+    """
+    try:
+        signature(fn).bind(*elements, *earlier, *fixed)
+    except ValueError:  # a function of C that does not tell what it takes
+        return
+    except TypeError as error:
+        kinds = (("elements of sequences", elements), ("earlier values", earlier), ("non_sequences", fixed))
+        given = "; ".join(f"{kind}: {', '.join(map(str, values))}" for kind, values in kinds if values) or "nothing"
+        raise TypeError(
+            f"scan: the step function {getattr(fn, '__name__', fn)}{signature(fn)} cannot take what it is given "
+            f"({error}). It gets {given}. An output whose earlier value it takes needs an initial value in outputs_info"
+        ) from None
 
 
 def _has_length(x: Any, steps: Any) -> bool:

@@ -38,6 +38,10 @@ WHILE_BUILDING: dict[str, tuple[Any, type[Exception], str]] = {
         "initial": s, "taps": [-1, -2]}), ValueError, "must have an axis for them in front"),
     "initial too short for taps": (lambda: sg.scan(lambda a, b: a, n_steps=2, outputs_info={
         "initial": three, "taps": [-1, -4]}), ValueError, "read 4 values before the first step.*has 3"),
+    "an argument missing": (lambda: sg.scan(lambda v, h: h + v, x), TypeError,
+                            r"<lambda>\(v, h\) cannot take .*missing a required argument: 'h'.*elements of sequences: "
+                            r"x\[t\]. An output .* needs an initial value in outputs_info"),
+    "an argument too many": (lambda: sg.scan(lambda v: v, x, s), TypeError, r"too many .*x\[t\]; earlier values: s"),
     "missing outputs_info": (lambda: sg.scan(lambda v, h: [h, h], x, [s]), ValueError,
                              "returned 2 outputs, but outputs_info has 1 entry.*None for an output that no step"),
     "wider dtype": (lambda: sg.scan(lambda v, h: h * v, x, T.fscalar("h0")), TypeError,
