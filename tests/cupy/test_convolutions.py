@@ -154,3 +154,16 @@ def test_kernels_compile_for_gpus() -> None:
     compiles(partial(conv, Conv(*options)), [tensor(image), tensor(filters)])
     compiles(partial(max_pool_grad, MaxPoolGrad(*POOLS[0][0])),
              [tensor((2, 4, 4)), tensor((2, 2, 2)), tensor((2, 2, 2))])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("options", "image", "filters"), CONVOLUTIONS)
+def test_convolutions_on_a_gpu(gpu: Any, options: Any, image: Any, filters: Any) -> None:
+    x, w = tensor(image), tensor(filters)
+    z = performed(Conv(*options), x, w)
+    close(run_leaf(gpu, partial(conv, Conv(*options)), [x, w]), z)
+    g = tensor(z.shape)
+    back, weights = ConvGradInputs(*options), ConvGradWeights(*options)
+    close(run_leaf(gpu, partial(conv_grad_inputs, back), [w, g], *image[2:]), performed(back, w, g, *image[2:]))
+    close(run_leaf(gpu, partial(conv_grad_weights, weights), [x, g], *filters[2:]),
+          performed(weights, x, g, *filters[2:]))

@@ -158,3 +158,13 @@ def test_what_goes_along_an_axis(emulated: EmulatedDevice, dtype: str, shape: tu
         digits = 1e-5 if dtype == "float32" else 1e-12
         found = run_leaf(emulated, partial(template, axis), values)
         np.testing.assert_allclose(found, out[0][0], rtol=digits, atol=digits)
+
+
+@pytest.mark.gpu
+def test_copies_sums_and_sorting_on_a_gpu(gpu: Any) -> None:
+    x = RNG.normal(size=(700, 450)).astype(np.float32)
+    np.testing.assert_array_equal(run_leaf(gpu, copy, [x.T]), x.T)
+    np.testing.assert_array_equal(run_leaf(gpu, partial(join, 0, "float32"), [x, x[:5]]), np.concatenate([x, x[:5]]))
+    np.testing.assert_array_equal(run_leaf(gpu, partial(sort, 1), [x]), np.sort(x, axis=1))
+    whole = RNG.integers(-9, 9, (3, 5000))
+    np.testing.assert_array_equal(run_leaf(gpu, partial(accumulate, "sum", 1, "int64"), [whole]), np.cumsum(whole, 1))

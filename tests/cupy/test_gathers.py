@@ -96,7 +96,7 @@ BASIC: list[tuple[tuple[Any, ...], list[Any]]] = [
 ]
 
 
-def check_scatter(device: EmulatedDevice, op: IncSubtensor, values: list[Any], y: Any, x: np.ndarray = X) -> None:
+def check_scatter(device: Any, op: IncSubtensor, values: list[Any], y: Any, x: np.ndarray = X) -> None:
     arrays, numbers = parts(values)
     found = run_leaf(device, partial(scatter, op), [x, y, *arrays], *numbers)
     np.testing.assert_array_equal(found, op.write(np.array(x), y, values))
@@ -196,3 +196,22 @@ def test_names_of_the_library_are_used() -> None:
     x, i = T.fmatrix("x"), T.lvector("i")
     assert isinstance(x[i].owner.op, Subtensor)
     assert x[i].owner.op.spec == (ARRAY,)
+
+
+@pytest.mark.gpu
+def test_gathering_and_sums_on_a_gpu(gpu: Any) -> None:
+    for spec, values in INDICES:
+        arrays, numbers = parts(values)
+        part = X[Subtensor(spec).index(values)]
+        np.testing.assert_array_equal(run_leaf(gpu, partial(gather, spec), [X, *arrays], *numbers), part)
+        for set_instead in (False, True):
+            check_scatter(gpu, IncSubtensor(spec, set_instead), values, RNG.normal(size=part.shape).astype(np.float32))
+    x, rows = np.zeros(30000, np.float32), np.minimum(RNG.geometric(0.0002, 100000), 29999)
+    check_scatter(gpu, IncSubtensor((ARRAY,), False), [rows], RNG.normal(size=100000).astype(np.float32), x)
+
+
+@pytest.mark.gpu
+def test_an_index_out_of_range_on_a_gpu(gpu: Any) -> None:
+    with pytest.raises(IndexError, match="index 9 is out of bounds"):
+        run_leaf(gpu, partial(gather, (ARRAY,)), [X, np.array([0, 9])])
+    np.testing.assert_array_equal(run_leaf(gpu, partial(gather, (ARRAY,)), [X, np.array([1, 0])]), X[[1, 0]])

@@ -122,3 +122,15 @@ def test_kernels_of_rejection_compile_for_gpus(kind: str) -> None:
 def test_negative_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="negative dimension"):
         run_leaf(EmulatedDevice(), partial(draw, Draw("uniform", "float32")), [STATE], -1)
+
+
+@pytest.mark.gpu
+def test_numbers_of_a_gpu(gpu: Any) -> None:
+    for kind, dtype in (*FIRST, *OTHERS):
+        op = Draw(kind, dtype)
+        found, wanted = run_leaf(gpu, partial(draw, op), [STATE], 70001), on_cpu(op, (70001,))
+        if kind in ("bits", "uniform"):
+            np.testing.assert_array_equal(found, wanted)
+        else:
+            digits = float(64 * np.finfo(dtype).eps)
+            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=digits, atol=digits)
