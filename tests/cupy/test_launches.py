@@ -101,7 +101,7 @@ def test_a_launch_takes_no_more_arrays_than_a_kernel_has_parameters_for() -> Non
     assert [len(launch.jobs) for launch in launches(function)] == [60, 10]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("make", [logistic_regression, perceptron])
 def test_training_steps_compute_what_the_processor_computes(make: Any, seed: int) -> None:
     function = make()

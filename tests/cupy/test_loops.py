@@ -65,9 +65,25 @@ d = T.dmatrix("d")
 case("mixed", [x, d], x * d + T.cast(x, "int8"), [drawn(40, 30), drawn(40, 30).astype("float64")])
 
 
+def test_all_loops_in_one_launch() -> None:
+    """All cases with inputs of their own, as one program."""
+    inputs, outputs, values, places = [], [], [], []
+    for own, made, arrays in CASES.values():
+        fresh = [variable.type() for variable in own]
+        inputs += fresh
+        values += arrays
+        outputs += sg.clone(made, replace=dict(zip(own, fresh, strict=True)))
+        places.append(len(outputs))
+    got, expected, runner = run_both(inputs, outputs, values, 3)
+    for name, start, stop in zip(CASES, [0, *places], places, strict=False):
+        assert_close(got[start:stop], expected[start:stop], rtol=2e-3 if name == "half" else 2e-5)
+    assert len(runner.launches) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3])
 @pytest.mark.parametrize("name", list(CASES))
-def test_loop(name: str, seed: int) -> None:
+def test_each_loop(name: str, seed: int) -> None:
     inputs, outputs, values = CASES[name]
     got, expected, runner = run_both(inputs, outputs, values, seed)
     assert_close(got, expected, rtol=2e-3 if name == "half" else 2e-5)

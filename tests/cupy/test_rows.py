@@ -23,14 +23,15 @@ b = T.fvector("b")
 y = T.ivector("y")
 big = T.ftensor3("big")
 
-SIZES = [(0, 5), (1, 1), (3, 5), (40, 10), (9, 300), (200, 33), (2, 1100)]
+SIZES = [(0, 5), (9, 300), (200, 33)]
+MORE = [*SIZES, *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((1, 1), (3, 5), (40, 10), (2, 1100)))]
 
 
 def kinds(runner: Runner) -> list[list[str]]:
     return [[job.kind for job in launch.jobs] for launch in runner.launches]
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("shape", MORE)
 def test_softmax(shape: tuple[int, int]) -> None:
     got, expected, runner = run_both([x, b], [T.nnet.softmax(x + b), T.nnet.logsoftmax(x)],
                                      [drawn(*shape), drawn(shape[1])], 3)
@@ -64,7 +65,7 @@ def crossentropy(rows: Any) -> tuple[Any, Any]:
     return cost, sg.grad(cost, rows)
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("shape", MORE)
 def test_crossentropy_forward_and_gradient_in_one_pass(shape: tuple[int, int]) -> None:
     cost, gradient = crossentropy(x)
     labels = RNG.integers(-shape[1], shape[1], shape[0]).astype("int32")
@@ -123,7 +124,8 @@ def test_sums_over_rows_leave_as_parts() -> None:
     assert [len(launch.jobs) for launch in runner.launches][1] >= 3
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64", "int32"])
+@pytest.mark.parametrize("dtype", ["float16", *(
+    pytest.param(dtype, marks=pytest.mark.slow) for dtype in ("float64", "int32"))])
 def test_dtypes(dtype: str) -> None:
     a = T.TensorType(dtype, (None, None))("a")
     values = RNG.integers(-3, 4, (30, 20)).astype(dtype)
