@@ -8,12 +8,14 @@ allocates its own memory, stays on the first rung, and `Report.why` says so.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends.cupy.device import KernelError
 from backends.cupy.recording import WORD, Memory, Passed, Recorder, Recording, Reference, Result, Unrecordable
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Records:
         self._found: OrderedDict[Any, Recording] = OrderedDict()
         self._graphs: OrderedDict[Any, _Graph] = OrderedDict()
         self._guard = threading.RLock()
+        self._no_graph = False  # whether capturing one has failed
         used = dict.fromkeys([*program.plan.shared, *(u.target for u in program.plan.updates)])
         self.shared = [variable for variable in used if variable.device != "cpu"]
         self._reads_host = len(self.shared) < len(used)
@@ -234,7 +237,15 @@ class Records:
                     return 1, [self.run(passed)]
                 break
             steps.append((record, passed))
-        graph = _Graph(self, steps)
+        if self._no_graph:
+            return len(steps), [self._again(record, passed) for record, passed in steps]
+        try:
+            graph = _Graph(self, steps)
+        except KernelError as error:
+            self._no_graph = True
+            warnings.warn(f"{self.program.renderer.title}: many calls are launched one by one, because no graph could "
+                          f"be captured: {error}", stacklevel=2)
+            return len(steps), [self._again(record, passed) for record, passed in steps]
         if known is not None and len(steps) == len(rows):
             self._graphs[known] = graph
             if len(self._graphs) > _MOST:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
+from backends.cupy.device import KernelError
 from backends.cupy.recording import Memory, arrange
 from tests.cupy.common_programs import counted, device, on_device
 
@@ -288,3 +291,19 @@ def test_a_record_keeps_no_array_of_the_call_it_was_made_in() -> None:
     f.free()
     del record
     assert device().memory()[0] - free <= held + 4096
+
+
+def test_where_no_graph_can_be_captured_calls_are_launched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def refuse() -> Iterator[None]:
+        raise KernelError("the capture is void")
+        yield
+
+    with on_device():
+        w, i = sg.shared(np.ones(3, "float32")), T.lscalar("i")
+        f = sg.function([i], w.sum() + i, updates=[(w, w + 1)])
+    f(0)
+    monkeypatch.setattr(device(), "capture", refuse)
+    with pytest.warns(UserWarning, match="one by one.*the capture is void"):
+        np.testing.assert_array_equal(f.map(range(3)), [6, 10, 14])
+    np.testing.assert_array_equal(f.map(range(3)), [15, 19, 23])
