@@ -23,6 +23,7 @@ __all__ = ["THREADS", "Leaf", "LeafOp", "Leaves", "Operand", "Text", "collapsed"
 
 THREADS = 256
 _MOST_BLOCKS = 1 << 16
+_KEPT = 64  # layouts, and lengths, that a `LeafOp` remembers
 _NARROW = 1 << 30  # elements that are counted by an int, with room for a step of the whole grid beyond
 
 
@@ -275,6 +276,8 @@ class LeafOp:
         operands = tuple(Operand.of(a) for a in arrays)
         found = self._made.get((operands, numbers))
         if found is None:
+            while len(self._made) >= _KEPT:  # what is recorded holds on to its memory itself
+                self._made.pop(next(iter(self._made)))
             found = self._made[operands, numbers] = self._make(operands, numbers)
         leaves, kernels, scratch = found
         self.launches = sum(leaf.grid[0] > 0 for leaf in leaves.launches)

@@ -1,7 +1,8 @@
 """Random tensors on a device: one thread computes a block of words and the elements it gives.
 
 Integers and uniform numbers are those of the CPU, bit for bit; the others go through the same functions of the same
-words, and differ by how the device rounds these.
+words, and differ by how the device rounds these. Counts (Poisson, binomial, multinomial) differ only where a decision
+hangs on the last digit of a logarithm.
 """
 
 from __future__ import annotations
