@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -327,6 +327,12 @@ class Emitter:
         if not item.meaning.set_instead:
             new = expression(TABLE["add"], [base, what], [dtype, value.type.dtype], dtype)
         return self.let(dtype, f"{' && '.join(tests)} ? {new} : {base}" if tests else new)
+
+    def store_all(self, elements: Iterable[tuple[Variable, Index]], locate: Callable[[Variable, Index], str]) -> None:
+        """Store elements of outputs once all are computed: one may lie where another is made of."""
+        values = [(variable, index, self.value(variable, index)) for variable, index in elements]
+        for variable, index, value in values:
+            self.store(variable, locate(variable, index), value)
 
     def store(self, variable: Variable, place: str, value: str) -> None:
         """Store an element of an output."""

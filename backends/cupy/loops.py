@@ -180,8 +180,7 @@ class _Loop:
                 emit.line(f"const {kind} row = {row} * {_TILE} + u;")
                 with emit.block(f"if (row < {n_rows} && column < {n_columns})"):
                     self.places = [*lead, "row", "column"]
-                    for variable, index in self.stores.items():
-                        emit.store(variable, self.locate(variable, index), emit.value(variable, index))
+                    emit.store_all(self.stores.items(), self.locate)
         return blocks
 
     def body(self, linear: str, lengths: Sequence[int], wide: int = 1) -> None:
@@ -194,8 +193,7 @@ class _Loop:
                 emit.line(f"const {self.params.index} d{i} = {place};")
             self.places = [f"d{i}" for i in range(len(self.places))]
         if wide == 1:
-            for variable, index in self.stores.items():
-                emit.store(variable, self.locate(variable, index), emit.value(variable, index))
+            emit.store_all(self.stores.items(), self.locate)
             return
         if lengths:
             last = emit.name("p")

@@ -306,9 +306,7 @@ class _Product:
                     places = [p for p, known in zip("mn", out.type.shape, strict=True) if known != 1]
                     value = expression(cast_to(out.type.dtype), ["sum[i][j]"], [self.wide])
                     emit.known(out, along(out, places), emit.let(out.type.dtype, value))
-                    for variable in self.job.outputs:
-                        place = along(variable, places)
-                        emit.store(variable, emit.offset(variable, place), emit.value(variable, place))
+                    emit.store_all([(v, along(v, places)) for v in self.job.outputs], emit.offset)
 
 
 def write_product(job: Job, params: Params, prefix: str, multiprocessors: int) -> Part:

@@ -211,9 +211,7 @@ class _Reduction:
         places = [f"k{i}" for i in range(len(self.kept))]
         out = self.item.output
         emit.known(out, along(out, places), emit.let(out.type.dtype, self.accumulator.result("sum", out.type.dtype)))
-        for variable in self.job.outputs:
-            index = along(variable, places)
-            emit.store(variable, emit.offset(variable, index), emit.value(variable, index))
+        emit.store_all([(v, along(v, places)) for v in self.job.outputs], emit.offset)
 
 
 def write_reduction(job: Job, params: Params, prefix: str, multiprocessors: int) -> Part:

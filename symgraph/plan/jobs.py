@@ -369,17 +369,13 @@ class _Writer:
             return True
         if target.type.dtype != output.type.dtype or job.kind == "rows":
             return False
-        after: set[Variable] = {item.output for item in job.anchors} or set(job.items)
+        made_of_it = {target}
         for item in job.items.values():
-            if any(v in after for v in item.inputs) and not item.is_anchor:
-                after.add(item.output)
-        for item in job.items.values():
-            if target in item.inputs:
-                plain = isinstance(item.meaning, ScalarFunction) and item.output.type.ndim == target.type.ndim
-                if not plain or any(n == 1 for n in target.type.shape):
-                    return False
-                if not job.anchors:
-                    continue
-                if any(item.output in anchor.inputs for anchor in job.anchors):
-                    return False
-        return not any(target in anchor.inputs for anchor in job.anchors)
+            read = [v for v in item.inputs if v in made_of_it]
+            if read and (not isinstance(item.meaning, ScalarFunction) or any(
+                v.type.ndim != item.output.type.ndim or 1 in v.type.shape for v in read
+            )):
+                return False  # it is read at other elements too
+            if read:
+                made_of_it.add(item.output)
+        return True

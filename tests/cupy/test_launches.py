@@ -142,6 +142,18 @@ def test_adam_joins_the_products() -> None:
     assert_close(got, [np.asarray(cost_there), *(u.target.get_value() for u in function.plan.updates)], rtol=1e-3)
 
 
+@pytest.mark.parametrize("size", [3, 40_000])
+def test_updates_that_read_each_other(size: int) -> None:
+    """All read the present values, though some are written over them in the same loop."""
+    values = [RNG.standard_normal(size).astype("float32") for _ in range(3)]
+    a, b, c = (sg.shared(value, name=name, shape=(size,)) for value, name in zip(values, "abc", strict=True))
+    function = sg.function([], [], updates=[(a, b * 2), (b, a - c), (c, c + a)])
+    runner = Runner(function.plan, 1)
+    assert [len(launch.jobs) for launch in runner.launches] == [1]
+    got = runner()
+    assert_close(got, [values[1] * 2, values[0] - values[2], values[2] + values[0]])
+
+
 @pytest.mark.parametrize("make", [logistic_regression, perceptron])
 def test_elements_beyond_the_range_of_an_int(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a bound that small arrays reach."""

@@ -126,6 +126,15 @@ def test_an_update_goes_over_the_present_value_where_nobody_else_reads_that() ->
     assert not launch.over  # the product reads all of it for each element
     (launch,) = launches([x], [], [(W, x + W[::-1])])
     assert not launch.over  # a view of it is read
+    square = shared(4, 4)
+    for new in (square + square.T, x + (2 * square).T, x - square[0] * 2):
+        (launch,) = launches([x], [], [(square, new)])
+        assert not launch.over  # other elements of it are read
+    row = shared(4)
+    (launch,) = launches([x], [], [(row, row - T.sum(T.tanh(x * (2 * row)), axis=0))])
+    assert not launch.over
+    (launch,) = launches([x], [], [(W, x - T.exp(2 * W))])
+    assert list(launch.over.values()) == [W]
 
 
 def test_swapped_updates_are_not_written_over_each_other() -> None:
