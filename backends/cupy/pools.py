@@ -112,7 +112,8 @@ def _added(total: str, value: str, dtype: str, wide: str) -> str:
 
 
 def _shared(value: str, by: str, wide: str) -> str:
-    return expression(TABLE["true_div"], [value, f"({ctype(wide)})({by})"], [wide, wide], wide)
+    divisor = expression(cast_to(wide), [f"((long long)({by}))"], ["int64"])
+    return expression(TABLE["true_div"], [value, divisor], [wide, wide], wide)
 
 
 class _Pool:

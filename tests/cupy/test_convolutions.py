@@ -126,6 +126,13 @@ def test_sums_and_means(emulated: EmulatedDevice, options: Any, shape: tuple[int
     close(run_leaf(emulated, partial(sum_pool_grad, back), [g], *lengths), performed(back, g, *lengths))
 
 
+@pytest.mark.parametrize("dtype", ["complex64", pytest.param("float16", marks=pytest.mark.slow)])
+def test_means_of_any_dtype(dtype: str) -> None:
+    op: Any = SumPool(*POOLS[1][0], "average_exc_pad")  # type: ignore[call-arg]
+    x = tensor(POOLS[1][1]).astype(dtype)
+    close(run_leaf(EmulatedDevice(), partial(sum_pool, op), [x]), performed(op, x))
+
+
 @pytest.mark.parametrize(("left", "right", "dtype"), [
     ((3, 1, 5, 70), (4, 70, 6), "float32"),
     *(pytest.param(*case, marks=pytest.mark.slow) for case in [
