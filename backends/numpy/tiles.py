@@ -361,7 +361,10 @@ class _Tiled:
         r, node = self.r, step.node
         part = self._part_name(node.outputs[0])
         target = r.names[node.outputs[0]] + "_"
-        expression = r.lowered(node, args, target, None)
+        whole = not self.in_tiles and step.node.outputs[0].type.ndim > 0  # a chunk is one tile
+        expression = r.lowered(node, args, target, f"{part}[chunk]" if whole else None)
         r.line(f"{target} = {expression}", node)
+        if r.taken:
+            return
         ufunc = self.kernel.roles[step].combined_by
         r.writer.line(f"{part}[chunk] = {target} if i == rows.start else np.{ufunc}({part}[chunk], {target})")
