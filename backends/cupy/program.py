@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -91,6 +92,7 @@ class Programs:
         self.backend, self.plan, self.title, self.pack, self.accept = backend, plan, title, pack, list(accept)
         self.monitor, self.clock = monitor, clock
         self.kernels, self.errors, self.locks = Kernels(backend.device), Errors(backend.device), Locks(plan)
+        self.guard = threading.RLock()  # a program's memory, and its error word, are one call's at a time
         self.made: dict[Any, CupyProgram] = {}
         sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
         self.current = self._program(sizes)
@@ -115,8 +117,13 @@ class Programs:
 
     def run(self, *values: Any) -> Any:
         """Compute the outputs and commit the updates."""
-        with self.locks:
-            program, passed = self._fitting(values)
+        with self.locks, self.guard:
+            program = self.current
+            passed = program.arguments(*values)
+            found = program.records.replayed(passed)
+            if found is not None:
+                return program.packed(*found)
+            program, passed = self._fitting(values, passed)
             try:
                 found = program.records.run(passed)
             except DoesNotFit:
@@ -133,22 +140,21 @@ class Programs:
         device = self.backend.device
         values = tuple(runtime.fetch(device, value) if getattr(v.type, "ndim", None) == 0 else value
                        for v, value in zip(self.plan.inputs, values, strict=True))
-        with self.locks:
-            program, passed = self._fitting(values)
+        with self.locks, self.guard:
+            program, passed = self._fitting(values, self.current.arguments(*values))
             return program.computed(passed)
 
     def many(self, rows: Sequence[tuple[Any, ...]]) -> Any:
         """The outputs of a call for each row of arguments, stacked."""
-        with self.locks:
+        with self.locks, self.guard:
             values = tuple(map(self.current.accepted, self.plan.inputs, self.accept, rows[0]))
             if len(values) == len(rows[0]) == len(self.accept):
-                self._fitting(values)
+                self._fitting(values, self.current.arguments(*values))
             return self.current.records.many(rows)
 
-    def _fitting(self, values: Sequence[Any]) -> tuple[CupyProgram, Any]:
-        """The program for some arguments, and what is passed to it."""
+    def _fitting(self, values: Sequence[Any], passed: Any) -> tuple[CupyProgram, Any]:
+        """The program for some arguments, and what is passed to it, given what is passed to the present one."""
         program = self.current
-        passed = program.arguments(*values)
         if self.monitor is not None:
             return program, passed
         shapes = program.shapes(passed)

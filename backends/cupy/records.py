@@ -7,7 +7,6 @@ allocates its own memory, stays on the first rung, and `Report.why` says so.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -45,7 +44,6 @@ class Records:
         self._targets = renderer.targets
         self._found: OrderedDict[Any, Recording] = OrderedDict()
         self._graphs: OrderedDict[Any, _Graph] = OrderedDict()
-        self._guard = threading.RLock()
         self._no_graph = False  # whether capturing one has failed
         used = dict.fromkeys([*program.plan.shared, *(u.target for u in program.plan.updates)])
         self.shared = [variable for variable in used if variable.device != "cpu"]
@@ -55,9 +53,8 @@ class Records:
 
     def free(self) -> None:
         """Forget all records, and the memory they hold."""
-        with self._guard:
-            self._found.clear()
-            self._graphs.clear()
+        self._found.clear()
+        self._graphs.clear()
 
     @property
     def arena(self) -> int:
@@ -76,15 +73,22 @@ class Records:
         """
         program = self.program
         if self.why:
+            self.rung = "step by step"
             return [program.for_caller(o, value)
                     for o, value in zip(program.plan.outputs, program.computed(passed), strict=True)]
-        with self._guard:
-            key = self._key(passed)
-            record = self._found.get(key)
-            if record is None:
-                return self._first(key, passed)
-            self._found.move_to_end(key)
-            return self._again(record, passed)
+        return self._first(self._key(passed), passed)
+
+    def replayed(self, passed: Sequence[Any]) -> list[Any] | None:
+        """The same where there is a record; else None."""
+        if self.why:
+            return None
+        key = self._key(passed)
+        record = self._found.get(key)
+        if record is None:
+            return None
+        self._found.move_to_end(key)
+        self.rung = "recorded"
+        return self._again(record, passed)
 
     def _key(self, passed: Sequence[Any]) -> Any:
         """What a record holds for: the layouts of arrays, and numbers that lengths and places within depend on."""
@@ -199,13 +203,11 @@ class Records:
         """The outputs of a call for each row of arguments, stacked."""
         program = self.program
         outputs: list[list[Any]] = []
-        with program.locks, self._guard:
-            at = 0
-            while at < len(rows):
-                chunk = rows[at:at + _LONGEST]
-                taken, found = self._together(chunk)
-                outputs += found
-                at += taken
+        at = 0
+        while at < len(rows):
+            taken, found = self._together(rows[at:at + _LONGEST])
+            outputs += found
+            at += taken
         columns = zip(*outputs, strict=True) if program.plan.outputs else ()
         return program.packed(*[self._stacked(o, column)
                                 for o, column in zip(program.plan.outputs, columns, strict=True)])
@@ -234,7 +236,8 @@ class Records:
             record = None if self.why else self._found.get(self._key(passed))
             if record is None or not self._may_follow(record):
                 if not steps:
-                    return 1, [self.run(passed)]
+                    found = self.replayed(passed)
+                    return 1, [self.run(passed) if found is None else found]
                 break
             steps.append((record, passed))
         if self._no_graph:

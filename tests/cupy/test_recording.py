@@ -307,3 +307,17 @@ def test_where_no_graph_can_be_captured_calls_are_launched_one_by_one(monkeypatc
     with pytest.warns(UserWarning, match="one by one.*the capture is void"):
         np.testing.assert_array_equal(f.map(range(3)), [6, 10, 14])
     np.testing.assert_array_equal(f.map(range(3)), [15, 19, 23])
+
+
+def test_many_calls_without_results_each_update_once() -> None:
+    with on_device():
+        w, i = sg.shared(np.zeros(3, "float32")), T.lscalar("i")
+        grow = sg.function([i], [], updates=[(w, w + i)])
+        pick = sg.function([i], [], updates=[(w, w[T.stack([i, i, i])] + 1)])
+    for k in range(3):
+        assert grow.map(range(4)) == []
+        np.testing.assert_array_equal(w.get_value(), 6 * (k + 1))
+    w.set_value(np.arange(3, dtype="float32"))
+    for k in range(3):
+        assert pick.map([2, 1]) == []
+        np.testing.assert_array_equal(w.get_value(), 2 * (k + 1) + 2)
