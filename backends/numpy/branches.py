@@ -6,10 +6,11 @@ stay functions of their own, which are compiled when they are first taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from backends.numpy.loops import LoopRenderer
-from backends.numpy.lowering import lower, perform
+from backends.numpy.lowering import lower
 from backends.numpy.render import Renderer
 from backends.numpy.tiles import render_kernel
 from symgraph.graph.basic import Apply
@@ -58,11 +59,29 @@ class BranchRenderer(Renderer):
             self.writer.line(f"{target} = {self._handed_out(output.variable, output.copy)}")
 
 
+def _called(op: LazyIfElse) -> Callable[..., Any]:
+    """A choice as a function of the condition and of what the branches read."""
+    blanks = [[stand_in(kind) for kind in op.types] for _ in op.branches]
+
+    def choose(condition: Any, *values: Any) -> Any:
+        side = 0 if condition else 1
+        branch = op.branches[side]
+        results = branch.program(*[values[i] for i in branch.reads])
+        if len(blanks[side]) == 1:
+            return results[0]
+        given = blanks[side].copy()
+        for place, result in zip(branch.gives, results, strict=True):
+            given[place] = result
+        return given
+
+    return choose
+
+
 @lower(LazyIfElse)
 def _choice(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     op: LazyIfElse = node.op
     if sum(branch.size for branch in op.branches) > _LARGEST or r.writer.depth >= _DEEPEST:
-        return perform(r, node, args, target, out)
+        return f"{r.writer.bind(_called(op), 'choose')}({', '.join(args)})"
     targets, place = target.split(", "), r.writer.current
     for header, branch in zip((f"if {args[0]}:", "else:"), op.branches, strict=True):
         r.writer.current = place

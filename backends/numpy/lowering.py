@@ -31,7 +31,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting", "perform"]
+__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting"]
 
 Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
 
@@ -54,14 +54,14 @@ def lowering_of(op: Op) -> Lowering:
     for cls in type(op).__mro__:
         if cls in LOWERINGS:
             return LOWERINGS[cls]
-    return perform
+    return _perform
 
 
 def _type(node: Apply) -> Any:
     return node.outputs[0].type
 
 
-def perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+def _perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     """Any operation: call its own method."""
     name = r.writer.bind(r.performer(node), "op")
     return f"{name}({', '.join(args)})"
