@@ -13,7 +13,7 @@ from symgraph.graph.rewrite import made_of, rewrite_rule
 from symgraph.graph.rule import Uses
 from symgraph.graph.traversal import clone_replace, toposort
 from symgraph.rewrites.hoisting import HOISTING
-from symgraph.rewrites.parts import parts_of, read_in, turned
+from symgraph.rewrites.parts import Carried, parts_of, read_in, turned
 from symgraph.rewrites.patterns import fitted, made_by
 from symgraph.scan.op import Scan
 from symgraph.tensor.basic import Alloc, alloc
@@ -27,6 +27,7 @@ from symgraph.tensor.subtensor import SliceSpec, Subtensor
 __all__ = ["LOOPS"]
 
 _FROM_FIRST = (SliceSpec(1),)
+_FURTHEST = 8  # steps back that are kept as states
 
 
 # ---- what a loop reads and gives ---------------------------------------
@@ -192,27 +193,58 @@ def from_the_end(node: Apply) -> Sequence[Variable] | None:
 @rewrite_rule(Subtensor, when=made_of(Scan, Subtensor))
 def last_state(node: Apply) -> Variable | None:
     """history[1:][-1] -> the last state: no history is kept for it."""
-    history, first = node.inputs[0], None
     if node.op.spec[:1] != (-1,):
         return None
-    part = made_by(history, Subtensor)
-    if part is not None:
-        if part.op.spec != _FROM_FIRST:
-            return None
-        first, history = part, part.inputs[0]
-    loop = made_by(history, Scan)
-    if loop is None:
+    found = _history(node.inputs[0])
+    if found is None:
         return None
-    outputs = loop.op.outputs(loop.outputs)
-    place = next((i for i, v in outputs.histories.items() if v is history), None)
-    if place is None:
-        return None
-    last: Any = outputs.final[place]
-    if first is not None:
-        last = require(last, elemwise(scalar.ge)(loop.inputs[0], 1), "index -1 is out of bounds for axis 0 with size 0",
-                       IndexError)
+    loop, place, later = found
+    last: Any = loop.op.outputs(loop.outputs).final[place]
+    return _row_of(node, _after(loop, later, last, -1))
+
+
+def _history(x: Any) -> tuple[Apply, int, int] | None:
+    """The loop and the number of the state whose history x is, and from which row on."""
+    later, part = 0, made_by(x, Subtensor)
+    if part is not None and part.op.spec == _FROM_FIRST:
+        later, x = 1, part.inputs[0]
+    loop = made_by(x, Scan)
+    histories = {} if loop is None else loop.op.outputs(loop.outputs).histories
+    place = next((i for i, v in histories.items() if v is x), None)
+    return None if loop is None or place is None else (loop, place, later)
+
+
+def _after(loop: Apply, steps: int, value: Any, row: int) -> Any:
+    """A value that is there after so many steps; else the error that indexing gives."""
+    if not steps:
+        return value
+    return require(value, elemwise(scalar.ge)(loop.inputs[0], steps),
+                   f"index {row} is out of bounds for axis 0: the loop makes less than {steps} steps", IndexError)
+
+
+def _row_of(node: Apply, row: Any) -> Variable | None:
+    """What an index takes of a row, whose number is its first entry."""
     rest = node.op.spec[1:]
-    return fitted(Subtensor(rest)(last, *node.inputs[1:]) if rest else last, node)
+    return fitted(Subtensor(rest)(row, *node.inputs[1:]) if rest else row, node)
+
+
+@rewrite_rule(Subtensor, when=made_of(Scan, Subtensor), counts=True)
+def one_of_the_last(node: Apply, uses: Uses) -> Variable | None:
+    """history[1:][-3], where nothing else reads the history -> a state that looks back: no history is kept for it."""
+    row = node.op.spec[0] if node.op.spec else None
+    if not isinstance(row, int) or not -_FURTHEST <= row < -1 or uses(node.inputs[0]) > 1:
+        return None
+    found = _history(node.inputs[0])
+    if found is None or found[0].op.until or (found[2] and uses(node.inputs[0].owner.inputs[0]) > 1):  # type: ignore[union-attr]
+        return None
+    loop, place, later = found
+    parts = parts_of(loop)
+    state = parts.states[place]
+    for _ in range(-row - 1):
+        slot = state.slot.type.make_variable(f"before {state.slot}")
+        state = Carried(slot, parts.states[place].initial, state.slot, False)
+        parts.states[len(parts.states)] = state
+    return _row_of(node, _after(loop, -row - 1 + later, parts.build().final[-1], row))
 
 
 # ---- loops that are none ---------------------------------------
@@ -242,5 +274,5 @@ def _padded(x: Any) -> Any:
 
 LOOPS = (
     loop_reads_once, unread_results, state_that_stays, from_the_end, equal_states, collected_twice, last_state,
-    single_step, *HOISTING,
+    one_of_the_last, single_step, *HOISTING,
 )

@@ -10,7 +10,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph.inner import InnerGraph
 from symgraph.scan import Scan
-from tests.rewrites.examples import Example, example, floats
+from tests.rewrites.examples import Example, example, floats, uses_twice
 
 X, W, V = floats(3, 4), floats(4, 4, seed=7) / 4, floats(4)
 
@@ -70,6 +70,8 @@ FIRES: list[Example] = [
     example("collected_twice", lambda x: two(lambda r, h: [h + r, h], x, zeros(), None)[1], X),
     example("last_state", lambda x: loop(lambda r, h: r - h, x)[-1], X),
     example("last_state", lambda x: loop(lambda r, h: r - h, x)[-1, 2], X),
+    example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[-2], X),
+    example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[-3, 1:], X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=1), X),
     example("single_step", lambda x: two(lambda r, h: [r - h, r * h], x[:1], zeros(), None)[1], X[:1]),
     example("invariants_out", invariant, X, V),
@@ -92,6 +94,8 @@ DECLINES: list[Example] = [
     example("collected_twice", lambda x: two(lambda r, h: [h + r, h * r], x, zeros(), None)[1], X),
     example("last_state", lambda x: loop(lambda r, h: r - h, x)[-2], X),
     example("last_state", lambda x: two(lambda r, h: [r - h, r * h], x, zeros(), None)[1][-1], X),
+    example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[1], X),
+    example("one_of_the_last", uses_twice(lambda x: loop(lambda r, h: r - h, x)), X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=2), X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x), X),
     example("invariants_out", lambda x, w: loop(lambda r, h: T.dot(h, T.exp(w)) + r, x), X, W),

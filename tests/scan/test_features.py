@@ -369,6 +369,21 @@ def test_only_the_last_value_is_kept_when_only_it_is_used() -> None:
         f(0)
 
 
+def test_a_window_is_kept_when_only_the_last_values_are_used() -> None:
+    """Of a state that looks back three steps, and of one of which the last but two is asked for."""
+    n = T.lscalar("n")
+    values, _ = sg.scan(lambda i, a, b: T.tanh(a + b * 0.5 + i), T.arange(n),
+                        {"initial": T.ones((3, 1000), "float64"), "taps": [-3, -1]})
+    f = sg.function([n], [values[-1], values[-3]])
+    assert "steps0 + 1" not in f.source
+    past = [np.ones(1000)] * 3
+    for i in range(6):
+        past.append(np.tanh(past[-3] + past[-1] * 0.5 + i))
+    np.testing.assert_allclose(f(6), [past[-1], past[-3]])
+    with pytest.raises(IndexError, match="index -3 is out of bounds"):
+        f(2)
+
+
 def test_a_state_is_changed_in_place() -> None:
     n = T.lscalar("n")
     table, _ = sg.scan(lambda i, t: T.set_subtensor(t[i], t[i - 1] * 1.5), T.arange(1, n), T.ones(100, "float64"))
