@@ -11,7 +11,10 @@ import pytest
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.random import RandomStreams
+from symgraph.scalar import TABLE
+from symgraph.tensor.elemwise import elemwise
 from tests.cupy.common_programs import on_device
+from tests.cupy.test_scalars import draws, in_dtypes
 
 Made = tuple[Any, list[Any], list[np.ndarray]]
 
@@ -66,6 +69,30 @@ def test_training_is_that_of_the_cpu_and_recorded(make: Callable[[], Made]) -> N
                            for entry in report.entries)
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
+
+
+#: Of two or more real parameters: their domains are not those of the others.
+APART = {"pow", "jv", "iv", "gammainc", "gammaincc", "chi2sf", "betaln", "beta", "polygamma", "spherical_jn", "ldexp",
+         "j0", "j1"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", *(pytest.param(d, marks=pytest.mark.slow) for d in (
+    "bool", "int8", "uint64", "float16", "float64", "complex64", "complex128"))])
+def test_all_elementwise_functions_in_one_program(dtype: str) -> None:
+    x, y = (T.TensorType(dtype, (None, None))(name) for name in "xy")
+    called = {name: elemwise(f)(*((T.eq(x, y), x, y) if name == "switch" else (x, y, x)[:f.nin]))
+              for name, f in TABLE.items() if in_dtypes(f, dtype) is not None and name not in APART}
+    rng = np.random.default_rng(0)
+    values = [draws(dtype, rng, 60).reshape(5, 12) for _ in range(2)]
+    found = []
+    for device in ("cpu", "emulated"):
+        with on_device(device=device, floatX="float64", warn_float64="ignore"), np.errstate(all="ignore"):
+            f = sg.function([x, y], list(called.values()), on_unused_input="ignore")
+            found.append(f(*values))
+    for name, mine, theirs in zip(called, *found, strict=True):
+        assert mine.dtype == theirs.dtype, name
+        digits = {2: 1e-2, 4: 1e-5}.get(np.empty(0, mine.dtype).real.itemsize, 1e-11)
+        np.testing.assert_allclose(mine, theirs, rtol=digits, atol=digits, err_msg=name)
 
 
 def test_an_index_out_of_range_leaves_shared_values_as_they_are() -> None:
