@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for place, (library, share) in enumerate(wanted):
         left = options.seconds - (time.monotonic() - started)
         turn = left * share / sum(s for _, s in wanted[place:]) if whole else left
-        rows += _turn(library, turn, device, options)
+        again = any(row["library"] == library for row in rows)
+        rows += [{**row, "again": True} if again else row for row in _turn(library, turn, device, options)]
         print(f"{library}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         if options.json:  # kept as they come: what is cut short still leaves its rows
             text = "".join(json.dumps(row) + "\n" for row in ({"facts": facts}, *rows))
@@ -48,12 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _device(options: argparse.Namespace) -> str | None:
+    """Where ours runs; None where that would be a GPU that cannot be used."""
     if options.device:
         return str(options.device)
-    from symgraph.backend import get_backend
+    import symgraph as sg
 
     try:
-        get_backend("cuda")
+        sg.shared(0.0, target="cuda").get_value()
     except RuntimeError:
         return "emulated" if options.tiny else None
     return "cuda"

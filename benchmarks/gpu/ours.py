@@ -34,6 +34,12 @@ def _kept(variable: Any) -> Any:
     return sg.Out(variable, device=True)
 
 
+def _waiting() -> Callable[[], object]:
+    """What waits until the device has done all it was given: it moves a number behind that."""
+    number = sg.shared(np.float32(0))
+    return lambda: number.get_value()
+
+
 def _facts(function: Any) -> dict[str, Any]:
     report = function.report()
     return {"launches": report.launches, "how": report.rung}
@@ -65,10 +71,6 @@ class _Model:
                 updates=[(q, q - rate * s) for q, s in zip(self.parameters, slopes, strict=True)],
             )
 
-    def finish(self) -> None:
-        """Wait for the device."""
-        self.step.synchronize()
-
     def restore(self) -> None:
         """The first parameters again."""
         for variable, value in zip(self.parameters, (*self.w.weights, *self.w.biases), strict=True):
@@ -96,7 +98,7 @@ def _training(workload: Training, precision: str, many: bool) -> Rival:
             cost = model.step.map(indices)[0]
         return [_host(cost), *after]
 
-    return Rival(call_many if many else call, model.finish, result, workload.steps if many else 1, _facts(model.step))
+    return Rival(call_many if many else call, _waiting(), result, workload.steps if many else 1, _facts(model.step))
 
 
 def _host(value: Any) -> Any:
@@ -106,7 +108,7 @@ def _host(value: Any) -> Any:
 
 def _function(expressions: Sequence[Any], shown: Callable[[Sequence[Any]], Sequence[Any]]) -> Rival:
     run = sg.function([], [_kept(e) for e in expressions])
-    return Rival(run, run.synchronize, lambda: shown(run()), facts=_facts(run))
+    return Rival(run, _waiting(), lambda: shown(run()), facts=_facts(run))
 
 
 def _chain(workload: Chain) -> Rival:
@@ -140,7 +142,7 @@ def _adam(workload: Adam) -> Rival:
         step()
         return [p.get_value()[:_SOME]]
 
-    return Rival(step, step.synchronize, result, facts=_facts(step))
+    return Rival(step, _waiting(), result, facts=_facts(step))
 
 
 def _dropout(workload: Dropout) -> Rival:

@@ -19,10 +19,11 @@ def tables(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     --------
     >>> row = {"library": "torch", "workload": "chain", "variant": "eager", "precision": "float32", "median": 2.0,
     ...        "min": 1.0, "p90": 3.0, "moved": 8e6, "operations": 0.0, "error": 1e-7}
-    >>> print(tables([row, {**row, "library": "symgraph", "variant": "a call", "median": 1.0}], {"gpu": "none"}))
-    chain, float32    us/step  min  p90  rest/ours    GB/s  error
-    symgraph, a call      1.0  1.0  3.0             8000.0  1e-07
-    torch, eager          2.0  1.0  3.0       2.00  4000.0  1e-07
+    >>> ours = {**row, "library": "symgraph", "variant": "a call", "median": 1.0, "launches": 1}
+    >>> print(tables([row, ours], {"gpu": "none"}))
+    chain, float32    launches  us/step  min  p90  rest/ours    GB/s  error
+    symgraph, a call         1      1.0  1.0  3.0             8000.0  1e-07
+    torch, eager                    2.0  1.0  3.0       2.00  4000.0  1e-07
     <BLANKLINE>
     gpu: none
     """
@@ -54,11 +55,15 @@ def _table(title: str, rows: list[Row], every: list[Row]) -> str:
         beside = f"{row['median'] / min(ours):.2f}" if ours and row["library"] != "symgraph" else ""
         times = [f"{row[key]:.1f}" for key in ("median", "min", "p90")]
         error = "" if row.get("error") is None else f"{row['error']:.0e}"
-        lines.append([f"{row['library']}, {row['variant']}", *times, beside, *_rates(row, rate), error])
+        lines.append([_variant(row), str(row.get("launches", "")), *times, beside, *_rates(row, rate), error])
     unit = "TFLOP/s" if rows[0]["operations"] > rows[0]["moved"] * 100 else "GB/s"
-    header = [title, "us/step", "min", "p90", "rest/ours", unit, *(["of copy"] if rate and unit == "GB/s" else []),
+    header = [title, "launches", "us/step", "min", "p90", "rest/ours", unit, *(["of copy"] if rate and unit == "GB/s" else []),
               "error"]
     return table(header, lines)
+
+
+def _variant(row: Row) -> str:
+    return f"{row['library']}, {row['variant']}{', again' if row.get('again') else ''}"
 
 
 def _rates(row: Row, copy: float | None) -> list[str]:

@@ -76,7 +76,7 @@ def _measured(workload: Workload, build: Callable[[], Rival], seconds: float, ti
         error = workload.error_of(found) if found else None
         if error is not None and error > workload.tolerance * (100 if precision == "tf32" else 1):
             return {"missing": f"wrong: off by {error:.1e}"}
-        times = measure(rival, max(0.0, seconds - ready), *((3, 1) if tiny else ()))
+        times = measure(rival, 0.02, 3, 1) if tiny else measure(rival, max(0.0, seconds - ready))
     except Exception as problem:
         return {"missing": f"{type(problem).__name__}: {str(problem).splitlines()[0][:200] if str(problem) else ''}"}
     return {**times, "steps": rival.steps, "error": error, "ready_s": ready, **(rival.facts or {})}

@@ -71,7 +71,8 @@ def test_examples_of(module: str) -> None:
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        assert module.endswith("_rivals"), f"{module} needs {error.name}"
+        if not module.endswith("_rivals"):
+            raise
         pytest.skip(f"{error.name} is not installed")
     assert doctest.testmod(loaded).failed == 0
 
