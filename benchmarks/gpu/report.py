@@ -57,8 +57,8 @@ def _table(title: str, rows: list[Row], every: list[Row]) -> str:
         error = "" if row.get("error") is None else f"{row['error']:.0e}"
         lines.append([_variant(row), str(row.get("launches", "")), *times, beside, *_rates(row, rate), error])
     unit = "TFLOP/s" if rows[0]["operations"] > rows[0]["moved"] * 100 else "GB/s"
-    header = [title, "launches", "us/step", "min", "p90", "rest/ours", unit, *(["of copy"] if rate and unit == "GB/s" else []),
-              "error"]
+    share = ["of copy"] if rate and unit == "GB/s" else []
+    header = [title, "launches", "us/step", "min", "p90", "rest/ours", unit, *share, "error"]
     return table(header, lines)
 
 
