@@ -121,6 +121,8 @@ def _stretches_to(t: Any, base: Any) -> bool:
 @rewrite_rule(Scan)
 def elements_out(node: Apply) -> Sequence[Variable] | None:
     """What depends on elements of sequences alone is computed for the whole sequences: one product, not many."""
+    if node.op.until:
+        return None  # of elements behind the last step nothing must be computed
     parts = parts_of(node)
     moving: set[Any] = set(parts.rows)
     still: set[Any] = set(parts.fixed)

@@ -9,7 +9,7 @@ import numpy as np
 import symgraph as sg
 import symgraph.tensor as T
 from symgraph.graph.inner import InnerGraph
-from symgraph.scan import Scan
+from symgraph.scan import Scan, until
 from tests.rewrites.examples import Example, example, floats, uses_twice
 
 X, W, V = floats(3, 4), floats(4, 4, seed=7) / 4, floats(4)
@@ -102,6 +102,7 @@ DECLINES: list[Example] = [
     example("known_terms_first", lambda x, v: loop(lambda r, h: T.exp(h) + (r + v), x), X, V),
     example("known_terms_first", lambda x: loop(lambda r, h: (T.exp(h) + r) + h, x), X),
     example("elements_out", lambda x: loop(lambda r, h: T.exp(h) * r, x), X),
+    example("elements_out", lambda x: loop(lambda r, h: (T.exp(r) * h, until(h[0] > 1)), x), X),
     example("elements_out", lambda x: loop(lambda r, h: T.dot(r, r) * h, x), X),  # many products of two
     example("sums_out", lambda x: loop(lambda r, h: r + h, x), X),  # all sums are wanted
     example("sums_out", lambda w: sg.foldl(lambda i, s: s + T.dot(w, s), T.arange(3), T.constant(np.eye(4)))[0], W),
