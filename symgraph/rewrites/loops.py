@@ -122,13 +122,13 @@ class LoopPhase:
         return found
 
     def _together(self, law: GraphLaw, fgraph: FunctionGraph) -> list[Fired]:
-        replaced = law.function(fgraph)
-        if not replaced:
-            return []
-        fgraph.outputs = clone_replace(fgraph.outputs, replaced)
-        before, after = next(iter(replaced.items()))
-        assert before.owner is not None
-        return [Fired(self.name, law.name, before, after, before.owner.origin)]
+        fired: list[Fired] = []
+        while replaced := law.function(fgraph):
+            fgraph.outputs = clone_replace(fgraph.outputs, replaced)
+            before, after = next(iter(replaced.items()))
+            assert before.owner is not None
+            fired.append(Fired(self.name, law.name, before, after, before.owner.origin))
+        return fired
 
 
 # ---- laws that see the whole graph ----------------------------------------------------------------------------------
