@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backends.cupy.device import Device
-from backends.cupy.launches import Binding, Layout, bind
+from backends.cupy.launches import Binding, DoesNotFit, Layout, bind
 from backends.cupy.prelude import prelude
 from backends.cupy.report import Entry
 from backends.cupy.runtime import blame
@@ -20,7 +20,7 @@ from symgraph.plan.items import Count, Fill, Fold, Gather, Product, Put
 from symgraph.plan.jobs import Launch
 from symgraph.scalar import ScalarFunction
 
-__all__ = ["Direct", "Errors", "Kernels", "Launcher"]
+__all__ = ["Direct", "DoesNotFit", "Errors", "Kernels", "Launcher"]
 
 
 class Errors:

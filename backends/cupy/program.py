@@ -10,8 +10,7 @@ import numpy as np
 
 from backends.cupy import runtime
 from backends.cupy.device import Device
-from backends.cupy.execution import Direct, Errors, Kernels
-from backends.cupy.launches import DoesNotFit
+from backends.cupy.execution import Direct, DoesNotFit, Errors, Kernels
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
@@ -127,8 +126,10 @@ class Programs:
             try:
                 found = program.records.run(passed)
             except DoesNotFit:
-                program = self.current = program.fitting[program.shapes(passed)] = self._program({}, alone=True)
-                found = program.records.run(program.arguments(*values))
+                alone = program.fitting[program.shapes(passed)] = self._program({}, alone=True)
+                program, self.current, passed = alone, alone, alone.arguments(*values)
+                program.fitting[program.shapes(passed)] = program
+                found = program.records.run(passed)
             return program.packed(*found)
 
     def call(self, *values: Any) -> Any:

@@ -23,7 +23,8 @@ class Look:
 
 def one_by_one(plan: Plan, monitor: Any, abilities: Abilities,
                on_host: Collection[Variable]) -> Sequence[Launch | Step | Look]:
-    """What a device does for a plan when nothing is fused: the steps in order, each with its launches."""
+    """What a device does for a plan when nothing is fused: the steps in order, each with its launches; and where a
+    monitor, if there is one, is shown them."""
     line: list[Launch | Step | Look] = []
     count = 0
     for step in plan.steps:
@@ -39,5 +40,6 @@ def one_by_one(plan: Plan, monitor: Any, abilities: Abilities,
                     part.index, part.over = count, {}
                     count += 1
                 line.append(part)
-        line.append(Look(step))
+        if monitor is not None:
+            line.append(Look(step))
     return line

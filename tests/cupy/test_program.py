@@ -226,3 +226,24 @@ def test_functions_are_copied_and_pickled() -> None:
         g, h = f.copy(), pickle.loads(pickle.dumps(f))
         assert [float(g(ones)), float(h(ones)), float(f(ones))] == [9, 9, 9]
         assert float(f[n]) == 12
+
+
+def test_kernels_that_do_not_fit_are_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is for arrays that need more shared memory than a block has."""
+    from backends.cupy import execution
+
+    whole = execution.bind
+
+    def bind(launch: Any, *arguments: Any) -> Any:
+        if len(set(launch.steps)) > 1:
+            raise execution.DoesNotFit("more shared memory than there is")
+        return whole(launch, *arguments)
+
+    with on_device():
+        x, total = T.matrix("x"), sg.shared(np.zeros(3, "float32"))
+        f = sg.function([x], T.tanh(x) * x + 1, updates=[(total, total + x.sum(axis=0))])
+    monkeypatch.setattr(execution, "bind", bind)
+    for _ in range(3):
+        np.testing.assert_allclose(f(X), np.tanh(X) * X + 1, rtol=1e-5)
+    np.testing.assert_allclose(total.get_value(), 3 * X.sum(0), rtol=1e-5)
+    assert f.report().rung == "recorded"
