@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 #: In place of a number of units: results rounded to a few units, instead of disturbed by them.
 COARSE = 0
 
+TRIALS = (2, 2, 2, 2, 2, 2, 64, 64, 64, 64, COARSE, COARSE)
+
 _DISCRETE = {"lt", "le", "gt", "ge", "eq", "neq"}
 
 
@@ -46,7 +48,7 @@ def moved(recipe: Recipe, symbols: Sequence[Any], places: Sequence[int], overflo
     rng = np.random.default_rng(0)
     exact = by_perform(graph.outputs, given)
     most = [Moved(np.zeros(a.shape)) for a in exact]
-    for units in (2, 2, 2, 2, 2, 2, 64, 64, 64, 64, COARSE, COARSE):
+    for units in TRIALS * (3 if overflows else 1):  # a chosen number need not matter the first time
         try:
             others = by_perform(graph.outputs, given, disturber(rng, units, overflows, infinities))
         except (IndexError, ValueError):  # an index, or a length, is computed from what was disturbed

@@ -95,6 +95,14 @@ def test_what_differs_from_a_pole_by_rounding_is_not_judged() -> None:
     assert tally["elements too sensitive to judge"] > 0
 
 
+def test_what_hangs_on_an_overflow_is_not_judged() -> None:
+    """The logarithm of 1 + exp(x) overflows in extended precision too, and what is chosen by it is another then."""
+    x = np.array([216414.4, 1.0])
+    tally: Counter[str] = Counter()
+    check(recipe([x], ("log1p of exp", 0), ("trigamma", 1), ("minimum", 2, 0), ("switch", 3, 1, 2)), tally)
+    assert tally["elements that hang on what an overflow gives"] > 0
+
+
 # ---- laws that are wrong ----------------------------------------------------------------------------------------
 
 x, y = Hole("x", where=is_real), Hole("y", where=is_real)
