@@ -22,7 +22,7 @@ __all__ = [
 
 _TILE = 1 << 16      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
-_MOST_PLAIN = 16     # the same, where nothing is gained by staying in the cache
+_MOST_PLAIN = 8      # the same, where nothing is gained by staying in the cache: to begin one has its price
 _LEAST_OF_CHUNK = 16  # rows; each chunk has its own part of a reduction over the rows, which takes memory
 
 #: What a kernel takes its work from: a number and the first rows of tiles.
