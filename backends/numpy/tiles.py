@@ -127,7 +127,9 @@ class _Single:
         name = r.writer.fresh("one")
         given = [r.names[v] for v in kernel.inputs if r.names[v] not in r.writer.namespace]
         given += ["lap"] if r.clock is not None else []
-        needed = [v for v in kernel.made if r.is_read_after(v, kernel.last)]
+        reused = set(r.arrays.values())  # memory that outlasts the kernel, though nothing reads what stands there
+        needed = [v for v in kernel.made if r.is_read_after(v, kernel.last)
+                  or (r.names[v] in reused and r.plan.blocks[v].dies > kernel.last)]
         with r.writer.indented(f"elif {self.count} <= 1:"):
             r.writer.line(f"{', '.join(r.names[v] for v in needed)} = {name}({', '.join(given)})")
         with r.writer.aside(name):

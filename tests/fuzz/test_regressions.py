@@ -209,3 +209,13 @@ def test_the_log_sigmoid_of_integers(dtype: str) -> None:
         found = compute([v := symbol(x)], function(v), [x])
         np.testing.assert_allclose(found, -np.logaddexp(0, -x.astype(float)), rtol=2e-3)
         assert found.dtype == np.exp(x).dtype
+
+
+def test_memory_that_a_view_keeps_is_there_for_a_single_element_too() -> None:
+    x, z = T.dvectors("x", "z")
+    square = x * x
+    written = T.set_subtensor(square[slice(-1, None, 2), None], square)
+    a, b = np.array([2.0]), np.arange(3.0)
+    found = compute([x, z], [T.repeat(abs(abs(x)), 0, axis=-1), written, z ** 2], [a, b], "FAST_RUN")
+    for got, wanted in zip(found, (a[:0], a ** 2, b ** 2), strict=True):
+        np.testing.assert_array_equal(got, wanted)
