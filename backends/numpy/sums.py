@@ -19,7 +19,7 @@ _PIECE = 4096  # elements: too few for BLAS to share a sum of them among threads
 _LEAST = 64    # elements in a row: fewer are not worth a call of BLAS
 _LEAST_IN_ALL = 32768
 
-_reduce = np.add.reduce
+_reduce: Any = np.add.reduce
 
 
 @cache
