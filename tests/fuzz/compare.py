@@ -140,9 +140,14 @@ def judge_shape(recipe: Recipe, i: int, got: Array, right: Array, limit: Moved, 
     if limit.shape:
         tally["shapes too sensitive to judge"] += 1
         return
-    truth = Truth(recipe).arrays[i]
-    if not excused_shape(got, truth, fired, tally):
-        raise Mismatch(f"FAST_RUN, n{i}: {got.dtype}{got.shape} for {right.dtype}{right.shape}, in extended precision "
+    exact = Truth(recipe)
+    truth = exact.arrays[i]
+    if excused_shape(got, truth, fired, tally):
+        return
+    if fired & MORE_EXACT and exact.overflows(ancestors(recipe, i)):  # what it ought to be is not known
+        tally["shapes that hang on what an overflow gives"] += 1
+        return
+    raise Mismatch(f"FAST_RUN, n{i}: {got.dtype}{got.shape} for {right.dtype}{right.shape}, in extended precision "
                        f"{None if truth is None else truth.shape}, fired {sorted(fired)}")
 
 

@@ -98,13 +98,28 @@ def coarser(array: Array) -> Array:
     return np.where(np.isfinite(result), result, array)
 
 
-def scaled(array: Array, factors: Array) -> Array:
-    """Elements times real factors: (2 - 0j) * 1 is 2 + 0j, and the sign of that zero may matter."""
+def scaled(array: Array, factors: Array, cancels: Any = False) -> Array:
+    """Elements times factors near 1; parts of complex numbers move by as much of the modulus.
+
+    A part that is zero, and its sign, stay, unless it is the difference of what cancels: the real part of sqrt(z) ** 2
+    is rounding alone where z has none, and decides how complex numbers compare.
+    """
     if array.dtype.kind != "c":
         return np.asarray(array * factors)
-    result = np.empty_like(array)
-    result.real, result.imag = array.real * factors, array.imag * factors
+    result, moves = np.array(array), finite(array) * (factors - 1)
+    result.real = np.where((array.real != 0) | cancels, array.real + moves, array.real)
+    result.imag = np.where((array.imag != 0) | cancels, array.imag + np.roll(moves, 1), array.imag)
     return result
+
+
+def cancelled(node: Any, arguments: Sequence[Array]) -> Any:
+    """Where no part of the arguments of an elementwise operation is zero, but for those that are real altogether.
+
+    A part of the result that is zero is then a difference.
+    """
+    if not isinstance(node.op, Elemwise):
+        return False
+    return np.all(np.broadcast_arrays(*((a.real != 0) & ((a.imag != 0) | ~np.any(a.imag)) for a in arguments)), axis=0)
 
 
 def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool = False) -> Any:
@@ -126,7 +141,7 @@ def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool 
         below = units * float(limits.smallest_subnormal) * np.rint(rng.uniform(-1, 1, array.shape))
         small = (array != 0) & (np.abs(array) < float(limits.tiny))
         with np.errstate(all="ignore"):
-            other = scaled(array, noise)
+            other = scaled(array, noise, cancelled(node, arguments))
             if overflows and isinstance(node.op, Elemwise):
                 lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(*(np.isfinite(a) | (
                     np.isinf(a) & np.isnan(array) & (infinities or array.dtype.kind == "c"))

@@ -103,6 +103,13 @@ def test_what_hangs_on_an_overflow_is_not_judged() -> None:
     assert tally["elements that hang on what an overflow gives"] > 0
 
 
+def test_a_shape_may_hang_on_an_overflow() -> None:
+    """log(1 + exp(x)) - x is 0 where x is so large, or infinite where the exponential is."""
+    tally: Counter[str] = Counter()
+    check(recipe([np.array([9e18, 1.0])], ("log1p of exp", 0), ("sub", 1, 0), ("flatnonzero", 2)), tally)
+    assert tally["shapes that hang on what an overflow gives"] > 0
+
+
 # ---- laws that are wrong ----------------------------------------------------------------------------------------
 
 x, y = Hole("x", where=is_real), Hole("y", where=is_real)
