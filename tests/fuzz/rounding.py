@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 #: In place of a number of units: results rounded to a few units, instead of disturbed by them.
 COARSE = 0
 
-TRIALS = (2, 2, 2, 2, 2, 2, 64, 64, 64, 64, COARSE, COARSE)
+TRIALS = (2, 2, 2, 2, 2, 2, 64, 64, 64, 64, COARSE, COARSE, COARSE, COARSE)
 
 _DISCRETE = {"lt", "le", "gt", "ge", "eq", "neq"}
 
@@ -125,7 +125,7 @@ def cancelled(node: Any, arguments: Sequence[Array]) -> Any:
 def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool = False) -> Any:
     """What an operation gives, rounded otherwise: a little larger or smaller, a zero or NaN of another sign."""
 
-    def disturb(node: Any, arguments: Sequence[Array], array: Array) -> Array:
+    def disturb(node: Any, arguments: Sequence[Array], array: Array, units: float = units) -> Array:
         function = getattr(getattr(node.op, "scalar", None), "name", getattr(node.op, "kind", ""))
         if function in _DISCRETE and any(a.dtype.kind in "fc" for a in arguments):
             return np.asarray(array ^ (nearly_equal(*arguments) & (rng.random(array.shape) < 0.5)))
@@ -135,13 +135,17 @@ def disturber(rng: Any, units: float, overflows: bool = False, infinities: bool 
         array = signs_changed(rng, array)
         if function in EXACT:
             return np.asarray(array, array.dtype)
-        if units == COARSE:
-            return np.where(rng.random(array.shape) < 0.7, coarser(array), array)
+        if units == COARSE:  # some elements: where one jumps by being disturbed, the next may have to be rounded
+            rounded, units = coarser(array), 2
+        else:
+            rounded = None
         noise = 1 + units * float(limits.eps) * rng.uniform(-1, 1, array.shape)
         below = units * float(limits.smallest_subnormal) * np.rint(rng.uniform(-1, 1, array.shape))
         small = (array != 0) & (np.abs(array) < float(limits.tiny))
         with np.errstate(all="ignore"):
             other = scaled(array, noise, cancelled(node, arguments))
+            if rounded is not None:
+                other = np.where(rng.random(array.shape) < 0.6, rounded, other)
             if overflows and isinstance(node.op, Elemwise):
                 lost = ~np.isfinite(array) & np.all(np.broadcast_arrays(*(np.isfinite(a) | (
                     np.isinf(a) & np.isnan(array) & (infinities or array.dtype.kind == "c"))
