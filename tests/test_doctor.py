@@ -23,7 +23,8 @@ def test_it_tells_of_the_core_and_tries_the_emulated_device(capsys: Any) -> None
 
 
 def test_what_is_missing_is_said_and_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from backends.cupy import compiler, doctor
+    from backends.cupy import doctor
+    from backends.cupy.devices import compiler
 
     monkeypatch.setattr(doctor, "load_library", lambda name: None)
     monkeypatch.setattr(compiler, "load_library", lambda name: None)

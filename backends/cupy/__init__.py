@@ -24,9 +24,9 @@ def backend_on(target: str) -> CupyBackend:
         When there is no such device here.
     """
     if target == "emulated":
-        from backends.cupy.emulated import EmulatedDevice
+        from backends.cupy.devices.emulated import EmulatedDevice
 
         return CupyBackend(target, EmulatedDevice())
-    from backends.cupy.cuda import CupyDevice  # type: ignore[import-not-found,unused-ignore]
+    from backends.cupy.devices.cuda import CupyDevice  # type: ignore[import-not-found,unused-ignore]
 
     return CupyBackend(target, CupyDevice())

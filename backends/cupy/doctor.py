@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy import compiler
-from backends.cupy.device import Device, KernelError
-from backends.cupy.libraries import find_header, find_library, load_library
+from backends.cupy.devices import compiler
+from backends.cupy.devices.device import Device, KernelError
+from backends.cupy.devices.libraries import find_header, find_library, load_library
 from symgraph.backend import Finding
 
 __all__ = ["examine", "try_out"]
@@ -85,7 +85,7 @@ def _cublaslt(name: str) -> Finding:
     library = load_library("cublasLt")
     if library is None:
         return Finding(name, "missing", "large products need it", _EXTRA)
-    from backends.cupy.cublaslt import CublasLt
+    from backends.cupy.devices.cublaslt import CublasLt
 
     return Finding(name, "here", f"{CublasLt(library).version}, {find_library('cublasLt')}")
 
@@ -98,7 +98,7 @@ def _compiling(name: str) -> Finding:
 
 
 def _gpu(name: str) -> Finding:
-    from backends.cupy.cuda import CupyDevice
+    from backends.cupy.devices.cuda import CupyDevice
 
     try:
         device = CupyDevice()
@@ -120,7 +120,7 @@ def _host_compiler(name: str) -> Finding:
 def _emulated(name: str) -> Finding:
     if _host_compiler(name).state == "missing":
         return Finding(name, "missing", "nothing to build kernels with")
-    from backends.cupy.emulated import EmulatedDevice
+    from backends.cupy.devices.emulated import EmulatedDevice
 
     return Finding(name, "works", try_out(EmulatedDevice(seed=1, checked=True)))
 

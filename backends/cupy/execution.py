@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backends.cupy.device import Device
-from backends.cupy.launches import Binding, DoesNotFit, Layout, bind
-from backends.cupy.prelude import prelude
+from backends.cupy.devices.device import Device
+from backends.cupy.jobs.launches import Binding, DoesNotFit, Layout, bind
+from backends.cupy.jobs.shapes import shapes_of
+from backends.cupy.language.prelude import prelude
 from backends.cupy.report import Entry
 from backends.cupy.runtime import blame
-from backends.cupy.shapes import shapes_of
 from symgraph.graph.basic import Variable
 from symgraph.plan import Step
 from symgraph.plan.items import Count, Fill, Fold, Gather, Product, Put

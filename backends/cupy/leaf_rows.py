@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.cupy import convolutions, copies, cumulative, library, lines, pools, random, sorts, tiled, windows
-from backends.cupy.gathers import gather
-from backends.cupy.leaves import LeafOp, Leaves
+from backends.cupy import library
+from backends.cupy.leaves import convolutions, copies, cumulative, lines, pools, random, sorts, tiled, windows
+from backends.cupy.leaves.gathers import gather
+from backends.cupy.leaves.leaf import LeafOp, Leaves
+from backends.cupy.leaves.scatters import scatter
 from backends.cupy.lowering import LOWERINGS, Unsupported, lower
-from backends.cupy.scatters import scatter
 from backends.source import tuple_text
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.op import Op

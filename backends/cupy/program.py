@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from backends.cupy import runtime
-from backends.cupy.device import Device
+from backends.cupy.devices.device import Device
 from backends.cupy.execution import Direct, DoesNotFit, Errors, Kernels
+from backends.cupy.language.scalars import is_supported
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
-from backends.cupy.scalars import is_supported
 from backends.cupy.storage import DeviceMemory
 from backends.cupy.watched import Look, one_by_one
 from symgraph.backend import Pack, Program

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.device import Device
-from backends.cupy.launches import Binding
+from backends.cupy.devices.device import Device
+from backends.cupy.jobs.launches import Binding
 
 __all__ = ["WORD", "Memory", "Passed", "Recorder", "Recording", "Reference", "Result", "Unrecordable", "arrange"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.cupy.device import KernelError
+from backends.cupy.devices.device import KernelError
 from backends.cupy.recording import WORD, Memory, Passed, Recorder, Recording, Reference, Result, Unrecordable
 
 if TYPE_CHECKING:

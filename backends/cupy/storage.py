@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.device import Device
+from backends.cupy.devices.device import Device
 
 __all__ = ["DeviceMemory"]
 

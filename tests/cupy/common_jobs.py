@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import symgraph as sg
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.launches import Layout, bind
-from backends.cupy.prelude import prelude
-from backends.cupy.scalars import is_supported
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.jobs.launches import Layout, bind
+from backends.cupy.language.prelude import prelude
+from backends.cupy.language.scalars import is_supported
 from symgraph.graph.basic import Constant, Variable
 from symgraph.plan import Plan, Step
 from symgraph.plan.items import Item

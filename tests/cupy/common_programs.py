@@ -8,7 +8,7 @@ from typing import Any
 
 import symgraph as sg
 from backends.cupy import backend_on
-from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.devices.emulated import EmulatedDevice
 
 
 def device() -> EmulatedDevice:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.devices.emulated import EmulatedDevice
 
 
 def _no_gpu() -> str:
     """Why no GPU can be used; empty where one can."""
     try:
-        from backends.cupy.cuda import CupyDevice
+        from backends.cupy.devices.cuda import CupyDevice
 
         CupyDevice()
     except Exception as error:
@@ -42,6 +42,6 @@ def emulated(request: pytest.FixtureRequest) -> EmulatedDevice:
 @pytest.fixture
 def gpu() -> Any:
     """The GPU, in tests marked `gpu`."""
-    from backends.cupy.cuda import CupyDevice
+    from backends.cupy.devices.cuda import CupyDevice
 
     return CupyDevice()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backends.cupy.compiler import Usage, compile_cuda
+from backends.cupy.devices.compiler import Usage, compile_cuda
 
 ARCHITECTURES = ("75", "90")
 

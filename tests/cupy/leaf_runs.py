@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from backends.cupy.execution import Direct, Errors, Kernels
-from backends.cupy.leaves import LeafOp, Leaves, Operand
-from backends.cupy.prelude import prelude
+from backends.cupy.language.prelude import prelude
+from backends.cupy.leaves.leaf import LeafOp, Leaves, Operand
 from tests.cupy.gate import check_compiles
 
 

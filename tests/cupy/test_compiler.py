@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from backends.cupy import compiler
-from backends.cupy.compiler import cached, compile_cuda, content_of, cuda_compiler, emulated_library
-from backends.cupy.device import KernelError
+from backends.cupy.devices import compiler
+from backends.cupy.devices.compiler import cached, compile_cuda, content_of, cuda_compiler, emulated_library
+from backends.cupy.devices.device import KernelError
 from tests.cupy.gate import check_compiles
 
 SCALE = """
@@ -112,7 +112,7 @@ def test_the_folder_is_private_and_follows_the_environment(tmp_path: Path, monke
 
 
 def test_a_folder_of_this_process_alone_goes_with_it(tmp_path: Path) -> None:
-    program = "from backends.cupy.compiler import cache_folder; print(cache_folder())"
+    program = "from backends.cupy.devices.compiler import cache_folder; print(cache_folder())"
     (tmp_path / "file").write_text("")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
                           env={**os.environ, "SYMGRAPH_CACHE_DIR": str(tmp_path / "file")})

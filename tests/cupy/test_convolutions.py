@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.convolutions import conv, conv_grad_inputs, conv_grad_weights
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.pools import max_pool, max_pool_gather, max_pool_grad, sum_pool, sum_pool_grad
-from backends.cupy.tiled import matmul
-from backends.cupy.windows import overlap_add, windows
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.leaves.convolutions import conv, conv_grad_inputs, conv_grad_weights
+from backends.cupy.leaves.pools import max_pool, max_pool_gather, max_pool_grad, sum_pool, sum_pool_grad
+from backends.cupy.leaves.tiled import matmul
+from backends.cupy.leaves.windows import overlap_add, windows
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
 from symgraph.tensor.signal.pool_ops import MaxPool, MaxPoolGather, MaxPoolGrad, SumPool, SumPoolGrad

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.copies import copy, eye, join, make_vector, stretch, sum_to
-from backends.cupy.cumulative import accumulate
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.lines import other_factors, product_shares, recurrence
-from backends.cupy.sorts import argsort, argtopk, sort
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.leaves.copies import copy, eye, join, make_vector, stretch, sum_to
+from backends.cupy.leaves.cumulative import accumulate
+from backends.cupy.leaves.lines import other_factors, product_shares, recurrence
+from backends.cupy.leaves.sorts import argsort, argtopk, sort
 from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from tests.cupy.leaf_runs import compiles, run_leaf
 

@@ -12,13 +12,13 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.cupy import cublaslt
-from backends.cupy.compiler import host_compiler
-from backends.cupy.cublaslt import CublasLt, Descriptors, Operand, operand, problem
-from backends.cupy.device import KernelError
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.emulated_array import EmulatedArray
-from backends.cupy.libraries import load_library
+from backends.cupy.devices import cublaslt
+from backends.cupy.devices.compiler import host_compiler
+from backends.cupy.devices.cublaslt import CublasLt, Descriptors, Operand, operand, problem
+from backends.cupy.devices.device import KernelError
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.devices.emulated_array import EmulatedArray
+from backends.cupy.devices.libraries import load_library
 
 LAYOUTS = ["as it is", "transposed", "columns of a wider one", "transposed rows of a wider one"]
 

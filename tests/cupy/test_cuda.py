@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy import cuda
-from backends.cupy.device import GpuOutOfMemory, KernelError
+from backends.cupy.devices import cuda
+from backends.cupy.devices.device import GpuOutOfMemory, KernelError
+from backends.cupy.devices.emulated import EmulatedDevice
 from backends.cupy.doctor import try_out
-from backends.cupy.emulated import EmulatedDevice
 from tests.cupy.test_device import SCALE
 
 

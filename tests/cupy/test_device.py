@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.device import Device, GpuOutOfMemory, KernelError
-from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.devices.device import Device, GpuOutOfMemory, KernelError
+from backends.cupy.devices.emulated import EmulatedDevice
 
 SCALE = """
 extern "C" __global__ void scale(float *y, const float *x, float a, int n) {
@@ -292,7 +292,7 @@ def test_what_cupy_lacks_is_lacking(device: EmulatedDevice) -> None:
 
 def test_what_is_missing_agrees_with_cupy() -> None:
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed here")
-    from backends.cupy.emulated_array import _MISSING
+    from backends.cupy.devices.emulated_array import _MISSING
 
     for name, part in (("numpy", cupy), ("numpy.linalg", cupy.linalg)):
         assert [n for n in _MISSING[name] if hasattr(part, n)] == []

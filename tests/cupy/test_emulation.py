@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.device import KernelError
-from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.devices.device import KernelError
+from backends.cupy.devices.emulated import EmulatedDevice
 from tests.cupy.gate import check_compiles
 
 

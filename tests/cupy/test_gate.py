@@ -10,7 +10,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.cupy import compiler
+from backends.cupy.devices import compiler
 from tests.cupy.common_programs import on_device
 from tests.cupy.gate import check_compiles
 from tests.cupy.test_ops_on_device import BARRED, check, tried_dtype

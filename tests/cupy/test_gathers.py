@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import symgraph.tensor as T
-from backends.cupy import scatters
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.gathers import gather
-from backends.cupy.leaves import Operand
-from backends.cupy.regions import region_of
-from backends.cupy.scatters import scatter
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.leaves import scatters
+from backends.cupy.leaves.gathers import gather
+from backends.cupy.leaves.leaf import Operand
+from backends.cupy.leaves.regions import region_of
+from backends.cupy.leaves.scatters import scatter
 from symgraph.tensor.index import ARRAY, NEWAXIS, NOTHING, SCALAR, SliceSpec
 from symgraph.tensor.subtensor import IncSubtensor, Subtensor
 from tests.cupy.leaf_runs import compiles, run_leaf

@@ -9,7 +9,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.cupy.device import KernelError
+from backends.cupy.devices.device import KernelError
 from tests.cupy.test_emulation import PROGRAMS
 from tests.cupy.test_ops_on_device import BARRED, tolerance, tried_dtype
 from tests.cupy.test_training import CASES

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from backends.cupy.device import KernelError
-from backends.cupy.emulated import EmulatedDevice
+from backends.cupy.devices.device import KernelError
+from backends.cupy.devices.emulated import EmulatedDevice
 from tests.cupy.gate import check_compiles
 
 TYPES = {"int32": "int", "uint32": "unsigned", "int64": "long long", "uint64": "unsigned long long",

@@ -157,7 +157,7 @@ def test_updates_that_read_each_other(size: int) -> None:
 @pytest.mark.parametrize("make", [logistic_regression, perceptron])
 def test_elements_beyond_the_range_of_an_int(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a bound that small arrays reach."""
-    monkeypatch.setattr("backends.cupy.launches._MOST_BY_INT", 10)
+    monkeypatch.setattr("backends.cupy.jobs.launches._MOST_BY_INT", 10)
     function = make()
     runner = Runner(function.plan, 4)
     got = runner(np.int64(1))

@@ -7,7 +7,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.cupy.products import TILINGS, choose_tiling
+from backends.cupy.jobs.products import TILINGS, choose_tiling
 from symgraph.plan.jobs import Abilities
 from tests.cupy.common_jobs import Runner, assert_close, computes, run_both
 
@@ -57,7 +57,7 @@ def test_dtypes(dtype: str) -> None:
 @pytest.mark.parametrize("place", [0, 5, len(TILINGS) - 1, *(
     pytest.param(place, marks=pytest.mark.slow) for place in range(1, len(TILINGS) - 1) if place != 5)])
 def test_every_tiling(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backends.cupy.products.TILINGS", TILINGS[place: place + 1])
+    monkeypatch.setattr("backends.cupy.jobs.products.TILINGS", TILINGS[place: place + 1])
     for m, n, k in ((70, 67, 90), (72, 68, 92)):
         values = [drawn(m, k), drawn(n, k), drawn(k, m), drawn(k, n)]
         got, expected, runner = run_both([x, y, z, w], [T.dot(x * 2, y.T), T.dot(z.T, w)], values, place)

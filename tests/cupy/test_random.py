@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.compiler import compile_cuda
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.leaves import Operand
-from backends.cupy.prelude import prelude
-from backends.cupy.random import advance, categorical, draw, multinomial
+from backends.cupy.devices.compiler import compile_cuda
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.language.prelude import prelude
+from backends.cupy.leaves.leaf import Operand
+from backends.cupy.leaves.random import advance, categorical, draw, multinomial
 from symgraph.random.draw import Advance, Categorical, Draw, Multinomial
 from symgraph.random.philox import make_state
 from symgraph.random.variates import STANDARD

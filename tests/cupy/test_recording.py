@@ -11,7 +11,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.cupy.device import KernelError
+from backends.cupy.devices.device import KernelError
 from backends.cupy.recording import Memory, arrange
 from tests.cupy.common_programs import counted, device, on_device
 

@@ -86,7 +86,7 @@ def test_modes_agree(mode: str) -> None:
 
 
 def test_debug_mode_finds_a_kernel_that_computes_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    from backends.cupy import scalars
+    from backends.cupy.language import scalars
 
     monkeypatch.setitem(scalars.ROWS, "tanh", {"f": "(tanh{f}({0}) + 1.0f)"})
     with on_device():

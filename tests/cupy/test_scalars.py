@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.emulated import EmulatedDevice
-from backends.cupy.prelude import prelude
-from backends.cupy.scalars import MISSING, ROWS, ctype, expression, is_supported, literal
+from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.language.prelude import prelude
+from backends.cupy.language.scalars import MISSING, ROWS, ctype, expression, is_supported, literal
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
 from tests.cupy.gate import check_compiles
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text
 from symgraph.scalar import TABLE, cast_to
 from symgraph.tensor.signal.pool_ops import _Pooling
 

@@ -1,7 +1,7 @@
 """What a program needs of a device: arrays, transfers, compiled kernels and their launches, products, graphs.
 
-Two classes fulfil it: `backends.cupy.cuda.CupyDevice` on a GPU, and `backends.cupy.emulated.EmulatedDevice`, which runs
-the same kernels on the CPU and watches for what a GPU would punish.
+Two classes fulfil it: `CupyDevice` of `backends.cupy.devices.cuda` on a GPU, and `EmulatedDevice` of
+`backends.cupy.devices.emulated`, which runs the same kernels on the CPU and watches for what a GPU would punish.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text, plain_strides
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text, plain_strides
 from symgraph.scalar import TABLE
 
 __all__ = ["LONGEST", "argsort", "argtopk", "sort"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backends.cupy.elements import Emitter, Index, Params
-from backends.cupy.loops import THREADS, Part, Trace, along
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.jobs.elements import Emitter, Index, Params
+from backends.cupy.jobs.loops import THREADS, Part, Trace, along
+from backends.cupy.language.scalars import ctype, expression, literal
 from symgraph.graph.basic import Variable
 from symgraph.plan.jobs import Job
 from symgraph.scalar import TABLE, cast_to

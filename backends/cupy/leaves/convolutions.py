@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backends.cupy.leaves import Leaves, Operand, Text
-from backends.cupy.tiled import Product
+from backends.cupy.leaves.leaf import Leaves, Operand, Text
+from backends.cupy.leaves.tiled import Product
 from symgraph.tensor.nnet.conv_geometry import Geometry
 
 __all__ = ["conv", "conv_grad_inputs", "conv_grad_weights"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backends.cupy.elements import Emitter, Index, Params
-from backends.cupy.scalars import ctype
+from backends.cupy.jobs.elements import Emitter, Index, Params
+from backends.cupy.language.scalars import ctype
 from symgraph.graph.basic import Variable
 from symgraph.plan.items import Count, Gather, Put
 from symgraph.plan.jobs import Job

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy import compiler, cublaslt
-from backends.cupy.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
-from backends.cupy.libraries import load_library
+from backends.cupy.devices import compiler, cublaslt
+from backends.cupy.devices.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
+from backends.cupy.devices.libraries import load_library
 
 __all__ = ["CupyDevice", "CupyGraph", "CupyKernel"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.device import Device, Dim3
+from backends.cupy.devices.device import Device, Dim3
 from backends.cupy.execution import Errors, Kernels
-from backends.cupy.scalars import ctype
+from backends.cupy.language.scalars import ctype
 from symgraph.plan import Step
 
 __all__ = ["THREADS", "Leaf", "LeafOp", "Leaves", "Operand", "Text", "collapsed", "plain_strides"]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backends.cupy.device import KernelError
+from backends.cupy.devices.device import KernelError
 
 __all__ = ["WORKSPACE", "CublasLt", "Operand", "Problem", "operand", "problem"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
 from symgraph.graph.basic import Constant, Variable
 from symgraph.plan.items import Count, Fill, Gather, Item, Put, Shuffle, counts_rows
 from symgraph.scalar import TABLE, ScalarFunction

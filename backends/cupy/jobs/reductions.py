@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from backends.cupy.elements import Emitter, Index, Params
-from backends.cupy.folds import Accumulator
-from backends.cupy.loops import THREADS, Part, Trace, along, collapse
+from backends.cupy.jobs.elements import Emitter, Index, Params
+from backends.cupy.jobs.folds import Accumulator
+from backends.cupy.jobs.loops import THREADS, Part, Trace, along, collapse
 from symgraph.graph.basic import Variable
 from symgraph.plan.items import Fold
 from symgraph.plan.jobs import Job

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.elements import Layout, Params
-from backends.cupy.loops import THREADS, Part, write_loop
-from backends.cupy.products import write_product
-from backends.cupy.reductions import write_reduction
-from backends.cupy.rows import write_rows
-from backends.cupy.scalars import ctype
-from backends.cupy.shapes import shapes_of
+from backends.cupy.jobs.elements import Layout, Params
+from backends.cupy.jobs.loops import THREADS, Part, write_loop
+from backends.cupy.jobs.products import write_product
+from backends.cupy.jobs.reductions import write_reduction
+from backends.cupy.jobs.rows import write_rows
+from backends.cupy.jobs.shapes import shapes_of
+from backends.cupy.language.scalars import ctype
 from symgraph.graph.basic import Constant, Variable
 from symgraph.plan.jobs import Job, Launch
 
@@ -52,7 +52,7 @@ class Binding:
     name : str
         Of the kernel.
     source : str
-        CUDA C; `backends.cupy.prelude.prelude` has to be put in front.
+        CUDA C; `backends.cupy.language.prelude.prelude` has to be put in front.
     grid, block : tuple of int
     shared_bytes : int
     inputs, outputs, scalars : list of Variable

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from backends.cupy.elements import Emitter, Index, Params
-from backends.cupy.loops import THREADS
-from backends.cupy.row_uses import Columns, Uses, columns_of
-from backends.cupy.scalars import literal
+from backends.cupy.jobs.elements import Emitter, Index, Params
+from backends.cupy.jobs.loops import THREADS
+from backends.cupy.jobs.row_uses import Columns, Uses, columns_of
+from backends.cupy.language.scalars import literal
 from symgraph.graph.basic import Variable
 from symgraph.plan.items import Fold, Item
 from symgraph.plan.jobs import Job

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text, collapsed
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text, collapsed
 from symgraph.scalar import TABLE, cast_to
 
 __all__ = ["copy", "eye", "join", "make_vector", "stretch", "sum_to"]

@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.cupy.device import KernelError
-from backends.cupy.libraries import load_library
+from backends.cupy.devices.device import KernelError
+from backends.cupy.devices.libraries import load_library
 
 __all__ = [
     "Compiled", "Usage", "cache_folder", "cached", "compile_cuda", "cuda_compiler", "emulated_library",

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from backends.cupy import compiler, cublaslt
-from backends.cupy.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
-from backends.cupy.emulated_array import EmulatedArray, Namespace
+from backends.cupy.devices import compiler, cublaslt
+from backends.cupy.devices.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
+from backends.cupy.devices.emulated_array import EmulatedArray, Namespace
 
 __all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
 

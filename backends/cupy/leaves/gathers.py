@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from backends.cupy.leaves import Leaves, Operand, Text
-from backends.cupy.regions import region_of
+from backends.cupy.leaves.leaf import Leaves, Operand, Text
+from backends.cupy.leaves.regions import region_of
 
 __all__ = ["gather"]
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
 from symgraph.plan.items import Fold
 from symgraph.scalar import TABLE, cast_to
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text
-from backends.cupy.scalars import ctype
+from backends.cupy.language.scalars import ctype
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text
 from symgraph.random.draw import Draw
 from symgraph.random.variates import per_word
 

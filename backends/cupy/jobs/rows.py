@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backends.cupy.elements import Params
-from backends.cupy.folds import Accumulator
-from backends.cupy.loops import THREADS, Part
-from backends.cupy.row_base import AT_ONCE, WARP, RowWriter
-from backends.cupy.row_uses import Columns, columns_of
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.jobs.elements import Params
+from backends.cupy.jobs.folds import Accumulator
+from backends.cupy.jobs.loops import THREADS, Part
+from backends.cupy.jobs.row_base import AT_ONCE, WARP, RowWriter
+from backends.cupy.jobs.row_uses import Columns, columns_of
+from backends.cupy.language.scalars import ctype, expression, literal
 from symgraph.graph.basic import Variable
 from symgraph.plan.items import Fold, Gather, Item, Product
 from symgraph.plan.jobs import Job

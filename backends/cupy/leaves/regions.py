@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.leaves import Operand, Text
+from backends.cupy.leaves.leaf import Operand, Text
 from symgraph.tensor.index import ARRAY, NEWAXIS, NOTHING, SliceSpec
 
 __all__ = ["Cut", "Pick", "Region", "region_of"]

@@ -13,10 +13,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backends.cupy.cumulative import accumulate
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text, plain_strides
-from backends.cupy.regions import Cut, Region, region_of
-from backends.cupy.scalars import ctype, expression
+from backends.cupy.language.scalars import ctype, expression
+from backends.cupy.leaves.cumulative import accumulate
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text, plain_strides
+from backends.cupy.leaves.regions import Cut, Region, region_of
 from symgraph.scalar import TABLE, cast_to
 from symgraph.tensor.subtensor import IncSubtensor
 

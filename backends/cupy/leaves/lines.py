@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text, plain_strides
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text, plain_strides
 from symgraph.scalar import TABLE, cast_to
 
 __all__ = ["other_factors", "product_shares", "recurrence"]

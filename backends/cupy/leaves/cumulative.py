@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backends.cupy.leaves import THREADS, Leaf, Leaves, Operand, Text, plain_strides
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import THREADS, Leaf, Leaves, Operand, Text, plain_strides
 from symgraph.scalar import TABLE, cast_to
 
 __all__ = ["accumulate"]

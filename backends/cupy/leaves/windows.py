@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.leaves import Leaves, Operand, Text
-from backends.cupy.scalars import ctype, expression, literal
+from backends.cupy.language.scalars import ctype, expression, literal
+from backends.cupy.leaves.leaf import Leaves, Operand, Text
 from symgraph.scalar import TABLE, cast_to
 
 __all__ = ["overlap_add", "windows"]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backends.cupy.leaves import Leaf, Leaves, Operand, Text
-from backends.cupy.scalars import ctype, expression
+from backends.cupy.language.scalars import ctype, expression
+from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text
 from symgraph.scalar import TABLE, cast_to
 
 __all__ = ["Product", "matmul"]

@@ -1,0 +1,1 @@
+"""Jobs as CUDA C: the fused kernels of a plan's launches, from `symgraph.plan.jobs`."""

@@ -1,0 +1,1 @@
+"""CUDA C: what NumPy's numbers and functions mean in it."""
