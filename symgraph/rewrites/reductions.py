@@ -40,10 +40,15 @@ def sum_of_negative(node: Apply) -> Variable | None:
 
 @rewrite_rule(Reduce, when=made_of(scalar.mul))
 def sum_of_scaled(node: Apply) -> Variable | None:
-    """sum(a * x) -> a * sum(x), for a scalar a."""
+    """sum(a * x) -> a * sum(x), for a scalar a.
+
+    Not in half precision: a few numbers that a small factor keeps in its range can have a sum beyond it.
+    """
     op, source = node.op, node.inputs[0]
     product = applied(source, scalar.mul)
     if op.kind != "sum" or not op.axes or not _is_plain(op) or not _keeps_dtype(node):
+        return None
+    if node.outputs[0].type.dtype == "float16":
         return None
     for factor, rest in (product.inputs, product.inputs[::-1]):
         full = rest.type.broadcastable == source.type.broadcastable and rest.type.dtype == source.type.dtype

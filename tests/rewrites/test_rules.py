@@ -307,3 +307,9 @@ def test_nothing_is_lost_on_empty_arrays(build: Build, shape: tuple[int, int], m
         got = sg.function([x], expression, mode=mode)(np.zeros(shape))
     assert got.dtype == wanted.dtype
     np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_factor_keeps_a_sum_of_halves_in_range() -> None:
+    x = T.TensorType("float16", (None,))("x")
+    f = sg.function([x], [T.sum(x * np.float16(0)), T.sum(x * np.float16(0.25))])
+    assert [float(v) for v in f(np.full(2, 65504, "float16"))] == [0.0, 32752.0]
