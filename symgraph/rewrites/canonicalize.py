@@ -25,6 +25,18 @@ exp, log, neg, sqrt, sqr, abs_, reciprocal = (elemwise(f) for f in (
 x, y = Hole("x"), Hole("y")
 real, other_real, third_real = (Hole(name, where=is_real) for name in "xyz")
 
+
+def _quotient(x: Any, y: Any) -> Any:
+    """x / y, where its inverse is rounded no more coarsely: other uses of a coarse inverse would not cancel it."""
+    quotient = x / y
+    return quotient if quotient.type.dtype == reciprocal(y).type.dtype else None
+
+
+def _negative_quotient(x: Any, y: Any) -> Any:
+    quotient = _quotient(x, y)
+    return None if quotient is None else -quotient
+
+
 #: Laws of one line. One whose sides differ in type where it is tried (a lost broadcast, a wider dtype) does not fire.
 LAWS = (
     Rule("add_zero", x + 0, x),
@@ -48,8 +60,8 @@ LAWS = (
     Rule("power_two", x ** 2, sqr(x)),
     Rule("power_half", real ** 0.5, sqrt(real)),
     Rule("divide_into_one", reciprocal(x), 1 / x),
-    Rule("multiply_by_inverse", x * (1 / y), x / y),
-    Rule("multiply_by_negative_inverse", real * (-1 / other_real), -(real / other_real)),
+    Rule("multiply_by_inverse", x * (1 / y), _quotient),
+    Rule("multiply_by_negative_inverse", real * (-1 / other_real), _negative_quotient),
     Rule("log_of_exp", log(exp(real)), real),
     Rule("abs_of_square", abs_(sqr(real)), sqr(real)),
     Rule("abs_twice", abs_(abs_(x)), abs_(x)),

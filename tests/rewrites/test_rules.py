@@ -313,3 +313,11 @@ def test_a_factor_keeps_a_sum_of_halves_in_range() -> None:
     x = T.TensorType("float16", (None,))("x")
     f = sg.function([x], [T.sum(x * np.float16(0)), T.sum(x * np.float16(0.25))])
     assert [float(v) for v in f(np.full(2, 65504, "float16"))] == [0.0, 32752.0]
+
+
+def test_a_coarse_inverse_stays_one_number() -> None:
+    """r / (n * r) is 1 / n also where r is single and n * r double."""
+    n, c = T.lvector("n"), T.fscalar("c")
+    r = 1 / c
+    f = sg.function([n, c], r / (n * r))
+    np.testing.assert_allclose(f([-9, 12, 5], np.float32(-0.7142857)), 1 / np.array([-9, 12, 5]), rtol=1e-15)
