@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from backends.conform import conform
 from backends.lengths import mismatch, misnamed
-from symgraph.graph.basic import Apply, Variable
+from symgraph.graph.basic import Apply
 from symgraph.plan import Step
 from symgraph.tensor.type import TensorType
 
 __all__ = [
-    "arithmetic", "blame", "conform", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "runner",
+    "arithmetic", "blame", "fetch", "mismatch", "misnamed", "performer", "put", "reshaped", "runner",
     "step_of",
 ]
 
@@ -81,17 +82,6 @@ def runner(device: Any, node: Apply) -> Callable[..., Any]:
         return results[0] if len(results) == 1 else results
 
     return run
-
-
-def conform(value: Any, output: Variable, node: Apply) -> Any:
-    """Hold what somebody's `perform` left to the output's type."""
-    if not isinstance(output.type, TensorType):
-        return value
-    array = np.asarray(value)
-    if array.dtype != output.type.numpy_dtype or array.ndim != output.type.ndim:
-        found = f"a {array.dtype} array of {array.ndim} dimensions"
-        raise TypeError(f"{node.op}.perform returned {found} instead of {output.type}")
-    return array
 
 
 def blame(error: BaseException, step: Step) -> BaseException:

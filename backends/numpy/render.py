@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.conform import conform
 from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of, needs_no_counting
 from backends.numpy.tiles import render_kernel, tiling_of
@@ -132,7 +133,7 @@ class Renderer:
                 inputs[place] = np.array(inputs[place])
             storage: list[list[Any]] = [[None] for _ in node.outputs]
             node.op.perform(node, inputs, storage)
-            results = [_conform(cell[0], out, node) for cell, out in zip(storage, node.outputs, strict=True)]
+            results = [conform(cell[0], out, node) for cell, out in zip(storage, node.outputs, strict=True)]
             for i, result in enumerate(results):
                 if i not in node.op.view_map and any(_may_be_one(result, v) for v in (*given, *results[:i])):
                     results[i] = np.array(result)  # it returned what is not its own, and did not say so
@@ -503,17 +504,6 @@ def _types(node: Apply) -> str:
 def _name(variable: Any) -> str:
     origin = f"  {variable.origin}" if getattr(variable, "origin", None) else ""
     return f"{variable.name or (variable.data if hasattr(variable, 'data') else '')}{origin}"
-
-
-def _conform(value: Any, output: Variable, node: Apply) -> Any:
-    """Hold what somebody's `perform` left to the output's type."""
-    if not isinstance(output.type, TensorType):
-        return value
-    array = np.asarray(value)
-    if array.dtype != output.type.numpy_dtype or array.ndim != output.type.ndim:
-        found = f"a {array.dtype} array of {array.ndim} dimensions"
-        raise TypeError(f"{node.op}.perform returned {found} instead of {output.type}")
-    return array
 
 
 def _may_be_one(a: Any, b: Any) -> bool:
