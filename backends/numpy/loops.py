@@ -49,6 +49,7 @@ class LoopRenderer(Renderer):
         self.steps = self.counter = ""
         self.states: list[str] = []
         self.spare: dict[int, str] = {}          # by state, the array its next value is computed into
+        self.in_front = False                    # whether what is written stands before the loop
         self.compared: set[int] = set()          # tests that are made before the loop
         self.single: dict[int, str] = {}         # by state that no step reads, the array its values are computed into
         self.along: dict[str, str] = {}          # by what a step calls it, what is gone through
@@ -65,6 +66,13 @@ class LoopRenderer(Renderer):
         if found is None or (variable, axis) in self.measured:
             return super().axis(variable, axis)
         return f"{found[0]}.shape[{axis + found[1]}]"
+
+    def length(self, length: int | Length, before: int) -> str:
+        part = self._part(length) if self.in_front else None
+        return super().length(length, before) if part is None else self._tested(part)
+
+    def _is_there(self, variable: Variable, before: int) -> bool:
+        return variable in self.fronts if self.in_front else super()._is_there(variable, before)
 
     def _part(self, length: int | Length) -> int | tuple[Variable, int] | None:
         """A length, or the axis of what the loop reads that has it; None where it does not follow from those."""
@@ -150,9 +158,11 @@ class LoopRenderer(Renderer):
             return
         rows = {slot: self.names[slot] for slot in self.fronts}
         self.names.update((slot, f"{name}[0]" if front else name) for slot, (name, front) in self.fronts.items())
+        self.in_front = True
         with self.writer.indented(f"if {self.steps}:"):
             for step, before in found.items():
                 super().guard(replace(step, guards=before))
+        self.in_front = False
         self.compared.update(id(g) for before in found.values() for g in before)
         self.names.update(rows)
         self.writer.current = self.place
