@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 __all__ = ["Product", "gemm", "inner", "product"]
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
+_ROUTINES = {"f": "sgemm", "d": "dgemm"}
 _SPELLINGS = (("scipy_cblas_{}64_", ctypes.c_int64), ("cblas_{}64_", ctypes.c_int64), ("scipy_cblas_{}", ctypes.c_int),
               ("cblas_{}", ctypes.c_int))
 
@@ -89,22 +90,30 @@ class Product:
     """``beta * c + alpha * dot(a, b)``, ready to be computed into `c` or a copy of it.
 
     Once it is made nothing can go wrong any more.
+
+    Attributes
+    ----------
+    run : callable
+        Computes it into `c`.
     """
 
-    __slots__ = ("before", "behind", "c", "kept", "routine")
+    __slots__ = ("c", "kept", "run")
 
     def __init__(self, routine: Any, c: Any, alpha: float, a: Any, b: Any, beta: float) -> None:
         a, flag_a, lda = _operand(a)
         b, flag_b, ldb = _operand(b)
         (rows, inner), columns = a.shape, b.shape[1]
-        self.routine, self.c = routine, c
-        self.before = _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, alpha, _address(a), lda, _address(b), ldb, beta
-        self.behind = columns
+        self.c = c
+        self.run = partial(routine, _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, alpha, _address(a), lda,
+                           _address(b), ldb, beta, _address(c), columns)
         self.kept = a, b  # what the addresses belong to
 
     def into(self, out: Any) -> Callable[[], None]:
         """What computes it into an array that holds the values of `c`."""
-        return partial(self.routine, *self.before, _address(out), self.behind)
+        if out is self.c:
+            return self.run
+        *before, _, columns = self.run.args
+        return partial(self.run.func, *before, _address(out), columns)
 
 
 def _operand(matrix: Any) -> tuple[Any, int, int]:
@@ -120,12 +129,13 @@ def _operand(matrix: Any) -> tuple[Any, int, int]:
 
 def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
     """A `Product` to be computed over `c`, or, where BLAS cannot do that or need not, its value in a new array."""
-    if c.size <= (_FEW if beta == 1 else _FEW // 4):
-        return _formula(c, alpha, a, b, beta)
-    routine = _routine("sgemm" if c.dtype == np.float32 else "dgemm") if a.ndim == b.ndim == 2 and beta != 0 else None
+    scale = float(beta)  # comparing an array with a number takes longer
+    if c.size <= (_FEW if scale == 1 else _FEW // 4):
+        return _formula(c, alpha, a, b, beta, scale)
+    routine = _routine(_ROUTINES[c.dtype.char]) if a.ndim == b.ndim == 2 and scale != 0 else None
     if routine is None or not (c.flags.carray and a.size and b.size):
-        return _formula(c, alpha, a, b, beta)
-    return Product(routine, c, float(alpha), a, b, float(beta))
+        return _formula(c, alpha, a, b, beta, scale)
+    return Product(routine, c, float(alpha), a, b, scale)
 
 
 def gemm(c: Any, alpha: Any, a: Any, b: Any, beta: Any, out: Any = None) -> Any:
@@ -151,26 +161,38 @@ def gemm(c: Any, alpha: Any, a: Any, b: Any, beta: Any, out: Any = None) -> Any:
     return out
 
 
-def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
+def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any, scale: float) -> Any:
     result = np.dot(a, b)
-    np.multiply(result, alpha, out=result)
-    return np.add(result, c if beta == 1 else beta * c, out=result)
+    np.multiply(result, alpha, result)
+    return np.add(result, c if scale == 1 else beta * c, result)
 
 
 _FEW = 8192  # elements, which two more passes take less time over than preparing a call of BLAS does
-_PIECE = 4096  # elements: too few for BLAS to share them among threads, many enough to be fast
+_PIECE = 8192  # elements: too few for BLAS to share them among threads, many enough to be fast
+_TRIED = 256  # numbers of pieces
+
+
+@lru_cache(maxsize=1024)
+def _even_pieces(size: int) -> int:
+    """Into how many pieces so many elements can be cut that all are of one length, and not much shorter than need be;
+    0 where there is no such number."""
+    least = -(-size // _PIECE)
+    return next((count for count in range(least, least + min(least, _TRIED)) if size % count == 0), 0)
 
 
 def inner(x: Any, y: Any) -> Any:
     """The sum of the products of all elements of two arrays of one shape and dtype."""
-    if x.flags.c_contiguous and y.flags.c_contiguous:
-        x, y = x.reshape(-1), y.reshape(-1)
-    elif x.flags.f_contiguous and y.flags.f_contiguous:
-        x, y = x.T.reshape(-1), y.T.reshape(-1)
-    else:
-        return np.add.reduce(np.multiply(x, y), axis=None)
-    if len(x) <= _PIECE:
-        return np.dot(x, y)
-    whole = len(x) // _PIECE * _PIECE
-    pieces = np.vecdot(x[:whole].reshape(-1, _PIECE), y[:whole].reshape(-1, _PIECE))
-    return np.add.reduce(pieces) + np.dot(x[whole:], y[whole:])
+    size = x.size
+    if not (x.flags.c_contiguous and y.flags.c_contiguous):
+        if not (x.flags.f_contiguous and y.flags.f_contiguous):
+            return np.add.reduce(np.multiply(x, y), axis=None)
+        x, y = x.T, y.T
+    if size <= _PIECE:
+        return np.dot(x.reshape(-1), y.reshape(-1))
+    pieces = _even_pieces(size)
+    if pieces:
+        rows = x.reshape(pieces, -1)
+        return np.add.reduce(np.vecdot(rows, rows if y is x else y.reshape(pieces, -1)))
+    x, y, whole = x.reshape(-1), y.reshape(-1), size // _PIECE * _PIECE
+    sums = np.vecdot(x[:whole].reshape(-1, _PIECE), y[:whole].reshape(-1, _PIECE))
+    return np.add.reduce(sums) + np.dot(x[whole:], y[whole:])

@@ -109,26 +109,22 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     computed and all values are in place: what needs instructions of Python is done on another thread, since interrupts
     strike the main thread only.
     """
-    if not _LATE.intersection(map(type, values)):
-        deque(map(set_value, storages, values), 0)
-        return
     task: Task | None = None
     jobs: dict[Job, None] = {}
     try:
         calls: list[Callable[[], Any]] = []
         final, loops = [], []
         for storage, value in zip(storages, values, strict=True):
-            kind = type(value)
-            if kind is Product or kind is Over:
+            target = value
+            if type(value) is Product:
                 storage.value = None  # nobody can come to see the array from here on
                 target = _target(value)
-                if kind is Product:
-                    calls.append(value.into(target))
-                else:
-                    loops.append((value, target))
-                final.append(target)
-            else:
-                final.append(value)
+                calls.append(value.into(target))
+            elif type(value) is Over:
+                storage.value = None
+                target = _target(value)
+                loops.append((value, target))
+            final.append(target)
         calls.append(partial(deque, map(set_value, storages, final), 0))
         for value, target in loops:
             value.job.values[value.place] = target
@@ -145,14 +141,11 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         if task is not None and not task.cancel():
             task.wait()
         for storage, value in zip(storages, values, strict=True):
-            if storage.value is None and type(value) in _LATE:
+            if storage.value is None and type(value) in (Product, Over):
                 storage.value = value.c
         raise
     for job in jobs:
         job.tell()
-
-
-_LATE = frozenset((Product, Over))
 
 
 def _target(value: Any) -> Any:
@@ -166,9 +159,9 @@ def _target(value: Any) -> Any:
 def _count_alone() -> dict[type, int]:
     """How many references `_target` sees to an array that only a function and what it puts off hold."""
     counts: dict[type, int] = {}
-    for kind in _LATE:
+    for kind in (Product, Over):
         array = np.empty((1, 1))
-        made: Any = Product(None, array, 1.0, np.ones((1, 1)), np.ones((1, 1)), 1.0) if kind is Product else Over(
+        made: Any = Product(print, array, 1.0, array.copy(), array.copy(), 1.0) if kind is Product else Over(
             Job(print, 1, 1, 1, [array], {}), 0, array)
         counts[kind] = _references_in_target(made)
     return counts
