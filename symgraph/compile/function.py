@@ -8,13 +8,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from types import SimpleNamespace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from symgraph.compile.binding import default_of, refuse_call, state_of
 from symgraph.compile.build import Built, build
+from symgraph.compile.entry import entry_for
 from symgraph.compile.errors import explain
 from symgraph.compile.io import parse_inputs, parse_outputs
+from symgraph.compile.looking import Looking
 from symgraph.compile.many import call_many
 from symgraph.compile.mode import get_mode
 from symgraph.compile.profile import Profile
@@ -23,21 +25,16 @@ from symgraph.compile.subset import select, with_outputs
 from symgraph.compile.updates import add_default_updates, parse_givens, parse_updates
 from symgraph.config import config
 from symgraph.graph.basic import Variable
-from symgraph.graph.digraph import to_networkx
 from symgraph.graph.origin import current_origin
 from symgraph.shared import SharedVariable
 
 if TYPE_CHECKING:
-    import networkx as nx
-
-    from symgraph.compile.firings import Firings
-    from symgraph.compile.memory import LengthsProgram, Memory
-    from symgraph.plan import Plan
+    from symgraph.compile.memory import LengthsProgram
 
 __all__ = ["Function", "function"]
 
 
-class Function:
+class Function(Looking):
     """A compiled function; made by `function`, not directly.
 
     Attributes
@@ -215,109 +212,7 @@ class Function:
         program = self._built.program
         return None if self._states or self._plain < 0 else program.many
 
-    # ---- looking --------------------------------------------------------------------------------------------
-
-    def report(self) -> Any:
-        """Where each part of the program runs and how; printed, a table. On the CPU, the plan.
-
-        For a GPU it has, for each launch and step: the device, the kernel, the bytes it reads and writes, its
-        floating-point operations, what it moves between host and device, and in which precision it multiplies; and for
-        the whole, how calls are run and what stands in the way of a faster way.
-        """
-        report = self._built.program.report
-        return self.plan if report is None else report()
-
-    @property
-    def source(self) -> str:
-        """The generated program, as text."""
-        return self._built.program.source
-
-    @property
-    def plan(self) -> Plan:
-        """The plan: steps, buffers, views. Printed, a line for each step, with results named as in the source."""
-        return self._built.plan
-
-    @property
-    def fired(self) -> Firings:
-        """Which rewrite rules fired, on what, for which line: a list that prints as a table."""
-        return self._built.fired
-
-    def memory(self, *args: Any, **kwargs: Any) -> Memory:
-        """The memory a call holds, and the most it holds at once, without calling.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            As for a call; but a tuple of integers in the place of an array is a shape. Shared variables count with the
-            values they have.
-
-        Returns
-        -------
-        Memory
-            The bytes of arguments, shared values, scratch memory, results and the peak as attributes; printed, a table.
-
-        Raises
-        ------
-        TypeError, ValueError
-            When the arguments do not fit, or a length depends on a value of which only the shape is given.
-
-        Notes
-        -----
-        A repeated call is reckoned, which finds the scratch memory of the first. Loops over large arrays hold what
-        passes between their steps in tiles only. What NumPy or SciPy need inside an operation is not counted.
-
-        Examples
-        --------
-        >>> import symgraph as sg, symgraph.tensor as T
-        >>> x = T.dmatrix("x")
-        >>> f = sg.function([x], T.exp(x @ x))
-        >>> m = f.memory((1000, 1000))
-        >>> m.arguments, m.peak
-        (8000000, 16000000)
-        """
-        from symgraph.compile.memory import memory_of
-
-        return memory_of(self, args, kwargs)
-
-    @property
-    def fgraph(self) -> Any:
-        """The rewritten graph."""
-        return self._built.fgraph
-
-    @property
-    def graph(self) -> nx.DiGraph[Any]:
-        """The rewritten graph as a `networkx.DiGraph`."""
-        return to_networkx(self._built.fgraph.outputs)
-
-    @property
-    def maker(self) -> SimpleNamespace:
-        """What Theano's programs look into: ``f.maker.fgraph``, ``f.maker.mode``, ``f.maker.inputs``."""
-        return SimpleNamespace(fgraph=self.fgraph, mode=self.recipe.mode, inputs=list(self.recipe.inputs),
-                               outputs=list(self.recipe.outputs))
-
-    @property
-    def calls(self) -> int:
-        """How many calls there were, of a profiled function."""
-        return sum(profile.calls for profile in self._profiles())
-
-    @property
-    def seconds(self) -> float:
-        """How long all calls took, of a profiled function."""
-        return sum((profile.seconds for profile in self._profiles()), 0.0)
-
-    def _profiles(self) -> list[Profile]:
-        return [] if self.profile is None else [self.profile, *self.profile.subsets.values()]
-
-    @property
-    def compile_seconds(self) -> dict[str, float]:
-        """How long each stage of the compilation took, in seconds."""
-        return dict(self._built.seconds)
-
-    def get_shared(self) -> list[SharedVariable]:
-        """The shared variables it reads or updates."""
-        own = set(self._states.values())
-        found = dict.fromkeys([*self.plan.shared, *(u.target for u in self.plan.updates)])
-        return [variable for variable in found if variable not in own]
+    # ---- values ---------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
         """The present default of an input (None without one), or value of a shared variable, by variable or name."""
@@ -454,7 +349,17 @@ def make_function(recipe: Recipe, profiled: bool = False,
 
         return watched_function(recipe, states, profile)
     built = build(recipe, states=list(states.values()), profile=profile)
-    return (Function if profile is None else ProfiledFunction)(recipe, built, states, profile)
+    if profile is not None:
+        return ProfiledFunction(recipe, built, states, profile)
+    plain = not states and not any(entry.implicit for entry in recipe.inputs)
+    return (_called_with(len(recipe.inputs)) if plain else Function)(recipe, built, states)
+
+
+@cache
+def _called_with(count: int) -> type[Function]:
+    """The class of functions that take so many inputs and have no state; its method of calling is written for them."""
+    like = {name: getattr(Function, name) for name in ("__doc__", "__module__", "__qualname__")}
+    return type("Function", (Function,), {"__call__": entry_for(count), **like})
 
 
 def _restored(recipe: Recipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:

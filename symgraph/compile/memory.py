@@ -29,7 +29,7 @@ from symgraph.tensor.subtensor import Subtensor
 from symgraph.tensor.type import TensorType
 
 if TYPE_CHECKING:
-    from symgraph.compile.function import Function
+    from symgraph.compile.looking import Looking
 
 __all__ = ["Held", "Memory", "memory_of"]
 
@@ -131,7 +131,7 @@ def _size(count: int) -> str:
     return f"{count} B"
 
 
-def memory_of(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Memory:
+def memory_of(function: Looking, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Memory:
     """What a call with these arguments, or arguments of these shapes, holds; see `Function.memory`."""
     recipe, plan = function.recipe, function.plan
     entries = {entry.name: entry.variable for entry in recipe.inputs if entry.name}

@@ -109,6 +109,37 @@ def test_bad_inputs(xyz: Any, make: Any, error: Any, text: Any) -> None:
         sg.function([make(x)], x)
 
 
+@pytest.mark.parametrize("names", [("self", "args"), ("x0", "x1"), ("more", "named"), ("x1", "x0"), ("absent", "target")])
+def test_names_of_inputs_never_meet_those_of_the_entry(names: Any) -> None:
+    a, b = map(T.dscalar, names)
+    f = sg.function([a, b], a - b)
+    assert f(5, 2) == f(5, **{names[1]: 2}) == f(**{names[1]: 2, names[0]: 5}) == 3
+    with pytest.raises(TypeError, match=f"two values for input '{names[0]}'"):
+        f(5, **{names[0]: 2})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 40, 300])
+def test_any_number_of_inputs(count: int) -> None:
+    inputs = [T.dscalar(f"v{i}") for i in range(count)]
+    f = sg.function(inputs, sum(inputs, T.constant(1.0)))
+    assert isinstance(f, sg.Function) and type(f).__name__ == "Function"
+    assert f(*range(count)) == f(**{f"v{i}": i for i in range(count)}) == 1 + sum(range(count))
+    for given in {0, count - 1, count + 1} - {count, -1}:
+        with pytest.raises(TypeError, match="missing" if given < count else "were given|was given"):
+            f(*range(given))
+
+
+def test_trust_is_switched_on_and_off(xyz: Any) -> None:
+    f = sg.function([xyz[0]], xyz[0] * 2)
+    for trust in (False, True, False):
+        f.trust_input = trust
+        if trust:
+            assert f(np.float64(3)) == 6
+        else:
+            with pytest.raises(TypeError):
+                f("3")
+
+
 def test_strict_and_downcast() -> None:
     v = T.fvector("v")
     strict = sg.function([sg.In(v, strict=True)], v * 2)
