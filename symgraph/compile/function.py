@@ -454,7 +454,8 @@ def function(
     roots = [*(o.variable for o in outs), *(e.update for e in entries if e.update is not None)]
     recipe = Recipe(
         inputs=entries, outputs=outs, form=form, givens=replacements, mode=get_mode(mode), name=name or None,
-        updates=add_default_updates(pairs, roots, replacements, no_default_updates),
+        updates=add_default_updates(pairs, roots, replacements, no_default_updates,
+                                    [entry.variable for entry in entries]),
         origin=current_origin(), allow_input_downcast=allow_input_downcast, on_unused_input=level,
     )
     return make_function(recipe, bool(config.profile if profile is None else profile))

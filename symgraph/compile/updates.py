@@ -204,12 +204,14 @@ def _refuse_circles(givens: Mapping[Variable, Variable]) -> None:
 
 def add_default_updates(
     updates: list[tuple[SharedVariable, Variable]], roots: Sequence[Variable], givens: Mapping[Variable, Variable],
-    excluded: bool | Iterable[Variable],
+    excluded: bool | Iterable[Variable], inputs: Iterable[Variable] = (),
 ) -> list[tuple[SharedVariable, Variable]]:
     """The updates, with the default updates of every shared variable the function reads.
 
     Parameters
     ----------
+    inputs : iterable of Variable
+        What the caller passes, computed variables among them: what those are computed from is not read.
     excluded : bool or iterable of Variable
         True leaves all default updates out; an iterable leaves out those of some variables.
     """
@@ -220,10 +222,11 @@ def add_default_updates(
         return updates
     left_out = set() if excluded is False else set(excluded)
     result = dict(updates)
-    seen: set[Variable] = set()
+    passed = dict.fromkeys(inputs)
+    seen: set[Variable] = set(passed)
     pending = [*roots, *(e for _, e in updates)]
     while pending:
-        leaves = graph_inputs(pending, givens)
+        leaves = graph_inputs(pending, {**passed, **givens})
         found = [v for v in leaves if v not in seen]
         seen.update(found)
         pending = [givens[v] for v in found if v in givens]

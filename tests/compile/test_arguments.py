@@ -315,6 +315,15 @@ def test_default_updates_and_leaving_them_out() -> None:
     assert (a.get_value(), b.get_value()) == (5, 30)
 
 
+def test_what_an_input_is_computed_from_is_neither_read_nor_updated() -> None:
+    x, noise = T.dmatrix("x"), sg.shared(1.0, "noise")
+    noise.default_update = noise + x.sum()
+    code = x + noise
+    decode = sg.function([code], T.tanh(code))
+    np.testing.assert_array_equal(decode([[0.5]]), np.tanh([[0.5]]))
+    assert noise.get_value() == 1
+
+
 def test_default_updates_that_need_each_other() -> None:
     a, b, c = (sg.shared(1.0, n) for n in "abc")
     a.default_update, b.default_update, c.default_update = a + b, b + c, c * 2
