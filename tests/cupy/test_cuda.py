@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.cupy.devices import cuda
+from backends.cupy.devices import cuda, cuda_graphs
 from backends.cupy.devices.device import GpuOutOfMemory, KernelError
 from backends.cupy.devices.emulated import EmulatedDevice
 from backends.cupy.doctor import try_out
@@ -24,7 +25,9 @@ def paths_used() -> set[str]:
     roots = {"self.xp": "cupy", "cupy": "cupy", "self.driver": "cupy.cuda.driver", "device.driver": "cupy.cuda.driver",
              "runtime": "cupy.cuda.runtime", "self._runtime": "cupy.cuda.runtime"}
     found = set()
-    for node in ast.walk(ast.parse(Path(cuda.__file__).read_text())):
+    for node in (node for module in (cuda, cuda_graphs) for node in ast.walk(
+        ast.parse(Path(module.__file__).read_text()))
+    ):
         if isinstance(node, ast.Attribute):
             text = ast.unparse(node)
             found |= {f"{path}.{text.removeprefix(root + '.')}" for root, path in roots.items()
@@ -35,7 +38,8 @@ def paths_used() -> set[str]:
 def test_all_that_is_used_of_cupy_exists() -> None:
     cupy = pytest.importorskip("cupy", reason="CuPy is not installed here")
     paths = paths_used()
-    assert {"cupy.cuda.driver.launchCooperativeKernel", "cupy.cuda.runtime.memcpyAsync"} <= paths
+    assert {"cupy.cuda.driver.launchCooperativeKernel", "cupy.cuda.runtime.memcpyAsync", "cupy.cuda.Event",
+            "cupy.cuda.runtime.graphInstantiate"} <= paths
     missing = []
     for path in paths:
         value = cupy
@@ -44,8 +48,13 @@ def test_all_that_is_used_of_cupy_exists() -> None:
         if value is None:
             missing.append(path)
     assert not missing
-    assert cupy.cuda.Stream.begin_capture
-    assert cupy.cuda.Graph.launch
+    assert cupy.cuda.Stream.wait_event
+    assert cupy.cuda.Event.record
+    runtime = cupy.cuda.runtime
+    for name, takes in (("streamBeginCapture", "stream, int mode"), ("streamEndCapture", "stream) ->"),
+                        ("graphInstantiate", "graph) ->"), ("graphLaunch", "graphExec, intptr_t stream"),
+                        ("graphDestroy", "graph)"), ("graphExecDestroy", "graphExec)")):
+        assert takes in getattr(runtime, name).__doc__
     assert cupy.cuda.driver.launchKernel.__doc__.split("(")[1].count(",") == 10
     assert cupy.cuda.driver.launchCooperativeKernel.__doc__.split("(")[1].count(",") == 9
 
@@ -83,18 +92,26 @@ class StandIn:
         self.room = 1 << 30
         self.pinned: set[int] = set()
         self.recording: list[Any] | None = None
+        self.graphs: dict[int, list[Any]] = {}
+        self.refused = ""  # a function of the runtime that fails
         self.module = module = types.ModuleType("cupy")
         values: dict[str, Any] = {
             "ndarray": Array, "empty": self.empty, "copyto": np.copyto, "multiply": np.multiply,
             "get_default_memory_pool": lambda: types.SimpleNamespace(
                 free_all_blocks=lambda: self.calls.append(("free",)), free_bytes=lambda: 10),
         }
-        self.stream = types.SimpleNamespace(ptr=7, synchronize=lambda: self.calls.append(("synchronize",)))
+        self.stream = self.new_stream(7)
         values["cuda"] = types.SimpleNamespace(
             is_available=lambda: True, get_current_stream=lambda: self.stream, Stream=self.capture_stream,
             Device=lambda number: types.SimpleNamespace(compute_capability="90"), Module=self.new_module,
             memory=types.SimpleNamespace(OutOfMemoryError=type("OutOfMemoryError", (MemoryError,), {})),
+            Event=self.new_event,
             runtime=types.SimpleNamespace(
+                streamCaptureModeRelaxed=2, streamBeginCapture=self.begin, streamEndCapture=self.end,
+                graphInstantiate=self.instantiate, graphLaunch=self.launch_graph,
+                graphDestroy=lambda graph: self.calls.append(("destroy", graph)),
+                graphExecDestroy=lambda ready: self.calls.append(("destroy", ready)),
+                deviceSynchronize=lambda: self.calls.append(("synchronize all",)),
                 getDevice=lambda: 0, setDevice=lambda number: None, memGetInfo=lambda: (self.room, 1 << 30),
                 cudaDevAttrMultiProcessorCount=16, cudaDevAttrCooperativeLaunch=95, memcpyDeviceToDevice=3,
                 memoryTypeHost=1,
@@ -131,17 +148,26 @@ class StandIn:
 
     def work(self, function: int, geometry: list[int], stream: int, packed: int) -> None:
         assert len(geometry) == 7
+        self.calls.append(("launch", geometry, stream, *self.scaling(packed)[2:]))
+        self.do(self.scale(packed))
+
+    def scaling(self, packed: int) -> tuple[int, int, float, int]:
+        """The arguments of the one kernel."""
         places = (ctypes.c_void_p * 4).from_address(packed)
         y, x = (ctypes.cast(places[i], ctypes.POINTER(ctypes.c_void_p))[0] for i in (0, 1))
         a = ctypes.cast(places[2], ctypes.POINTER(ctypes.c_float))[0]
         n = ctypes.cast(places[3], ctypes.POINTER(ctypes.c_int))[0]
-        self.calls.append(("launch", geometry, stream, a, n))
+        return y, x, a, n
+
+    def scale(self, packed: int) -> Any:
+        """What it does with the arguments that are there now."""
+        y, x, a, n = self.scaling(packed)
 
         def scale() -> None:
             source = np.ctypeslib.as_array((ctypes.c_float * n).from_address(x))
             np.ctypeslib.as_array((ctypes.c_float * n).from_address(y))[...] = a * source
 
-        self.do(scale)
+        return scale
 
     def memcpy(self, target: int, source: int, size: int, kind: int, stream: int) -> None:
         assert (kind, stream) == (3, self.stream.ptr)
@@ -158,6 +184,21 @@ class StandIn:
             raise RuntimeError("CUDA_ERROR_INVALID_VALUE")
         self.calls.append(("attribute", attribute, value))
 
+    def new_stream(self, ptr: int) -> Any:
+        return types.SimpleNamespace(
+            ptr=ptr, synchronize=lambda: self.calls.append(("synchronize",)),
+            wait_event=lambda event: self.calls.append(("wait", ptr, event.place)))
+
+    def new_event(self, disable_timing: bool) -> Any:
+        assert disable_timing
+        event = types.SimpleNamespace(place=None)
+
+        def record() -> None:
+            event.place = self.stream.ptr, len(self.calls)
+
+        event.record = record
+        return event
+
     def capture_stream(self, non_blocking: bool) -> Any:
         assert non_blocking
         stand_in, outside = self, self.stream
@@ -171,21 +212,63 @@ class StandIn:
             def __exit__(self, *error: Any) -> None:
                 stand_in.stream = outside
 
-            def begin_capture(self) -> None:
-                stand_in.recording = []
-
-            def end_capture(self) -> Any:
-                recorded, stand_in.recording = stand_in.recording, None
-                assert recorded is not None
-                return types.SimpleNamespace(launch=lambda: [work() for work in recorded])
-
         return Stream()
+
+    def allowed(self, name: str) -> None:
+        if self.refused == name:
+            raise RuntimeError(f"cudaErrorUnknown in {name}")
+
+    def begin(self, stream: int, mode: int) -> None:
+        assert (stream, mode) == (9, 2)
+        self.allowed("begin")
+        self.recording = []
+
+    def end(self, stream: int) -> int:
+        assert stream == 9
+        recorded, self.recording = self.recording, None
+        self.allowed("end")
+        assert recorded is not None
+        self.graphs[100 + len(self.graphs)] = recorded
+        return 99 + len(self.graphs)
+
+    def instantiate(self, graph: int) -> int:
+        self.allowed("instantiate")
+        self.graphs[graph + 1000] = list(self.graphs[graph])
+        return graph + 1000
+
+    def launch_graph(self, ready: int, stream: int) -> None:
+        assert stream == self.stream.ptr
+        self.allowed("launch")
+        self.calls.append(("graph", ready))
+        for work in self.graphs[ready]:
+            work()
+
+    # ---- the driver
+
+    def cuStreamGetCaptureInfo_v2(self, stream: Any, status: Any, number: Any, graph: Any, nodes: Any,
+                                  count: Any) -> int:
+        assert (stream.value, self.recording is not None) == (9, True)
+        self.node = (ctypes.c_void_p * 1)(5000 + len(self.recording or ()))
+        status._obj.value, number._obj.value, count._obj.value = 1, 3, 1
+        ctypes.cast(nodes, ctypes.POINTER(ctypes.c_void_p))[0] = ctypes.addressof(self.node)
+        return 0
+
+    def cuGraphExecKernelNodeSetParams_v2(self, ready: Any, node: Any, parameters: Any) -> int:
+        given = parameters._obj
+        assert (list(given.grid), list(given.block), given.shared_bytes) == ([2, 3, 4], [32, 2, 1], 0)
+        assert (given.extra, given.kernel, given.context) == (None, None, None)
+        self.calls.append(("change", ready.value, node.value))
+        if self.refused == "change":
+            return 1
+        self.graphs[ready.value][node.value - 5001] = self.scale(given.arguments)
+        return 0
 
 
 @pytest.fixture
 def cupy(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setitem(sys.modules, "cupy", stand_in.module)
+    monkeypatch.setattr(cuda_graphs, "driver", lambda: stand_in)
     return stand_in
 
 
@@ -250,6 +333,101 @@ def test_an_error_in_a_capture_ends_it(cupy: StandIn) -> None:
         raise ZeroDivisionError
     assert cupy.recording is None
     assert device.stream() == 7
+    assert device.graph is None
+
+
+@pytest.mark.parametrize("refused", ["begin", "end", "instantiate", "launch", "change"])
+def test_what_a_graph_is_refused_is_an_error_and_the_device_goes_on(cupy: StandIn, refused: str) -> None:
+    device = cuda.CupyDevice()
+    x, y = device.to_device(np.ones(6, np.float32)), device.empty((6,), np.float32)
+    bound = bound_scale(device, y, x)
+    cupy.refused = refused
+
+    def use() -> None:
+        with device.capture([bound]) as graph:
+            bound()
+        graph.change(bound)
+        graph.launch()
+
+    with pytest.raises(KernelError, match="error 1" if refused == "change" else f"cudaErrorUnknown in {refused}"):
+        use()
+    assert (cupy.recording, device.graph, device.stream()) == (None, None, 7)
+    scale(device, y, x)
+    np.testing.assert_array_equal(device.to_host(y), np.full(6, 2.0))
+
+
+def bound_scale(device: Any, y: Any, x: Any) -> Any:
+    kernel, = device.load(SCALE, ["scale"])
+    return device.bind(kernel, (2, 3, 4), (32, 2, 1), 0, [y, x, np.float32(2), np.int32(x.size)])
+
+
+def test_arguments_of_captured_launches_are_changed(cupy: StandIn) -> None:
+    device = cuda.CupyDevice()
+    x, y, z = (device.to_device(np.full(6, k, np.float32)) for k in (1, 2, 3))
+    first, second = bound_scale(device, y, x), bound_scale(device, z, y)
+    with device.capture([second]) as graph:
+        first()
+        second()
+    second.arguments[2].value = 5.0
+    graph.launch()
+    np.testing.assert_array_equal(device.to_host(z), np.full(6, 4.0))
+    graph.change(second)
+    second.arguments[2].value = 7.0
+    graph.launch()
+    np.testing.assert_array_equal(device.to_host(z), np.full(6, 10.0))
+    assert [call for call in cupy.calls if call[0] != "launch"] == [
+        ("graph", 1100), ("change", 1100, 5002), ("graph", 1100)]
+    with pytest.raises(KernelError, match="not captured to be changed"):
+        graph.change(first)
+    del graph
+    assert cupy.calls[-2:] == [("destroy", 1100), ("destroy", 100)]
+
+
+def test_parameters_of_nodes_lie_as_the_driver_has_them() -> None:
+    """As cuda.h has them for 64 bits."""
+    kind = cuda_graphs.NodeParameters
+    places = [getattr(kind, name).offset for name, *_ in kind._fields_]
+    assert (ctypes.sizeof(kind), places) == (72, [0, 8, 20, 32, 40, 48, 56, 64])
+
+
+def test_events_order_streams(cupy: StandIn) -> None:
+    device = cuda.CupyDevice()
+    event = device.record()
+    cupy.stream = cupy.new_stream(8)
+    device.wait(event)
+    device.finish()
+    assert cupy.calls == [("wait", 8, (7, 0)), ("synchronize all",)]
+    assert device.which_stream() == 8
+    cupy.stream = cupy.new_stream(2)
+    names: list[Any] = [device.which_stream(), device.which_stream()]
+    thread = threading.Thread(target=lambda: names.append(device.which_stream()))
+    thread.start()
+    thread.join()
+    assert names[0] is names[1]
+    assert names[2] is not names[0], "by one handle, each thread has a stream of its own"
+
+
+def test_products_of_a_graph_have_memory_of_their_own(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = cuda.CupyDevice()
+    asked: list[Any] = []
+    monkeypatch.setattr(cuda, "load_library", lambda name: name)
+    monkeypatch.setattr(cuda.cublaslt, "CublasLt", lambda library: types.SimpleNamespace(
+        multiply=lambda problem, places, alpha, beta, *rest: asked.append(rest),
+        needed=lambda problem: 1000 * problem.m))
+    square, long = device.to_device(np.ones((3, 3), np.float32)), device.to_device(np.ones((4, 3), np.float32))
+    made = []
+    for _ in range(2):
+        with device.capture() as graph:
+            for x in (square, long, square):
+                device.product(device.empty(x.shape, np.float32), x, square)
+        made.append(graph)
+    device.product(square, square, square)
+    places, streams, rooms = zip(*(call if len(call) == 3 else (*call, None) for call in asked), strict=True)
+    assert streams == (9,) * 6 + (7,)
+    assert rooms == (3000, 4000, 3000) * 2 + (None,)
+    assert places[1] == places[2]
+    assert places[4] == places[5]
+    assert len(set(places)) == 5
 
 
 def test_large_shared_memory_is_asked_for_once(cupy: StandIn) -> None:

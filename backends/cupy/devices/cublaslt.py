@@ -236,6 +236,7 @@ class CublasLt:
         self.library = library
         self._handle: ctypes.c_void_p | None = None
         self._chosen: dict[Problem, tuple[Descriptors, _Algorithm]] = {}
+        self._needed: dict[Problem, int] = {}
         library.cublasLtGetVersion.restype = ctypes.c_size_t
         number = library.cublasLtGetVersion()
         self.version = f"cuBLASLt {number // 10000}.{number % 10000 // 100}"
@@ -261,11 +262,17 @@ class CublasLt:
                       parts.out, parts.preference, 1, ctypes.byref(result), ctypes.byref(count))
             if not count.value or result.state:
                 raise KernelError(f"cuBLASLt has no algorithm for {problem}")
+            self._needed[problem] = int(result.workspace)
             found = self._chosen[problem] = parts, result.algorithm
         return found
 
+    def needed(self, problem: Problem) -> int:
+        """The bytes of workspace that the algorithm for a problem uses; `WORKSPACE` at most."""
+        self.choose(problem)
+        return self._needed[problem]
+
     def multiply(self, problem: Problem, addresses: tuple[int, int, int], alpha: float, beta: float, workspace: int,
-                 stream: int) -> None:
+                 stream: int, room: int = WORKSPACE) -> None:
         """Compute ``out = alpha * a @ b + beta * out``.
 
         Parameters
@@ -275,12 +282,14 @@ class CublasLt:
             Of `out`, `a` and `b`.
         alpha, beta : float
         workspace : int
-            The address of `WORKSPACE` bytes that nothing else on the stream uses.
+            The address of bytes that nothing uses at the same time.
         stream : int
+        room : int
+            How many these are; at least `needed`.
         """
         parts, algorithm = self.choose(problem)
         number = ctypes.c_double if problem.dtype == "float64" else ctypes.c_float
         out, a, b = (ctypes.c_void_p(address) for address in addresses)
         self.call("Matmul", self._handle, parts.operation, ctypes.byref(number(alpha)), b, parts.first, a, parts.second,
                   ctypes.byref(number(beta)), out, parts.out, out, parts.out, ctypes.byref(algorithm),
-                  ctypes.c_void_p(workspace), ctypes.c_size_t(WORKSPACE), ctypes.c_void_p(stream))
+                  ctypes.c_void_p(workspace), ctypes.c_size_t(room), ctypes.c_void_p(stream))

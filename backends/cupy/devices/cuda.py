@@ -6,24 +6,25 @@ CuPy is imported when a device is made, so that this module can be imported anyw
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from backends.cupy.devices import compiler, cublaslt
+from backends.cupy.devices.cuda_graphs import CupyGraph, NodeParameters
 from backends.cupy.devices.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
 from backends.cupy.devices.libraries import load_library
 
-__all__ = ["CupyDevice", "CupyGraph", "CupyKernel"]
+__all__ = ["CupyDevice", "CupyKernel"]
 
 _SHARED_WITHOUT_ASKING = 48 << 10  # bytes of dynamic shared memory that every kernel may use
+_OF_EACH_THREAD = 2  # the handle of the default stream that each thread may have for itself
 
 
 class _Reference(weakref.ref[Any]):
@@ -69,21 +70,22 @@ class _Bound:
                 device.synchronize()
         except RuntimeError as error:
             raise KernelError(f"kernel {self._kernel.name} failed: {error}") from error
+        graph = device.graph
+        if graph is not None:
+            graph.launched(self)
+
+    def node_parameters(self) -> NodeParameters:
+        """The launch as a node of a graph knows it: with the arguments that are there whenever they are read."""
+        *_, shared_bytes = self._geometry
+        return NodeParameters(self._kernel.handle, self._geometry[:3], self._geometry[3:6], shared_bytes, self._address)
 
 
-class CupyGraph:
-    """What was captured."""
+class _Current(threading.local):
+    """What a thread does: the graph it captures; and an object of its own."""
 
-    def __init__(self, device: CupyDevice) -> None:
-        self._device = device
-        self._graph: Any = None
-
-    def launch(self) -> None:
-        """Do it all again on the current stream."""
-        if self._graph is None:
-            raise KernelError("a graph is launched after its capture has ended")
-        self._device.enter()
-        self._graph.launch()
+    def __init__(self) -> None:
+        self.graph: CupyGraph | None = None
+        self.token = object()
 
 
 class CupyDevice:
@@ -117,10 +119,12 @@ class CupyDevice:
         self.cooperative = bool(runtime.deviceGetAttribute(runtime.cudaDevAttrCooperativeLaunch, self.number))
         self.waits_for_each = os.environ.get("SYMGRAPH_CUDA_SYNC", "") not in ("", "0")
         self._entered = threading.local()
+        self._current = _Current()
         self._held: dict[weakref.ref[Any], tuple[int, str]] = {}  # sizes and labels of arrays that are alive
         self._lt: cublaslt.CublasLt | None = None
-        self._workspaces: dict[int, Any] = {}  # one for each stream, since products on several run at once
-        self._capturing: Any = None            # one stream for all captures, hence one workspace for all graphs
+        self._workspaces: dict[Any, Any] = {}  # one for each stream, since products on several run at once
+        self._capturing: Any = None            # one stream for all captures
+        self._one_capture = threading.RLock()  # at a time
 
     def enter(self) -> None:
         """Make this the device of the calling thread, if it is not."""
@@ -132,6 +136,16 @@ class CupyDevice:
     def stream(self) -> int:
         """The handle of the caller's current stream."""
         return int(self.xp.cuda.get_current_stream().ptr)
+
+    def which_stream(self) -> Any:
+        """The handle; but each thread has a default stream of its own, all by one handle."""
+        handle = self.stream()
+        return self._current.token if handle == _OF_EACH_THREAD else handle
+
+    @property
+    def graph(self) -> CupyGraph | None:
+        """What this thread is capturing."""
+        return self._current.graph
 
     # ---- Arrays
 
@@ -260,34 +274,60 @@ class CupyDevice:
                 raise KernelError("products need NVIDIA's library cublasLt: pip install 'symgraph[cuda13]' or "
                                   "'symgraph[cuda12]' brings it")
             self._lt = cublaslt.CublasLt(library)
-        stream = self.stream()
+        if self.graph is not None:
+            needed = self._lt.needed(problem)
+            self._lt.multiply(problem, places, alpha, beta, self.graph.workspace(needed), self.stream(), needed)
+            return
+        stream = self.which_stream()
         workspace = self._workspaces.get(stream)
         if workspace is None:
             workspace = self._workspaces[stream] = self.empty((cublaslt.WORKSPACE,), np.uint8, "workspace of products")
-        self._lt.multiply(problem, places, alpha, beta, workspace.data.ptr, stream)
+        self._lt.multiply(problem, places, alpha, beta, workspace.data.ptr, self.stream())
 
     # ---- Order
 
     @contextmanager
-    def capture(self) -> Iterator[CupyGraph]:
+    def capture(self, changing: Collection[Any] = ()) -> Iterator[CupyGraph]:
         """Record what the block launches, on a stream of its own."""
         self.enter()
-        graph = CupyGraph(self)
-        if self._capturing is None:
-            self._capturing = self.xp.cuda.Stream(non_blocking=True)
-        stream = self._capturing
-        with stream:
-            stream.begin_capture()
-            try:
-                yield graph
-            except BaseException:
-                with contextlib.suppress(RuntimeError):  # the capture is void; the first error is the one to report
-                    stream.end_capture()
-                raise
-            try:
-                graph._graph = stream.end_capture()
-            except RuntimeError as error:
-                raise KernelError(f"the capture of a graph failed: {error}") from error
+        with self._one_capture:
+            if self._capturing is None:
+                self._capturing = self.xp.cuda.Stream(non_blocking=True)
+            graph = CupyGraph(self, changing, int(self._capturing.ptr))
+            with self._capturing:
+                try:
+                    graph.begin()
+                except RuntimeError as error:
+                    raise KernelError(f"the capture of a graph cannot begin: {error}") from error
+                self._current.graph = graph
+                try:
+                    yield graph
+                except BaseException:
+                    graph.abandon()
+                    raise
+                finally:
+                    self._current.graph = None
+                graph.end()
+
+    def record(self) -> Any:
+        """An event on the current stream."""
+        self.enter()
+        event = self.xp.cuda.Event(disable_timing=True)
+        event.record()
+        return event
+
+    def wait(self, event: Any) -> None:
+        """Let the current stream wait for an event."""
+        self.enter()
+        self.xp.cuda.get_current_stream().wait_event(event)
+
+    def finish(self) -> None:
+        """Wait for all streams."""
+        self.enter()
+        try:
+            self._runtime.deviceSynchronize()
+        except RuntimeError as error:
+            raise KernelError(f"the device failed: {error}") from error
 
     def synchronize(self) -> None:
         """Wait for the current stream."""

@@ -7,7 +7,7 @@ Two classes fulfil it: `CupyDevice` of `backends.cupy.devices.cuda` on a GPU, an
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -57,6 +57,21 @@ class Graph(Protocol):
         """Do all of it again, in order, on the current stream."""
         ...
 
+    def change(self, bound: Bound) -> None:
+        """Let a captured launch have the arguments that it has now, from the next time on that the graph is launched.
+
+        Parameters
+        ----------
+        bound : Bound
+            One of those that `Device.capture` was told of.
+
+        Raises
+        ------
+        KernelError
+            When it cannot be changed.
+        """
+        ...
+
 
 class Device(Protocol):
     """A place where kernels run.
@@ -73,6 +88,8 @@ class Device(Protocol):
         How many blocks of full size run at once, about.
     cooperative : bool
         Whether kernels may wait for all their blocks.
+    waits_for_each : bool
+        Whether each launch is waited for, to name the kernel that fails; nothing can be captured then.
     """
 
     name: str
@@ -80,6 +97,7 @@ class Device(Protocol):
     arch: str
     multiprocessors: int
     cooperative: bool
+    waits_for_each: bool
 
     def empty(self, shape: Sequence[int], dtype: Any, label: str = "") -> Any:
         """A C-ordered array of unknown content, aligned to 256 bytes; the label names it when memory runs out.
@@ -169,11 +187,43 @@ class Device(Protocol):
         """
         ...
 
-    def capture(self) -> AbstractContextManager[Graph]:
-        """What is launched, copied and multiplied in the block is not done but recorded, as a graph.
+    def capture(self, changing: Collection[Any] = ()) -> AbstractContextManager[Graph]:
+        """What this thread launches, copies and multiplies in the block is not done but recorded, as a graph.
 
         Transfers between host and device, allocations by functions of `xp` and waits have no place in it. The graph
         can be launched once the block has ended.
+
+        Parameters
+        ----------
+        changing : collection of Bound
+            Launches whose arguments `Graph.change` may change later; each is captured once.
+
+        Raises
+        ------
+        KernelError
+            When something cannot be captured; then there is no graph, and the device is as before.
+        """
+        ...
+
+    def which_stream(self) -> Any:
+        """What is equal to itself as long as this thread launches on the same stream, and to that of no other."""
+        ...
+
+    def record(self) -> Any:
+        """An event: the place behind all that was given to the current stream so far."""
+        ...
+
+    def wait(self, event: Any) -> None:
+        """Let what is given to the current stream from now on come after an event. The host does not wait."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until everything on all streams is done.
+
+        Raises
+        ------
+        KernelError
+            When a kernel failed.
         """
         ...
 

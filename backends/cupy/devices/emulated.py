@@ -12,10 +12,7 @@ import os
 import shutil
 import subprocess
 import threading
-import weakref
-from bisect import bisect_right, insort
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +22,14 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from backends.cupy.devices import compiler, cublaslt
-from backends.cupy.devices.device import Dim3, GpuOutOfMemory, Kernel, KernelError, out_of_memory, pack, value_of
+from backends.cupy.devices.device import Dim3, Kernel, KernelError, pack, value_of
 from backends.cupy.devices.emulated_array import EmulatedArray, Namespace
+from backends.cupy.devices.emulated_memory import Pool
+from backends.cupy.devices.emulated_products import multiply
+from backends.cupy.devices.emulated_streams import EmulatedEvent, EmulatedStream
 
 __all__ = ["Counts", "EmulatedDevice", "EmulatedGraph", "EmulatedKernel"]
 
-_ALIGNMENT = 256
-_POISON = 0xFF        # NaN in every float format
-_GUARD = 4096        # poisoned bytes around each array: reading them shows, and so does having written them
-_QUARANTINE = 64 << 20  # bytes of freed memory that are kept poisoned before the host gets them back
 _MOST_SHARED = 227 << 10
 _LARGEST_GRID = (2**31 - 1, 65535, 65535)
 _LARGEST_BLOCK = (1024, 1024, 64)
@@ -54,6 +50,8 @@ class Counts:
         Transfers.
     bytes_to_device, bytes_to_host : int
     allocations : int
+    changes : int
+        Of launches in graphs.
     """
 
     launches: int = 0
@@ -64,6 +62,7 @@ class Counts:
     bytes_to_device: int = 0
     bytes_to_host: int = 0
     allocations: int = 0
+    changes: int = 0
 
 
 class _Launch(ctypes.Structure):
@@ -101,87 +100,6 @@ class EmulatedKernel:
         self.sizes = list(sizes[:count])
 
 
-class _Allocation:
-    """Memory of the device, as an object that NumPy arrays hold on to."""
-
-    def __init__(self, address: int, size: int) -> None:
-        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
-
-
-class _Pool:
-    """The memory of a device: what is free or fresh is poisoned, and what was freed is not given out again soon."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.used = 0
-        self.live: dict[int, tuple[int, str]] = {}  # from the address to the size and the label
-        self.starts: list[int] = []                 # of live memory, sorted
-        self._memory: dict[int, np.ndarray] = {}    # with what lies around it
-        self._kept: deque[np.ndarray] = deque()
-        self._kept_bytes = 0
-        self._dropped: deque[int] = deque()         # addresses that nothing holds any more, noted at any time
-        self._lock = threading.Lock()
-
-    def take(self, size: int, label: str) -> np.ndarray:
-        with self._lock:
-            self._settle()
-            if self.used + size > self.total:
-                raise GpuOutOfMemory(out_of_memory(size, self.total - self.used, self.total, self.live.values()))
-            raw = np.full(size + _ALIGNMENT + 2 * _GUARD, _POISON, np.uint8)
-            address = -(-(raw.ctypes.data + _GUARD) // _ALIGNMENT) * _ALIGNMENT
-            allocation = _Allocation(address, size)
-            self.used += size
-            self.live[address] = size, label
-            self._memory[address] = raw
-            insort(self.starts, address)
-            weakref.finalize(allocation, self._dropped.append, address).atexit = False
-            return np.asarray(allocation)
-
-    def _settle(self) -> None:
-        """Free what was dropped."""
-        while self._dropped:
-            self._free(self._dropped.popleft())
-
-    def _free(self, address: int) -> None:
-        self.used -= self.live.pop(address)[0]
-        self.starts.remove(address)
-        raw = self._memory.pop(address)
-        raw.fill(_POISON)
-        self._kept.append(raw)
-        self._kept_bytes += raw.size
-        while self._kept_bytes > _QUARANTINE:
-            self._kept_bytes -= self._kept.popleft().size
-
-    def free(self) -> int:
-        """Bytes that are not in use."""
-        with self._lock:
-            self._settle()
-            return self.total - self.used
-
-    def look_at_guards(self) -> None:
-        """Raise an error when something was written beside an array."""
-        with self._lock:
-            self._settle()
-            for address, (size, label) in self.live.items():
-                raw = self._memory[address]
-                start = address - raw.ctypes.data
-                if (raw[:start] != _POISON).any() or (raw[start + size:] != _POISON).any():
-                    raise KernelError(f"a kernel wrote beside an array of {size} bytes ({label or 'unnamed'})")
-
-    def regions(self) -> list[tuple[int, int]]:
-        """Start and end of all memory that is in use."""
-        with self._lock:
-            self._settle()
-            return [(start, start + self.live[start][0]) for start in self.starts]
-
-    def holds(self, address: int) -> bool:
-        """Whether an address lies in memory that is in use."""
-        with self._lock:
-            self._settle()
-            i = bisect_right(self.starts, address) - 1
-            return i >= 0 and address <= self.starts[i] + self.live[self.starts[i]][0]
-
-
 class _Bound:
     """A launch of an emulated kernel."""
 
@@ -195,11 +113,18 @@ class _Bound:
         self._how = how
 
     def __call__(self) -> None:
-        if self._device.is_capturing:  # a graph holds the arguments as they are now
-            arguments = [type(argument).from_buffer_copy(argument) for argument in self.arguments]
-            self._device.do(_Bound(self._device, self._kernel, self._how, arguments, self._foreign).run)
+        device = self._device
+        if device.graph is not None:
+            device.graph.add_launch(self)
+        elif device.stream is not None:
+            device.do(self.as_it_is().run)
         else:
-            self._device.do(self.run)
+            self.run()
+
+    def as_it_is(self) -> _Bound:
+        """The launch with the arguments that it has now, whatever becomes of them."""
+        arguments = [type(argument).from_buffer_copy(argument) for argument in self.arguments]
+        return _Bound(self._device, self._kernel, self._how, arguments, self._foreign)
 
     def run(self) -> None:
         """Run the kernel to its end."""
@@ -237,24 +162,60 @@ def _lines(kernel: EmulatedKernel) -> str:
 
 
 class EmulatedGraph:
-    """What was captured on an emulated device."""
+    """What was captured on an emulated device.
 
-    def __init__(self, device: EmulatedDevice) -> None:
+    Parameters
+    ----------
+    device : EmulatedDevice
+    changing : collection of _Bound
+        Launches that may be changed.
+    """
+
+    def __init__(self, device: EmulatedDevice, changing: Collection[_Bound] = ()) -> None:
         self._device = device
         self._work: list[Callable[[], None]] = []
-        self._complete = False
+        self._places: dict[_Bound, int | None] = dict.fromkeys(changing)
+        self.complete = False
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Record something."""
+        self._work.append(work)
+
+    def add_launch(self, bound: _Bound) -> None:
+        """Record a launch, with the arguments that it has now."""
+        if bound in self._places:
+            if self._places[bound] is not None:
+                raise KernelError("a launch that is to be changed is captured twice")
+            self._places[bound] = len(self._work)
+        self.add(bound.as_it_is().run)
+
+    def change(self, bound: Any) -> None:
+        """Let a launch have the arguments that it has now."""
+        place = self._places.get(bound)
+        if place is None or not self.complete:
+            raise KernelError("a launch is changed that was not captured to be changed")
+        self._device.counts.changes += 1
+        self._work[place] = bound.as_it_is().run
 
     def launch(self) -> None:
         """Do it all again."""
-        if not self._complete:
+        if not self.complete:
             raise KernelError("a graph is launched after its capture has ended")
         self._device.refuse_in_capture("launching a graph")
         self._device.counts.graph_launches += 1
-        for work in self._work:
-            work()
+        for work in list(self._work):
+            self._device.do(work)
 
     def __len__(self) -> int:
         return len(self._work)
+
+
+class _Current(threading.local):
+    """What a thread does: the graph it captures, and the streams it has entered."""
+
+    def __init__(self) -> None:
+        self.graph: EmulatedGraph | None = None
+        self.streams: list[EmulatedStream] = []
 
 
 class EmulatedDevice:
@@ -277,6 +238,7 @@ class EmulatedDevice:
     arch = "90"
     multiprocessors = 4
     cooperative = True
+    waits_for_each = False
 
     def __init__(self, seed: int | None = None, checked: bool | None = None, total: int = 8 << 30) -> None:
         asked = os.environ.get
@@ -284,8 +246,10 @@ class EmulatedDevice:
         self.checked = asked("SYMGRAPH_EMULATION_CHECKED", "0") != "0" if checked is None else checked
         self.counts = Counts()
         self.xp = Namespace(self)
-        self._pool = _Pool(total)
-        self._graph: EmulatedGraph | None = None
+        self.order = threading.RLock()
+        self._pool = Pool(total)
+        self._current = _Current()
+        self._streams: list[EmulatedStream] = []
 
     # ---- Arrays
 
@@ -294,7 +258,7 @@ class EmulatedDevice:
         self.counts.allocations += 1
         dtype = np.dtype(dtype)
         size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        memory = self._pool.take(max(size, 1), label)
+        memory = self._pool.take(max(size, 1), label, self.stream)
         return EmulatedArray(memory[:size].view(dtype).reshape(tuple(shape)), self)
 
     def to_device(self, host: np.ndarray, into: EmulatedArray | None = None) -> EmulatedArray:
@@ -303,15 +267,17 @@ class EmulatedDevice:
         target = self.empty(host.shape, host.dtype) if into is None else into
         _same(target.values, host)
         self.moved(to_device=host.nbytes)
-        target.values[...] = host
+        to, given = _Place(self, target), host if self.stream is None else host.copy()
+        self.do(lambda: np.copyto(to.values(), given))
         return target
 
     def to_host(self, array: EmulatedArray) -> np.ndarray:
         """A copy of a device array on the host."""
         if not isinstance(array, EmulatedArray):
             raise TypeError(f"an array of the device was expected, not {type(array).__name__}")
+        host = array.get()
         self._pool.look_at_guards()
-        return array.get()
+        return host
 
     def copy(self, target: EmulatedArray, source: EmulatedArray) -> None:
         """Copy within the device."""
@@ -366,46 +332,82 @@ class EmulatedDevice:
         if out.size:
             self.do(functools.partial(self._multiply, problem, addresses, alpha, beta))
 
-    def _multiply(self, problem: cublaslt.Problem, addresses: tuple[int, int, int], alpha: float, beta: float) -> None:
+    def _multiply(self, *given: Any) -> None:
         self.counts.library_calls += 1
-        out = _columns_first(problem, problem.out, addresses[0])
-        a = _columns_first(problem, problem.second, addresses[1])
-        b = _columns_first(problem, problem.first, addresses[2])
-        if problem.compute == "tf32":
-            a, b = _to_ten_bits(a), _to_ten_bits(b)
-        wide = np.dtype("float32" if problem.dtype == "float16" else problem.dtype)
-        with np.errstate(all="ignore"):  # devices do not warn
-            result = wide.type(alpha) * np.matmul(b, a, dtype=wide)
-            out[...] = result + wide.type(beta) * out if problem.accumulates else result
+        multiply(*given)
+
 
     # ---- Order
 
     @contextmanager
-    def capture(self) -> Iterator[EmulatedGraph]:
+    def capture(self, changing: Collection[Any] = ()) -> Iterator[EmulatedGraph]:
         """Record instead of doing."""
         self.refuse_in_capture("beginning a capture")
-        graph = self._graph = EmulatedGraph(self)
+        graph = self._current.graph = EmulatedGraph(self, changing)
         try:
             yield graph
         finally:
-            self._graph = None
-        graph._complete = True
+            self._current.graph = None
+        graph.complete = True
 
     @property
-    def is_capturing(self) -> bool:
-        """Whether a graph is being captured."""
-        return self._graph is not None
+    def graph(self) -> EmulatedGraph | None:
+        """What this thread is capturing."""
+        return self._current.graph
 
     def do(self, work: Callable[[], None]) -> None:
-        """Do something of the device's own, or record it while a graph is captured."""
-        if self._graph is not None:
-            self._graph._work.append(work)
+        """Do something of the device's own; record it while a graph is captured, put it off on a stream of its own."""
+        if self.graph is not None:
+            self.graph.add(work)
+        elif self.stream is not None:
+            self.stream.put(work)
         else:
             work()
 
+    def new_stream(self) -> EmulatedStream:
+        """A stream beside the first, on which everything is done at once: this one puts off what it is given."""
+        self._streams.append(EmulatedStream(self))
+        return self._streams[-1]
+
+    @property
+    def stream(self) -> EmulatedStream | None:
+        """This thread's current stream; None for the first."""
+        return self._current.streams[-1] if self._current.streams else None
+
+    def enter_stream(self, stream: EmulatedStream) -> None:
+        """Make a stream this thread's current one."""
+        self.refuse_in_capture("going to another stream")
+        self._current.streams.append(stream)
+
+    def leave_stream(self) -> None:
+        """Go back to the stream before."""
+        self._current.streams.pop()
+
+    def which_stream(self) -> Any:
+        """The current stream; None for the first."""
+        return self.stream
+
+    def record(self) -> EmulatedEvent:
+        """An event on the current stream."""
+        self.refuse_in_capture("recording an event")
+        return EmulatedEvent(self.stream)
+
+    def wait(self, event: EmulatedEvent) -> None:
+        """Let the current stream wait for an event."""
+        self.refuse_in_capture("waiting for an event from before it")
+        self.do(event.wait)
+
     def synchronize(self) -> None:
-        """Wait; on this device everything is done at once."""
+        """Wait for the current stream."""
         self.refuse_in_capture("waiting")
+        if self.stream is not None:
+            self.stream.run()
+
+    def finish(self) -> None:
+        """Wait for all streams, the last that was made first."""
+        self.refuse_in_capture("waiting")
+        for stream in reversed(self._streams):
+            stream.run()
 
     def holds(self, address: int) -> bool:
         """Whether an address lies in an array that was made by `empty` and is still there."""
@@ -423,46 +425,24 @@ class EmulatedDevice:
 
     def refuse_in_capture(self, what: str) -> None:
         """Raise an error while a graph is captured."""
-        if self._graph is not None:
+        if self.graph is not None:
             raise KernelError(f"{what} is not permitted while a graph is captured")
 
     def called(self, name: str) -> None:
         """A function of the library is about to run."""
         self.refuse_in_capture(f"the library function {name}")
+        self.synchronize()  # in the order of the stream, and as early as may be
         self.counts.library_calls += 1
 
     def moved(self, to_host: int = 0, to_device: int = 0) -> None:
         """So many bytes are about to be copied between host and device."""
         self.refuse_in_capture("a transfer")
+        if to_host:
+            self.synchronize()
         self.counts.to_host += bool(to_host)
         self.counts.to_device += bool(to_device)
         self.counts.bytes_to_host += to_host
         self.counts.bytes_to_device += to_device
-
-
-def _columns_first(problem: cublaslt.Problem, part: cublaslt.Operand, address: int) -> np.ndarray:
-    """The matrices of a product as the library finds them in memory."""
-    size = np.dtype(problem.dtype).itemsize
-    place = _Strided({"data": (address, False), "typestr": np.dtype(problem.dtype).str, "version": 3,
-                      "shape": (problem.batch, part.rows, part.columns),
-                      "strides": (part.offset * size, size, part.ld * size)})
-    found = np.asarray(place)
-    return found.swapaxes(1, 2) if part.transposed else found
-
-
-def _to_ten_bits(x: np.ndarray) -> np.ndarray:
-    """Numbers with as many bits of fraction as TF32 keeps, rounded to the nearest."""
-    bits = np.array(x).view(np.uint32)
-    finite = bits & 0x7F800000 != 0x7F800000
-    rounded = (bits + 0xFFF + (bits >> 13 & 1)) & ~np.uint32(0x1FFF)
-    return np.where(finite, rounded, bits).view(np.float32)
-
-
-class _Strided:
-    """Memory that NumPy is shown, and does not keep."""
-
-    def __init__(self, interface: dict[str, Any]) -> None:
-        self.__array_interface__ = interface
 
 
 class _Place:
