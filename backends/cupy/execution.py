@@ -16,7 +16,7 @@ from backends.cupy.report import Entry
 from backends.cupy.runtime import blame
 from symgraph.graph.basic import Variable
 from symgraph.plan import Step
-from symgraph.plan.items import Count, Fill, Fold, Gather, Product, Put
+from symgraph.plan.items import Fold, Gather, Product, Put, lengths_in
 from symgraph.plan.jobs import Launch
 from symgraph.scalar import ScalarFunction
 
@@ -234,6 +234,4 @@ class Launcher:
 
 def lengths_of(launch: Launch) -> set[Variable]:
     """The numbers that say how long something is."""
-    return {v for job in launch.jobs for item in job.items.values()
-            for v in (item.inputs[1:] if isinstance(item.meaning, Fill)
-                      else item.inputs if isinstance(item.meaning, Count) else ())}
+    return {v for job in launch.jobs for item in job.items.values() for v in lengths_in(item)}

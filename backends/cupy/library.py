@@ -197,7 +197,8 @@ def _assert(r: Renderer, node: Apply) -> str:
     r.writer.namespace["asserted"] = asserted
     value, *conditions = node.inputs
     held = ", ".join(r.host(v) for v in conditions)
-    return f"asserted({r.writer.bind(node.op, 'op')}, {r.value(value)}, {held})"
+    passed = r.host(value) if r.placement.is_on_host(node.outputs[0]) else r.dev(value)
+    return f"asserted({r.writer.bind(node.op, 'op')}, {passed}, {held})"
 
 
 def asserted(op: Any, value: Any, *conditions: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from backends.cupy import runtime
 from backends.cupy.devices.device import Device
 from backends.cupy.execution import Direct, DoesNotFit, Errors, Kernels
+from backends.cupy.language.draws import is_drawn
 from backends.cupy.language.scalars import is_supported
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
@@ -20,7 +21,7 @@ from backends.cupy.watched import Look, one_by_one
 from symgraph.backend import Pack, Program
 from symgraph.graph.basic import Variable
 from symgraph.plan import Plan, Step
-from symgraph.plan.items import Item
+from symgraph.plan.items import Item, Sample
 from symgraph.plan.jobs import Abilities, Launch, launches_of
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType
@@ -30,6 +31,8 @@ __all__ = ["CupyBackend", "CupyProgram", "Programs"]
 
 def _computes(item: Item) -> bool:
     """Whether there is CUDA C for an item's elements."""
+    if isinstance(item.meaning, Sample):
+        return is_drawn(item.meaning.draw)
     if not isinstance(item.meaning, ScalarFunction):
         return True
     return is_supported(item.meaning, [v.type.dtype for v in item.inputs])

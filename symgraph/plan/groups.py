@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgraph.graph.basic import Constant, Variable
-from symgraph.plan.items import Fold, Gather, Item, Product, Put, Shuffle, counts_rows, items_of, lengths_in
+from symgraph.plan.items import Fold, Gather, Item, Product, Put, Sample, Shuffle, counts_rows, items_of, lengths_in
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.lengths import Length
 from symgraph.plan.numbers import find_numbers
@@ -434,7 +434,7 @@ class Grouping:
                 continue
             seen += 1
             dear = isinstance(item.meaning, ScalarFunction) and not is_cheap(item.meaning)
-            if dear or isinstance(item.meaning, (Gather, Put)) or seen > 8:
+            if dear or isinstance(item.meaning, (Gather, Put, Sample)) or seen > 8:
                 return False
             waiting += item.inputs
         return True

@@ -15,6 +15,8 @@ from symgraph import scalar
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
 from symgraph.plan.plan import Step
+from symgraph.random.draw import Advance, Draw
+from symgraph.random.variates import STANDARD
 from symgraph.scalar import ScalarFunction, cast_to
 from symgraph.tensor.basic import Alloc, ARange
 from symgraph.tensor.blas import Gemm, Inner
@@ -25,8 +27,8 @@ from symgraph.tensor.shape import DimShuffle
 from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 from symgraph.tensor.type import TensorType, tensor_type
 
-__all__ = ["Count", "Fill", "Fold", "Gather", "Item", "Meaning", "Product", "Put", "Shuffle", "counts_rows", "items_of",
-           "lengths_in", "may_fail"]
+__all__ = ["Count", "Fill", "Fold", "Gather", "Item", "Meaning", "NextState", "Product", "Put", "Sample", "Shuffle",
+           "counts_rows", "items_of", "lengths_in", "may_fail"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,34 @@ class Product:
     """Of two matrices."""
 
 
-Meaning = ScalarFunction | Shuffle | Fill | Count | Gather | Put | Fold | Product
+@dataclass(frozen=True)
+class Sample:
+    """Random numbers: element i, in C order, is a function of i, of the state and of its own parameters.
+
+    Inputs are the state, of which all three words are read for each element, the parameters and the lengths.
+
+    Attributes
+    ----------
+    draw : Draw
+    """
+
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class NextState:
+    """A state after a draw of some lengths, which are the inputs behind it: its last word grown by the blocks drawn.
+
+    Attributes
+    ----------
+    per_block : int
+        How many elements a block gives.
+    """
+
+    per_block: int
+
+
+Meaning = ScalarFunction | Shuffle | Fill | Count | Gather | Put | Fold | Product | Sample | NextState
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +174,10 @@ def counts_rows(variable: Variable) -> bool:
 def lengths_in(item: Item) -> tuple[Variable, ...]:
     """The inputs of an item that say how long its output is: the host has to know them."""
     if isinstance(item.meaning, Fill):
+        return item.inputs[1:]
+    if isinstance(item.meaning, Sample):
+        return item.inputs[1 + item.meaning.draw.arity:]
+    if isinstance(item.meaning, NextState):
         return item.inputs[1:]
     return item.inputs if isinstance(item.meaning, Count) else ()
 
@@ -259,7 +292,20 @@ def _inner(step: Step, node: Apply, op: Inner) -> list[Item]:
             Item(Fold("sum", axes, x.type.dtype, False), (terms,), node.outputs[0], step)]
 
 
+def _draw(step: Step, node: Apply, op: Draw) -> list[Item] | None:
+    """Not where numbers are rejected until one is good: that takes attempts that nobody can foresee."""
+    if op.arity and op.kind != "integers":
+        return None
+    assert op.arity or op.kind in STANDARD
+    return [Item(Sample(op), node.inputs, node.outputs[0], step)]
+
+
+def _advance(step: Step, node: Apply, op: Advance) -> list[Item]:
+    return [Item(NextState(op.per_block), node.inputs, node.outputs[0], step)]
+
+
 _MAKERS: dict[type, Any] = {
     Elemwise: _elemwise, DimShuffle: _dimshuffle, Alloc: _alloc, ARange: _arange, Subtensor: _subtensor,
     IncSubtensor: _inc_subtensor, Reduce: _reduce, ArgReduce: _arg_reduce, Dot: _dot, Gemm: _gemm, Inner: _inner,
+    Draw: _draw, Advance: _advance,
 }

@@ -31,7 +31,7 @@ from typing import Any
 
 from symgraph.graph.basic import Variable
 from symgraph.plan.groups import Group, Grouping
-from symgraph.plan.items import Item, Shuffle, may_fail
+from symgraph.plan.items import Item, NextState, Shuffle, may_fail
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.plan import Plan, Step
 from symgraph.scalar import ScalarFunction
@@ -193,7 +193,9 @@ class _Writer:
         for step in self.grouping.others:
             for variable in step.node.inputs:
                 self._provide(variable)
-        groups = sorted(self.grouping.groups(), key=lambda g: (g.stage, g.number))
+        groups = self.grouping.groups()
+        self._put_off(groups)
+        groups.sort(key=lambda g: (g.stage, g.number))
         self._choose_stored(groups)
         stages: dict[int, list[Launch | Step]] = {}
         views = [step for step in self.grouping.views if step.node.outputs[0] in self.viewed(results)]
@@ -244,6 +246,23 @@ class _Writer:
         self.grouping.materialise(source)
         if self.grouping.home_of(source) is not None or source in self.grouping.floating:
             self.stored.add(source)
+
+    def _put_off(self, groups: Sequence[Group]) -> None:
+        """Let loops that only make next values wait for the last stage where their present values are still read
+        meanwhile: they are written over these then, and need not be copied there afterwards."""
+        targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
+        made_of = {v for item in self.grouping.items.values() for v in item.inputs}
+        made_of.update(v for step in self.grouping.others for v in step.node.inputs)
+        made_of.update(o.variable for o in self.plan.outputs)
+        last = max((g.stage for g in groups), default=0)
+        for group in groups:
+            if group.kind != "loop" or group.stage == last or not all(v in targets and v not in made_of
+                                                                      for v in group.made):
+                continue
+            present = {targets[v] for v in group.made}
+            if any(other is not group and other.stage >= group.stage
+                   and present & self._leaves(other, self.grouping.outcomes(other)).keys() for other in groups):
+                group.stage = last
 
     # ---- what is stored -------------------------------------------------------------------------------------
 
@@ -372,7 +391,7 @@ class _Writer:
         made_of_it = {target}
         for item in job.items.values():
             read = [v for v in item.inputs if v in made_of_it]
-            if read and (not isinstance(item.meaning, ScalarFunction) or any(
+            if read and (not isinstance(item.meaning, (ScalarFunction, NextState)) or any(
                 v.type.ndim != item.output.type.ndim or 1 in v.type.shape for v in read
             )):
                 return False  # it is read at other elements too

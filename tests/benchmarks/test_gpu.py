@@ -18,7 +18,7 @@ from symgraph.config import config
 
 #: Launches of one step or call of ours.
 LAUNCHES = {"logistic 30": 2, "perceptron 4": 2, "deep 8": 2, "chain": 1, "cross-entropy": 2,
-            "cross-entropy and gradient": 2, "Adam": 1, "dropout": 3}
+            "cross-entropy and gradient": 2, "Adam": 1, "dropout": 1}
 
 
 @pytest.fixture(scope="module")

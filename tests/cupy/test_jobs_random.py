@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import symgraph as sg
 import symgraph.tensor as T
+from symgraph.random import RandomStreams
 from tests.cupy.common_jobs import Runner, assert_close
 
 Choose = Callable[[int], int]
@@ -27,6 +28,7 @@ class Growth:
         self.choose = choose
         self.lengths = [SIZES[choose(len(SIZES))] for _ in range(3)]
         self.rng = np.random.default_rng(choose(1000))
+        self.streams = RandomStreams(choose(1000))
         self.inputs: list[Any] = []
         self.arrays: list[np.ndarray] = []
         self.labels: list[tuple[Any, int, int]] = []
@@ -58,7 +60,7 @@ class Growth:
     def step(self) -> None:
         """One more value."""
         makers = [self.unary, self.binary, self.binary, self.reduced, self.reduced, self.softmax, self.product,
-                  self.transposed, self.picked]
+                  self.transposed, self.picked, self.drawn]
         found = makers[self.choose(len(makers))]()
         if found is not None:
             self.values.append(found)
@@ -103,6 +105,11 @@ class Growth:
         x, axes = self.pick(2)
         return x.T, axes[::-1]
 
+    def drawn(self) -> Any:
+        """Random numbers, the same ones whatever reads them."""
+        x, axes = self.pick()
+        return self.streams.uniform(x.shape, dtype="float32"), axes
+
     def picked(self) -> Any:
         """One element of each row, or a gradient that sets them."""
         label, rows, columns = self.labels[self.choose(2)]
@@ -123,7 +130,8 @@ def compare(choose: Choose, seed: int = 1) -> Runner:
     function = sg.function(growth.inputs, outputs, on_unused_input="ignore")
     runner = Runner(function.plan, seed, multiprocessors=1 + choose(9))
     with np.errstate(all="ignore"):
-        assert_close(runner(*growth.arrays), [np.asarray(v) for v in function(*growth.arrays)], rtol=2e-3)
+        found, wanted = runner(*growth.arrays), [np.asarray(v) for v in function(*growth.arrays)]
+        assert_close(found, [*wanted, *(u.target.get_value() for u in function.plan.updates)], rtol=2e-3)
     return runner
 
 

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from backends.cupy.jobs.shapes import blocks_of
+from backends.cupy.language.draws import block_of, element_of
 from backends.cupy.language.scalars import ctype, expression, literal
 from symgraph.graph.basic import Constant, Variable
-from symgraph.plan.items import Count, Fill, Gather, Item, Put, Shuffle, counts_rows
+from symgraph.plan.items import Count, Fill, Gather, Item, NextState, Put, Sample, Shuffle, counts_rows
 from symgraph.scalar import TABLE, ScalarFunction
 
 __all__ = ["Emitter", "Index", "Layout", "Params"]
@@ -64,7 +66,7 @@ class Params:
     Attributes
     ----------
     layouts : mapping of Variable to Layout
-        Of what it reads and stores.
+        Of what it reads and stores. That of random numbers says by what numbers their elements go.
     shapes : mapping of Variable to tuple of int
         Of all that it computes too.
     names : dict of Variable to str
@@ -79,6 +81,8 @@ class Params:
         Whether it may set the error word.
     over : collection of Variable
         Outputs that are written over shared variables: not once the error word is set.
+    numbers : mapping of Variable to int
+        The lengths among the numbers of the host.
     """
 
     layouts: Mapping[Variable, Layout]
@@ -89,6 +93,7 @@ class Params:
     scratch: list[tuple[int, bool]] = field(default_factory=list)
     may_fail: bool = False
     over: Collection[Variable] = ()
+    numbers: Mapping[Variable, int] = field(default_factory=dict)
 
     def number(self, name: str, value: int) -> str:
         """The name of an integer parameter; 0 and 1 are written as they are."""
@@ -127,6 +132,9 @@ class Emitter:
         From a variable in memory and an index to its value, where that is no plain load; or None.
     made : callable
         From a variable and an index to its value, where that is known without being computed; or None.
+    drawn : callable
+        From a variable of random numbers and an index to the block of words there and the place in it, where that is
+        known already; or None.
     after : callable
         Told each value that was computed: the variable, the index, the name.
     """
@@ -142,6 +150,7 @@ class Emitter:
         self.locate: Callable[[Variable, Index], str] = self.offset
         self.loader: Callable[[Variable, Index], str | None] = lambda variable, index: None
         self.made: Callable[[Variable, Index], str | None] = lambda variable, index: None
+        self.drawn: Callable[[Variable, Index], tuple[str, str] | None] = lambda variable, index: None
         self.after: Callable[[Variable, Index, str], None] = lambda variable, index, name: None
 
     # ---- text -----------------------------------------------------------------------------------------------
@@ -154,6 +163,11 @@ class Emitter:
         """A new name."""
         self.count += 1
         return f"{self.prefix}{stem}{self.count - 1}"
+
+    def unroll(self, count: int) -> None:
+        """Have the loop that comes next unrolled, if its body is short: random words keep many registers busy."""
+        drawn = any(isinstance(item.meaning, Sample) for item in self.items.values())
+        self.line(f"#pragma unroll {1 if drawn else count}")
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
@@ -248,6 +262,12 @@ class Emitter:
             return [(item.inputs[0], ()), (item.inputs[2], ())]
         if isinstance(meaning, Gather):
             return self._gathered(item, index)[0]
+        if isinstance(meaning, Sample):
+            state, *rest = item.inputs
+            return [*((state, (str(word),)) for word in range(3)),
+                    *((v, index[len(index) - v.type.ndim:]) for v in rest[:meaning.draw.arity])]
+        if isinstance(meaning, NextState):
+            return [(item.inputs[0], index)]
         if isinstance(meaning, Put):
             return [(item.inputs[0], index), *((v, index[:1]) for v in item.inputs[3:]),
                     (item.inputs[1], index[:item.inputs[1].type.ndim])]
@@ -272,6 +292,11 @@ class Emitter:
             return self.let(dtype, f"({ctype(dtype)})({values[0]} + ({ctype(dtype)})({index[0]}) * {values[1]})")
         if isinstance(meaning, Gather):
             return self.value(item.inputs[0], self._gathered(item, index)[1](values))
+        if isinstance(meaning, Sample):
+            return self._sample(meaning, variable, index, values)
+        if isinstance(meaning, NextState):
+            blocks = self.params.number(f"n_{self.name('blocks')}", blocks_of(item, self.params.numbers))
+            return self.let(dtype, f"{values[0]} + ({index[0]} == 2 ? (unsigned long long){blocks} : 0ull)")
         assert isinstance(meaning, Put)
         return self._put(item, index, values)
 
@@ -327,6 +352,16 @@ class Emitter:
         if not item.meaning.set_instead:
             new = expression(TABLE["add"], [base, what], [dtype, value.type.dtype], dtype)
         return self.let(dtype, f"{' && '.join(tests)} ? {new} : {base}" if tests else new)
+
+    def _sample(self, meaning: Sample, variable: Variable, index: Index, values: list[str]) -> str:
+        draw = meaning.draw
+        found = self.drawn(variable, index)
+        if found is None:
+            place, block = self.let_of(self.params.index, self.locate(variable, index)), self.name("block")
+            self.line(f"const sg_block {block} = {block_of(draw, values[:3], place)};")
+            found = block, f"(int)({place} & {draw.per_block - 1})"
+        parameters = [f"(long long)({value})" for value in values[3:]]
+        return self.let(variable.type.dtype, element_of(draw, *found, parameters))
 
     def store_all(self, elements: Iterable[tuple[Variable, Index]], locate: Callable[[Variable, Index], str]) -> None:
         """Store elements of outputs once all are computed: one may lie where another is made of."""

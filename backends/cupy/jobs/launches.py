@@ -28,9 +28,10 @@ from backends.cupy.jobs.loops import THREADS, Part, write_loop
 from backends.cupy.jobs.products import write_product
 from backends.cupy.jobs.reductions import write_reduction
 from backends.cupy.jobs.rows import write_rows
-from backends.cupy.jobs.shapes import shapes_of
+from backends.cupy.jobs.shapes import blocks_of, shapes_of
 from backends.cupy.language.scalars import ctype
 from symgraph.graph.basic import Constant, Variable
+from symgraph.plan.items import NextState, Sample
 from symgraph.plan.jobs import Job, Launch
 
 __all__ = ["Binding", "DoesNotFit", "Layout", "bind"]
@@ -141,10 +142,16 @@ def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Map
     names = {v: f"a{i}" for i, v in enumerate(launch.inputs)}
     names |= {v: f"o{i}" for i, v in enumerate(launch.outputs)}
     names |= {v: f"s{i}" for i, v in enumerate(launch.scalars)}
+    items = {v: item for job in launch.jobs for v, item in job.items.items()}
+    drawn = [v for v, item in items.items() if isinstance(item.meaning, Sample)]
+    known |= {v: Layout.plain(shapes[v]) for v in drawn}  # by which its elements are numbered
+    names |= {v: f"draw{i}" for i, v in enumerate(drawn) if v not in names}
     most = max((1 + sum((n - 1) * abs(s) for n, s in zip(la.shape, la.strides, strict=True)) for la in known.values()),
                default=1)
     most = max(most, *(math.prod(shape) for shape in shapes.values()), 1)
-    return Params(known, shapes, names, index="int" if most < _MOST_BY_INT else "long long", over=set(launch.over))
+    most = max(most, *(blocks_of(item, numbers) for item in items.values() if isinstance(item.meaning, NextState)), 1)
+    return Params(known, shapes, names, index="int" if most < _MOST_BY_INT else "long long", over=set(launch.over),
+                  numbers=numbers)
 
 
 def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:

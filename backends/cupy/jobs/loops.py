@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from backends.cupy.jobs.elements import Emitter, Index, Params
+from backends.cupy.language.draws import block_of
 from backends.cupy.language.scalars import ctype
 from symgraph.graph.basic import Variable
-from symgraph.plan.items import Count, Gather, Put
+from symgraph.plan.items import Count, Gather, NextState, Put, Sample
 from symgraph.plan.jobs import Job
+from symgraph.random.draw import Draw
 
 __all__ = ["THREADS", "Part", "Trace", "along", "collapse", "write_loop"]
 
@@ -51,7 +51,7 @@ class Trace:
         self.reads: dict[tuple[Variable, Index], tuple[int, ...]] = {}
         self.places = tuple(places)
         self.params = params
-        self.plain = not any(isinstance(item.meaning, (Count, Gather, Put)) for item in job.items.values())
+        self.plain = not any(isinstance(item.meaning, (Count, Gather, NextState, Put)) for item in job.items.values())
         self.emitter = Emitter(job.items, replace(params, ints={}, scratch=[]))
         self.emitter.locate = self._locate
 
@@ -118,7 +118,9 @@ class _Loop:
         self.emitter = Emitter(job.items, params, prefix)
         self.places: list[str] = []
         self.unrolled: dict[tuple[Variable, Index], str] = {}
+        self.drawn: dict[tuple[Variable, Index], tuple[str, str]] = {}
         self.emitter.locate, self.emitter.loader = self.locate, self.load
+        self.emitter.drawn = lambda variable, index: self.drawn.get((variable, index))
 
     def strides(self, key: tuple[Variable, Index]) -> list[int]:
         """Of an access, along the merged axes."""
@@ -127,8 +129,8 @@ class _Loop:
     def locate(self, variable: Variable, index: Index) -> str:
         """The place of an element, by the places along the merged axes."""
         key = (variable, index)
-        if all(place == "0" for place in index):
-            return "0"
+        if all(place.isdigit() for place in index):
+            return self.emitter.offset(variable, index)
         if not self.trace.plain or key not in self.reads:
             back = dict(zip((f"d{i}" for i in range(len(self.lengths))), self.places, strict=True))
             return self.emitter.offset(variable, tuple(back.get(place, place) for place in index))
@@ -141,21 +143,30 @@ class _Loop:
         """An element of a pack."""
         return self.unrolled.get((variable, index))
 
+    def draw(self, variable: Variable) -> Draw | None:
+        """What a variable of random numbers is drawn by."""
+        item = self.job.items.get(variable)
+        return item.meaning.draw if item is not None and isinstance(item.meaning, Sample) else None
+
     def vector(self) -> int:
-        """How many elements a thread takes at once: those of 16 bytes, where all that changes lies side by side."""
+        """How many elements a thread takes at once: those of 16 bytes, or of a block of random words, where all that
+        changes lies side by side."""
         if not self.trace.plain or not self.merged or self.count < _VECTOR_FROM:
             return 1
-        size = 1
-        for variable, index in self.reads:
-            if self.strides((variable, index))[-1]:
-                size = max(size, np.dtype(variable.type.dtype).itemsize)
-        wide = 16 // size
+        moving = [variable for variable, index in self.reads if self.strides((variable, index))[-1]]
+        in_memory = [v for v in moving if v in self.job.outputs or not self.draw(v)]
+        wide = 16 // max((v.type.numpy_dtype.itemsize for v in in_memory), default=1)
+        block = max((draw.per_block for v in moving if (draw := self.draw(v)) is not None), default=1)
+        return next((n for n in (max(wide, block), wide) if self._goes_by(n)), 1)
+
+    def _goes_by(self, wide: int) -> bool:
+        """Whether so many elements can be taken at once."""
         for key in self.reads:
             *others, last = self.strides(key)
             if last not in (0, 1) or (last and (not self.params.layouts[key[0]].aligned
                                                 or any(s % wide for s in others))):
-                return 1
-        return wide if len(self.merged) == 1 or self.merged[-1] % wide == 0 else 1
+                return False
+        return len(self.merged) == 1 or self.merged[-1] % wide == 0
 
     def crosses(self) -> bool:
         """Whether something is read along the axis before the last, so that neighbours read far apart."""
@@ -206,7 +217,10 @@ class _Loop:
         moving = [key for key in self.reads if self.strides(key)[-1]]
         stored = {(v, i): emit.name("q") for v, i in self.stores.items()}
         for key in moving:
-            if key in stored:
+            draw = self.draw(key[0])
+            if draw is not None:
+                self.drawn[key] = self._blocks(draw, key, wide)
+            if key in stored or draw is not None:
                 continue
             pack, kind = emit.name("q"), f"sg_pack<{ctype(key[0].type.dtype)}, {wide}>"
             emit.line(f"const {kind} {pack} = *(const {kind} *)({names[key[0]]} + {self.locate(*key)});")
@@ -222,6 +236,17 @@ class _Loop:
             fine = "if (fine) " if variable in self.params.over else ""
             emit.line(f"{fine}*({kind} *)({names[variable]} + {self.locate(variable, index)}) = {pack};")
         self.unrolled.clear()
+        self.drawn.clear()
+
+    def _blocks(self, draw: Draw, key: tuple[Variable, Index], wide: int) -> tuple[str, str]:
+        """The blocks of random words that a pack is made of, each made once."""
+        emit, per, count = self.emitter, draw.per_block, max(1, wide // draw.per_block)
+        state = [emit.value(self.job.items[key[0]].inputs[0], (str(word),)) for word in range(3)]
+        place, blocks = emit.let_of(self.params.index, self.locate(*key)), emit.name("blocks")
+        emit.line(f"sg_block {blocks}[{count}];")
+        for number in range(count):
+            emit.line(f"{blocks}[{number}] = {block_of(draw, state, f'{place} + {number * per}')};")
+        return f"{blocks}[u / {per}]", f"u % {per}" if wide >= per else f"(int)({place} & {per - 1}) + u"
 
 
 def write_loop(job: Job, params: Params, prefix: str, multiprocessors: int) -> Part:

@@ -211,6 +211,7 @@ class _Product:
         moving = [key for key, strides in trace.reads.items() if strides[fast]]
         packs = trace.plain and length % _PACK == 0 and all(
             self.params.layouts[v].aligned and np.dtype(v.type.dtype).itemsize * _PACK <= 16
+            and v not in self.job.items  # nor random numbers, which are no memory
             and trace.reads[v, i][fast] == 1 and trace.reads[v, i][slow] % _PACK == 0 for v, i in moving)
         return inner, moving if packs else []
 

@@ -152,7 +152,7 @@ class _Reduction:
             emit.line(f"const {kind} from = ({kind})(block % {chunks}) * {per};")
             emit.line(f"const {kind} to = from + {per} < {elements} ? from + {per} : {elements};")
             first, end = "from + share", "to"
-        emit.line("#pragma unroll 8")
+        emit.unroll(8)
         with emit.block(f"for ({kind} r = {first}; r < {end}; r += {self.grid.shares})"):
             self.places = emit.decode("r", self.merged, "p")
             if len(self.groups) == len(self.reduced):

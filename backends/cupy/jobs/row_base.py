@@ -185,7 +185,7 @@ class RowWriter:
             self.synchronise()
         count = self.params.fresh("n_columns", math.prod(columns.lengths))
         if unroll:
-            emit.line("#pragma unroll 4")
+            emit.unroll(4)
         with emit.block(f"for ({self.params.index} c = lane; c < {count}; c += {self.threads})"):
             self.columns, self.place = columns, "c"
             self.places = tuple(emit.decode("c", columns.lengths, "p"))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from symgraph.graph.basic import Constant, Variable
-from symgraph.plan.items import Count, Fill, Fold, Gather, Item, Product, Put, Shuffle, counts_rows
+from symgraph.plan.items import (
+    Count,
+    Fill,
+    Fold,
+    Gather,
+    Item,
+    NextState,
+    Product,
+    Put,
+    Sample,
+    Shuffle,
+    counts_rows,
+    lengths_in,
+)
 
-__all__ = ["shapes_of"]
+__all__ = ["blocks_of", "shapes_of"]
 
 Shape = tuple[int, ...]
 
@@ -61,6 +75,8 @@ def _shape(item: Item, shapes: Sequence[Shape], numbers: Mapping[Variable, int])
     if isinstance(meaning, Count):
         start, stop, step = (_number(v, numbers) for v in item.inputs)
         return (len(range(start, stop, step)),)
+    if isinstance(meaning, Sample):
+        return _drawn(item, numbers)
     if isinstance(meaning, Fold):
         return tuple(1 if axis in meaning.axes else n for axis, n in enumerate(shapes[0])
                      if meaning.keepdims or axis not in meaning.axes)
@@ -70,12 +86,25 @@ def _shape(item: Item, shapes: Sequence[Shape], numbers: Mapping[Variable, int])
         return shapes[0][0], shapes[1][1]
     if isinstance(meaning, (Gather, Put)):
         _check_rows(item, shapes)
-    if isinstance(meaning, Put):
+    if isinstance(meaning, (Put, NextState)):
         return shapes[0]
     if isinstance(meaning, Gather):
         arrays = len(item.inputs) - 1
         return (*_broadcast(item, item.inputs[1:], shapes[1:]), *shapes[0][arrays:])
     return _broadcast(item, item.inputs, shapes)
+
+
+def _drawn(item: Item, numbers: Mapping[Variable, int]) -> Shape:
+    shape = tuple(_number(v, numbers) for v in lengths_in(item))
+    if min(shape, default=0) < 0:
+        raise ValueError(f"negative dimension in the size {shape} of a random tensor")
+    return shape
+
+
+def blocks_of(item: Item, numbers: Mapping[Variable, int]) -> int:
+    """How many blocks of random words are behind a state and before the next one."""
+    assert isinstance(item.meaning, NextState)
+    return -(-math.prod(_drawn(item, numbers)) // item.meaning.per_block)
 
 
 def _check_rows(item: Item, shapes: Sequence[Shape]) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from backends.cupy.language.draws import element_of
 from backends.cupy.language.scalars import ctype
 from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text
 from symgraph.random.draw import Draw
-from symgraph.random.variates import per_word
 
 __all__ = ["advance", "categorical", "draw", "multinomial"]
 
 #: Element i of the kinds that have parameters, p0 and p1.
 _SAMPLED = {
-    "integers": "sg_integers(sg_philox(a0, i >> 2, 0, 0).w[i & 3], p0, (unsigned long long)p1)",
+    "integers": "sg_integers(sg_word(sg_philox(a0, i >> 2, 0, 0), (int)(i & 3)), p0, (unsigned long long)p1)",
     "gamma": "sg_gamma_draw(a0, i, p0, false)",
     "log_gamma": "sg_gamma_draw(a0, i, p0, true)",
     "poisson": "sg_poisson_draw(a0, i, p0)",
@@ -47,34 +47,16 @@ def _standard(op: Draw, shape: tuple[int, ...]) -> Leaf:
     text = Text(f"draw_{op.kind}", Text.index_for(count))
     text.array("a0", "uint64")
     text.array("o0", op.dtype)
-    total, share = text.passed("elements", count), per_word(op.dtype)
+    total = text.passed("elements", count)
     blocks = -(-count // op.per_block)
     text.loop(blocks)
     text.line("  const sg_block b = sg_philox(a0, (unsigned long long)i, 0, 0);")
     text.line("  #pragma unroll")
     text.line(f"  for (int j = 0; j < {op.per_block}; j++) {{")
     text.line(f"    const {text.index} at = i * {op.per_block} + j;")
-    text.line(f"    if (at < {total}) o0[at] = {_variate(op, share)};")
+    text.line(f"    if (at < {total}) o0[at] = {element_of(op, 'b', 'j')};")
     text.line("  }")
     return text.leaf(blocks)
-
-
-def _variate(op: Draw, share: int) -> str:
-    """The expression of element j of a block b."""
-    def word(place: str) -> str:
-        return f"b.w[{place}]" if share == 1 else f"b.w[({place}) >> 1] >> 32 * (({place}) & 1)"
-
-    if op.kind == "bits":
-        text = word("j") if share == 1 else f"(unsigned int)({word('j')})"
-        return f"({ctype(op.dtype)})({text})"
-    single = "double" if op.dtype == "float64" else "float"
-    if op.kind == "normal":
-        text = f"sg_normal<{single}>({word('j & ~1')}, {word('j | 1')}, j & 1)"
-    elif op.kind == "uniform":
-        text = f"sg_unit_half({word('j')})" if op.dtype == "float16" else f"sg_unit<{single}>({word('j')})"
-    else:
-        text = f"sg_{op.kind}<{single}>({word('j')})"
-    return f"sg_to_half({text})" if op.dtype == "float16" else text
 
 
 def _sampled(op: Draw, parameters: Sequence[Operand], shape: tuple[int, ...]) -> Leaf:

@@ -1,6 +1,6 @@
 // What the kernels of jobs share: packs of elements, partial results, indices.
 
-template <class T, int N> struct alignas(sizeof(T) * N) sg_pack { T at[N]; };
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) sg_pack { T at[N]; };
 
 template <class T> struct sg_best { T value; long long at; };
 

@@ -25,6 +25,22 @@ static __device__ inline sg_block sg_philox(const unsigned long long* state, uns
   return found;
 }
 
+static __device__ inline sg_block sg_philox_of(unsigned long long key0, unsigned long long key1,
+                                               unsigned long long counter, unsigned long long block) {
+  const unsigned long long state[3] = {key0, key1, counter};
+  return sg_philox(state, block, 0, 0);
+}
+
+// One of the words of a block: not by an index of an array, which would lie in memory.
+static __device__ inline unsigned long long sg_word(const sg_block &block, int at) {
+  unsigned long long low = at & 1 ? block.w[1] : block.w[0], high = at & 1 ? block.w[3] : block.w[2];
+  return at & 2 ? high : low;
+}
+
+static __device__ inline unsigned int sg_half_word(const sg_block &block, int at) {
+  return (unsigned int)(sg_word(block, at >> 1) >> 32 * (at & 1));
+}
+
 template <class T> static __device__ inline T sg_unit(unsigned long long bits);
 template <> __device__ inline float sg_unit<float>(unsigned long long bits) {
   return (float)(int)((unsigned int)bits >> 8) * 0x1p-24f;
