@@ -176,17 +176,25 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
         by_product = _sum_by_product(r, op, args[0], x.ndim, out)
         if by_product is not None:
             return by_product
-    options = "" if op.axes == (0,) and x.ndim == 1 else f", axis={None if len(op.axes) == x.ndim else _axes(op.axes)}"
-    if op.kind not in ("all", "any") and accumulate != op.reduction.dtype(x.numpy_dtype):  # which NumPy chooses itself
-        options += f", dtype={r.dtype(accumulate.name)}"
-    if op.keepdims:
-        options += ", keepdims=True"
-    if op.reduction.initial is not None:
-        options += f", initial={'-' * (op.reduction.initial < 0)}np.inf"
-    text = f"np.{ufunc.__name__}.reduce({args[0]}{options}"
-    if accumulate != result and op.kind not in ("all", "any"):
-        return f"{text}).astype({r.dtype(result.name)})"
-    return f"{text}{r.into(out)})"
+    chosen = accumulate == op.reduction.dtype(x.numpy_dtype)  # by NumPy itself
+    cast = accumulate != result and op.kind not in ("all", "any")
+    if out is not None and not cast:
+        r.taken = True
+    arguments = [
+        "0" if op.axes == (0,) else "None" if len(op.axes) == x.ndim else _axes(op.axes),
+        "None" if chosen or op.kind in ("all", "any") else r.dtype(accumulate.name),
+        out if out is not None and r.taken else "None",
+        str(op.keepdims),
+        "" if op.reduction.initial is None else f"{'-' * (op.reduction.initial < 0)}np.inf",
+    ]
+    while len(arguments) > (x.ndim > 1) and arguments[-1] == _UNSAID[len(arguments) - 1]:
+        arguments.pop()
+    text = f"np.{ufunc.__name__}.reduce({', '.join([args[0], *arguments])})"
+    return f"{text}.astype({r.dtype(result.name)})" if cast else text
+
+
+#: What axis, dtype, out, keepdims and initial of a reduction are unless it is said. By position is quicker than by name.
+_UNSAID = ("0", "None", "None", "False", "")
 
 
 def _sum_by_product(r: Renderer, op: Reduce, x: str, ndim: int, out: str | None) -> str | None:

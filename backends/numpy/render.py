@@ -59,7 +59,7 @@ class Renderer:
         self.title = title
         self.monitor = monitor
         self.clock = clock
-        self.writer = SourceWriter({"np": np})
+        self.writer = SourceWriter({"np": runtime.numpy_by_name})
         self.names: dict[Variable, str] = {}
         self.arrays: dict[Buffer, str] = {}    # the variable whose array a buffer is, from its first use on
         self.plain: set[str] = set()           # variables whose arrays are known to be in C order
@@ -73,6 +73,7 @@ class Renderer:
         results = [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]
         self.numbers = find_numbers(plan.steps, results) if monitor is None else set()
         self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
+        self.wrapped: set[str] = set()         # scalars that are arrays for sure, of no dimensions: from outside
         self.late = monitor is None and any(
             step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
         self.storages: dict[Any, str] = {}
@@ -96,7 +97,7 @@ class Renderer:
         if isinstance(variable, Constant):
             self.writer.namespace[f"{name}n"] = variable.data[()]
             return f"{name}n"
-        return name
+        return f"{name}[()]" if name in self.wrapped else name
 
     def into(self, out: str | None, keyword: bool = True) -> str:
         """The end of an argument list: the array to compute into, if there is one.
@@ -148,6 +149,7 @@ class Renderer:
         plan = self.plan
         for i, variable in enumerate(plan.inputs):
             self.names[variable] = f"x{i}"
+            self.wrapped.add(f"x{i}")
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
             self.writer.namespace[f"c{i}"] = variable.data
@@ -214,7 +216,10 @@ class Renderer:
             isinstance(step.node.op, (LazyIfElse, Loop)) for step in self.plan.steps)
         if scratch:
             self.writer.namespace["scratch"] = self.workspaces.scratch
-            self.writer.line("w = scratch.take()")
+            with self.writer.indented("try:"):
+                self.writer.line("w = scratch.pop()")
+            with self.writer.indented("except IndexError:", "none is kept that is not in use"):
+                self.writer.line("w = scratch.more()")
         self.lap(len(self.plan.steps))
         for step in self.plan.steps:
             if step.commits and self.late:
@@ -259,6 +264,7 @@ class Renderer:
         shared = self.plan.shared
         for i, variable in enumerate(shared):
             self.names[variable] = f"s{i}"
+            self.wrapped.add(f"s{i}")
 
         def read() -> None:
             for variable in shared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,29 @@ from symgraph.shared import Storage
 
 __all__ = [
     "Scratch", "add_to_head", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
-    "own", "select", "sigmoid", "spare_array",
+    "numpy_by_name", "own", "select", "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row
 
 
+def _numpy_by_name() -> ModuleType:
+    """What generated functions know as ``np``: a module of NumPy's names.
+
+    NumPy's own has a function ``__getattr__``, for the sake of which Python looks up each name anew each time.
+    """
+    names = ModuleType("numpy", np.__doc__)
+    vars(names).update((name, value) for name, value in vars(np).items() if name != "__getattr__")
+    return names
+
+
+numpy_by_name = _numpy_by_name()
+
+
 class Scratch(list[Any]):
     """Arrays a function keeps from call to call, one set for each call that is under way at the same time.
+
+    A call takes a set with `pop`, or `more` where there is none, and gives it back with `append`.
 
     Attributes
     ----------
@@ -33,12 +49,9 @@ class Scratch(list[Any]):
         super().__init__()
         self.blank: list[Any] = []
 
-    def take(self) -> list[Any]:
-        """A set nobody else uses. Give it back with `append` after the call."""
-        try:
-            return self.pop()
-        except IndexError:
-            return list(self.blank)
+    def more(self) -> list[Any]:
+        """A set in which nothing is yet."""
+        return list(self.blank)
 
 
 def empty_columns(shape: tuple[int, int], dtype: Any) -> Any:

@@ -264,9 +264,9 @@ class _Tiled:
         out = ""
         cell = self._cell(step)
         if isinstance(cell, Buffer) and cell.use is not Use.FRESH and cell.shape is not None:
-            out = f", out={self.arrays.get(cell) or r.buffer_array(cell, self.kernel.first)}"
+            out = f", None, {self.arrays.get(cell) or r.buffer_array(cell, self.kernel.first)}"
         ufunc = self.kernel.roles[step].combined_by
-        r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, axis=0{out})", step.node)
+        r.line(f"{r.names[variable]} = np.{ufunc}.reduce({self._part_name(variable)}, 0{out})", step.node)
 
     # ---- inside -----------------------------------------------------------------------------------------------
 

@@ -21,11 +21,11 @@ from symgraph.shared import Storage
 def test_a_set_of_arrays_is_lent_to_one_call_at_a_time() -> None:
     scratch = Scratch()
     scratch.blank.append((None, None))
-    first, second = scratch.take(), scratch.take()
+    first, second = scratch.more(), scratch.more()
     assert first == second == [(None, None)]
     assert first is not second
     scratch.append(first)
-    assert scratch.take() is first
+    assert scratch.pop() is first
 
 
 def kept_by(f: Any) -> list[Any]:

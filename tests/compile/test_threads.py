@@ -50,7 +50,7 @@ def run_all(*jobs: Any) -> None:
 def test_a_pure_function_with_scratch_memory() -> None:
     x, y = T.dvectors("x", "y")
     f = sg.function([x, y], [T.exp(x * y) + T.tanh(x - y) * 2, (x * y + 1).sum()])
-    assert "scratch.take" in f.source
+    assert "scratch.pop" in f.source
 
     def work(seed: Any) -> None:
         a, b = np.random.default_rng(seed).normal(size=(2, 3 + seed))
