@@ -1,19 +1,14 @@
-"""What a program launches, recorded for arguments of certain lengths, and done again at other addresses.
+"""What a program launches, noted for arguments of certain lengths, as it is run once.
 
-A program is run once while a `Recorder` notes its launches and the memory it asks for. From that a `Recording` is made:
-all memory that lives within a call gets a place in one *arena*, by the times at which it is in use; each launch becomes
-a list of parameters, ready to be passed. To replay is then to write the addresses and numbers that differ from call to
-call into their places, and to launch.
-
-Next values of shared variables are written over the present ones where no launch reads those any more, else into the
-arena and copied at the end. Results for the host lie side by side, so that one transfer brings all of them.
+A `Recorder` notes launches and the memory that a program asks for; `arrange` gives all memory that lives within a call
+a place in one *arena*, by the times at which it is in use. `backends.cupy.replay` does it again at other addresses.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,7 +17,7 @@ import numpy as np
 from backends.cupy.devices.device import Device
 from backends.cupy.jobs.launches import Binding
 
-__all__ = ["WORD", "Memory", "Passed", "Recorder", "Recording", "Reference", "Result", "Unrecordable", "arrange"]
+__all__ = ["WORD", "Entry", "Memory", "Number", "Passed", "Recorder", "Reference", "Result", "Unrecordable", "arrange"]
 
 ALIGNMENT = 256
 WORD = 256  # bytes in front of the results, of which the error word takes the first
@@ -331,200 +326,3 @@ class Result:
         size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
         first = start + self.offset
         return raw[first:first + size].view(self.dtype).reshape(self.shape).copy()
-
-
-@dataclass(eq=False)
-class Patch:
-    """A parameter of a launch that differs from call to call: the number, or address, of a value passed, and bytes
-    behind that."""
-
-    slot: Any
-    place: int
-    is_number: bool
-    offset: int
-
-
-@dataclass(frozen=True)
-class _Like:
-    """How an array lay, without its memory."""
-
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: Any
-    nbytes: int
-
-    @staticmethod
-    def of(array: Any) -> _Like:
-        """That of an array."""
-        return _Like(tuple(array.shape), tuple(array.strides), array.dtype, array.nbytes)
-
-
-class Recording:
-    """The launches of a program for arguments of certain lengths, ready to be repeated.
-
-    Parameters
-    ----------
-    recorder : Recorder
-    outputs : list
-        As the program gave them, those for the host as `Recorder.result` gave them.
-    commit : int
-        From which entry on new values are copied to shared variables.
-
-    Attributes
-    ----------
-    bytes : int
-        Of the arena.
-    launches : int
-        Of kernels, in a call.
-    """
-
-    def __init__(self, recorder: Recorder, outputs: Sequence[Any], commit: int) -> None:
-        self.device, self.outputs, self._word = recorder.device, list(outputs), recorder.word
-        self.bytes = arrange([m for m in recorder.memories if m.place is None and m.result is None])
-        self.arena = self.device.empty((max(self.bytes, 1),), np.uint8, "the arena of a function")
-        self.result_bytes = recorder.results
-        self.board = self.new_board(1)
-        self.patches: list[Patch] = []
-        self.by_word: list[Any] = []
-        self.by_result: list[tuple[Any, int]] = []
-        self.for_host = any(isinstance(output, Result) for output in outputs)
-        self.steps = [self._step(entry) for entry in recorder.entries[:commit] if not _is_idle(entry)]
-        self.commits = [self._step(entry) for entry in recorder.entries[commit:]]
-        self.launches = sum(entry.is_launch for entry in recorder.entries)
-        for memory in recorder.memories:  # what was recorded is not kept alive
-            memory.array = _Like.of(memory.array)
-        self.outputs = [_without_memory(output) for output in self.outputs]
-        for step in [*self.steps, *self.commits]:
-            if isinstance(step, Entry):
-                step.arguments = [_without_memory(argument) for argument in step.arguments]
-
-    def new_board(self, count: int) -> Any:
-        """Bytes on the device for the error word, which is clear, and the results of so many calls."""
-        board = self.device.empty((WORD + count * self.result_bytes,), np.uint8, "the results of a function")
-        self.device.to_device(np.zeros(WORD, np.uint8), board[:WORD])
-        return board
-
-    def _step(self, entry: Entry) -> Any:
-        """What does an entry again: something to call, or the entry itself if it takes other arrays in every call."""
-        if not entry.is_launch:
-            moving = any(isinstance(a, Reference) and _moves(a) for a in entry.arguments)
-            return entry if moving else entry.make([self.array(a, (), self.board, WORD) for a in entry.arguments])
-        bound = entry.make([self._stand_in(argument) for argument in entry.arguments])
-        for slot, argument in zip(bound.arguments, entry.arguments, strict=True):
-            self._patch(slot, argument)
-        return bound
-
-    def _stand_in(self, argument: Any) -> Any:
-        """A parameter's value: the right one if it is always the same, else one of its kind."""
-        if isinstance(argument, Number):
-            return argument.value
-        if not isinstance(argument, Reference) or argument.memory is None:
-            return argument.array if isinstance(argument, Reference) else argument
-        return self.arena if _moves(argument) else self.arena[argument.memory.offset + argument.offset:]
-
-    def _patch(self, slot: Any, argument: Any) -> None:
-        if isinstance(argument, Number):
-            self.patches.append(Patch(slot, argument.place, True, 0))
-        elif isinstance(argument, Reference):
-            memory = argument.memory
-            place = argument.place if memory is None else memory.place
-            if place is not None:
-                self.patches.append(Patch(slot, place, False, argument.offset))
-            elif memory is not None and memory.result is not None:
-                self.by_result.append((slot, memory.result + argument.offset))
-            elif argument.array is self._word:
-                self.by_word.append(slot)
-
-    # ---- replaying ------------------------------------------------------------------------------------------
-
-    def launch(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
-        """Do everything but copy new values to shared variables.
-
-        Parameters
-        ----------
-        values : sequence
-            Passed to the program.
-        board : device array, optional
-            Where the error word and the results go; the recording's own by default.
-        start : int
-            The first byte of the results there; behind the error word by default.
-        """
-        address = self.device.address
-        for patch in self.patches:
-            value = values[patch.place]
-            if patch.is_number:
-                write_number(patch.slot, value)
-            else:
-                patch.slot.value = address(value) + patch.offset
-        board, start = self.board if board is None else board, start or WORD
-        base = address(board)
-        for slot in self.by_word:
-            slot.value = base
-        for slot, offset in self.by_result:
-            slot.value = base + start + offset
-        self._do(self.steps, values, board, start)
-
-    def commit(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
-        """Copy new values to shared variables, those that were not written over the present ones."""
-        self._do(self.commits, values, self.board if board is None else board, start or WORD)
-
-    def _do(self, steps: Sequence[Any], values: Sequence[Any], board: Any, start: int) -> None:
-        for step in steps:
-            if isinstance(step, Entry):
-                step.make([self.array(argument, values, board, start) for argument in step.arguments])()
-            else:
-                step()
-
-    def array(self, reference: Any, values: Sequence[Any], board: Any, start: int) -> Any:
-        """The array that a reference means in a call."""
-        if not isinstance(reference, Reference):
-            return reference
-        memory, like = reference.memory, reference.array
-        if memory is None:
-            return like if reference.place is None else values[reference.place]
-        if memory.place is not None:
-            whole = values[memory.place]
-        elif memory.result is not None:
-            whole = _typed(board, start + memory.result, memory.array)
-        else:
-            whole = _typed(self.arena, memory.offset, memory.array)
-        if whole.shape == like.shape and whole.strides == like.strides and reference.offset == 0:
-            return whole
-        flat = whole.reshape(-1)[reference.offset // like.dtype.itemsize:]
-        return self.device.xp.lib.stride_tricks.as_strided(flat, like.shape, like.strides)
-
-
-def _without_memory(value: Any) -> Any:
-    """A reference that knows how its array lay, but for arrays that are always the same."""
-    if isinstance(value, Reference) and (value.memory is not None or value.place is not None):
-        return replace(value, array=_Like.of(value.array))
-    return value
-
-
-def _is_idle(entry: Entry) -> bool:
-    """Whether an entry copies the value of a shared variable over itself."""
-    if entry.is_launch or len(entry.arguments) != 2:
-        return False
-    places = {a.place if a.memory is None else a.memory.place for a in entry.arguments if isinstance(a, Reference)}
-    return len(places) == 1 and None not in places
-
-
-def _moves(reference: Reference) -> bool:
-    """Whether an array lies elsewhere in another call."""
-    memory = reference.memory
-    if memory is None:
-        return reference.place is not None
-    return memory.place is not None or memory.result is not None
-
-
-def write_number(slot: Any, value: Any) -> None:
-    """Write a number of NumPy into a parameter."""
-    if hasattr(slot, "raw"):
-        slot.raw = np.asarray(value).tobytes()
-    else:
-        slot.value = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
-
-
-def _typed(raw: Any, offset: int, like: Any) -> Any:
-    """The array of the kind of `like` that lies in some bytes."""
-    return raw[offset:offset + like.nbytes].view(like.dtype).reshape(like.shape)

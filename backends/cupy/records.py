@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends.cupy.devices.device import KernelError
-from backends.cupy.recording import WORD, Memory, Passed, Recorder, Recording, Reference, Result, Unrecordable
+from backends.cupy.recording import WORD, Memory, Passed, Recorder, Reference, Result, Unrecordable
+from backends.cupy.replay import Recording
 
 if TYPE_CHECKING:
     from backends.cupy.program import CupyProgram
