@@ -38,7 +38,7 @@ class BranchRenderer(Renderer):
         self.in_loop: bool = isinstance(outer, LoopRenderer) or (isinstance(outer, BranchRenderer) and outer.in_loop)
         super().__init__(branch.plan_of_whole_arrays() if self.in_loop else branch.plan, outer.title)
         self.writer, self.names, self.counters = outer.writer, outer.names, outer.counters
-        self.wrapped = outer.wrapped
+        self.unwrapped = outer.unwrapped
         self.workspaces.scratch = outer.workspaces.scratch
         assert outer.writer.current is not None
         self.place: Step = outer.writer.current

@@ -39,7 +39,7 @@ class LoopRenderer(Renderer):
         super().__init__(self.op.plan, outer.title)
         self.outer, self.node = outer, node
         self.writer, self.names, self.counters = outer.writer, outer.names, outer.counters
-        self.wrapped = outer.wrapped
+        self.unwrapped = outer.unwrapped
         self.workspaces.scratch = outer.workspaces.scratch
         self.args, self.targets = self.op.inputs(args), self.op.outputs(targets)
         self.results = self.op.outputs([*node.outputs])

@@ -193,7 +193,7 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     return f"{text}.astype({r.dtype(result.name)})" if cast else text
 
 
-#: What axis, dtype, out, keepdims and initial of a reduction are unless it is said. By position is quicker than by name.
+#: What axis, dtype, out, keepdims and initial of a reduction are unless it is said. By position they cost less.
 _UNSAID = ("0", "None", "None", "False", "")
 
 

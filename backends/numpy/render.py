@@ -73,7 +73,7 @@ class Renderer:
         results = [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]
         self.numbers = find_numbers(plan.steps, results) if monitor is None else set()
         self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
-        self.wrapped: set[str] = set()         # scalars that are arrays for sure, of no dimensions: from outside
+        self.unwrapped: dict[str, str] = {}      # arrays of no dimensions from outside, as scalars
         self.late = monitor is None and any(
             step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
         self.storages: dict[Any, str] = {}
@@ -97,7 +97,7 @@ class Renderer:
         if isinstance(variable, Constant):
             self.writer.namespace[f"{name}n"] = variable.data[()]
             return f"{name}n"
-        return f"{name}[()]" if name in self.wrapped else name
+        return self.unwrapped.get(name, name)
 
     def into(self, out: str | None, keyword: bool = True) -> str:
         """The end of an argument list: the array to compute into, if there is one.
@@ -149,7 +149,8 @@ class Renderer:
         plan = self.plan
         for i, variable in enumerate(plan.inputs):
             self.names[variable] = f"x{i}"
-            self.wrapped.add(f"x{i}")
+            if isinstance(variable.type, TensorType) and variable.type.ndim == 0:
+                self.unwrapped[f"x{i}"] = f"{self.dtype(variable.type.dtype)}(x{i})"  # which takes trusted numbers too
         for i, variable in enumerate(plan.constants):
             self.names[variable] = f"c{i}"
             self.writer.namespace[f"c{i}"] = variable.data
@@ -264,7 +265,7 @@ class Renderer:
         shared = self.plan.shared
         for i, variable in enumerate(shared):
             self.names[variable] = f"s{i}"
-            self.wrapped.add(f"s{i}")
+            self.unwrapped[f"s{i}"] = f"s{i}[()]"
 
         def read() -> None:
             for variable in shared:

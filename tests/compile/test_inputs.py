@@ -109,7 +109,9 @@ def test_bad_inputs(xyz: Any, make: Any, error: Any, text: Any) -> None:
         sg.function([make(x)], x)
 
 
-@pytest.mark.parametrize("names", [("self", "args"), ("x0", "x1"), ("more", "named"), ("x1", "x0"), ("absent", "target")])
+@pytest.mark.parametrize("names", [
+    ("self", "args"), ("x0", "x1"), ("more", "named"), ("x1", "x0"), ("absent", "target"),
+])
 def test_names_of_inputs_never_meet_those_of_the_entry(names: Any) -> None:
     a, b = map(T.dscalar, names)
     f = sg.function([a, b], a - b)
@@ -122,7 +124,8 @@ def test_names_of_inputs_never_meet_those_of_the_entry(names: Any) -> None:
 def test_any_number_of_inputs(count: int) -> None:
     inputs = [T.dscalar(f"v{i}") for i in range(count)]
     f = sg.function(inputs, sum(inputs, T.constant(1.0)))
-    assert isinstance(f, sg.Function) and type(f).__name__ == "Function"
+    assert isinstance(f, sg.Function)
+    assert type(f).__name__ == "Function"
     assert f(*range(count)) == f(**{f"v{i}": i for i in range(count)}) == 1 + sum(range(count))
     for given in {0, count - 1, count + 1} - {count, -1}:
         with pytest.raises(TypeError, match="missing" if given < count else "were given|was given"):
@@ -134,7 +137,7 @@ def test_trust_is_switched_on_and_off(xyz: Any) -> None:
     for trust in (False, True, False):
         f.trust_input = trust
         if trust:
-            assert f(np.float64(3)) == 6
+            assert f(3.0) == f(np.float64(3)) == f(np.array(3.0)) == 6
         else:
             with pytest.raises(TypeError):
                 f("3")
