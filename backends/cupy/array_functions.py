@@ -1,4 +1,7 @@
-"""The functions of CuPy 14 that programs may call; a test holds this list against CuPy where it is installed."""
+"""The functions of CuPy 14 that programs may call; a test holds this list against CuPy where it is installed.
+
+Those of ``scipy`` are CuPy's too: it has them in ``cupyx.scipy``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ ARRAY_FUNCTIONS = frozenset((
     "lexsort", "linalg.cholesky", "linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.eigvalsh",
     "linalg.inv", "linalg.lstsq", "linalg.pinv", "linalg.qr", "linalg.slogdet", "linalg.solve", "linalg.svd",
     "log", "matmul", "maximum", "maximum.at", "minimum", "moveaxis", "multiply", "nanargmax", "nanargmin",
-    "nonzero", "ones", "prod", "ravel_multi_index", "repeat", "searchsorted", "sort", "sqrt", "stack", "sum",
+    "nonzero", "ones", "prod", "ravel_multi_index", "repeat", "scipy.linalg.expm", "scipy.linalg.lu_factor",
+    "scipy.linalg.solve_triangular", "searchsorted", "sort", "sqrt", "stack", "sum",
     "swapaxes", "take", "take_along_axis", "tensordot", "tril", "triu", "unique", "unravel_index", "where",
     "zeros", "zeros_like",
 ))

@@ -23,6 +23,7 @@ from symgraph.tensor.counting import BinCount
 from symgraph.tensor.cumulative import Accumulate
 from symgraph.tensor.factors import OtherFactors, ProductShares, Recurrence
 from symgraph.tensor.join import Join
+from symgraph.tensor.lu import PivotsToRows
 from symgraph.tensor.nnet.conv_ops import Conv, ConvGradInputs, ConvGradWeights
 from symgraph.tensor.nnet.windows import OverlapAdd, Windows
 from symgraph.tensor.products import BatchedMatMul
@@ -155,6 +156,11 @@ _LINES: dict[type[Op], Callable[..., Leaves]] = {
 def _along(r: Renderer, node: Apply) -> str:
     op: Any = node.op
     return leaf(r, str(op), partial(_LINES[type(op)], op.axis), node.inputs)
+
+
+@lower(PivotsToRows)
+def _pivots_to_rows(r: Renderer, node: Apply) -> str:
+    return leaf(r, "pivots to rows", lines.rows_of_pivots, node.inputs[:1], node.inputs[1:])
 
 
 @lower(BinCount)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from symgraph.graph.basic import Apply
 from symgraph.tensor.decompositions import QR, SVD
 from symgraph.tensor.eigen import Eig, Eigh, Eigvals, Eigvalsh
 from symgraph.tensor.inverses import Cofactors, CofactorsAlong, Det, Lstsq, MatrixInverse, MatrixPinv, SLogDet
+from symgraph.tensor.lu import LUFactor
+from symgraph.tensor.matrix_functions import Expm
 from symgraph.tensor.slinalg import Cholesky
 from symgraph.tensor.systems import Solve, SolveTriangular
 
@@ -38,6 +41,15 @@ def raising(xp: Any) -> Iterator[None]:
 
     with errstate(linalg="raise"):
         yield
+
+
+def _scipy(xp: Any) -> Any:
+    """SciPy's linear algebra for arrays of a device."""
+    if getattr(xp, "__name__", "") != "cupy":
+        return xp.scipy_linalg
+    import cupyx.scipy.linalg  # type: ignore[import-not-found,unused-ignore]
+
+    return cupyx.scipy.linalg
 
 
 # ---- decompositions ---------------------------------------------------------------------------------------------
@@ -112,6 +124,39 @@ def cholesky(xp: Any, a: Any, lower_triangle: bool, on_error: str) -> Any:
         return xp.conj(xp.swapaxes(xp.linalg.cholesky(xp.conj(xp.swapaxes(matrix, -1, -2))), -1, -2))
 
     return _or_nan(xp, factor, a, on_error)
+
+
+@lower(LUFactor)
+def _lu_factor(r: Renderer, node: Apply) -> str:
+    return called(r, lu_factor, "scipy.linalg.lu_factor empty", r.dev(node.inputs[0]))
+
+
+def lu_factor(xp: Any, a: Any) -> tuple[Any, Any]:
+    """Both triangles in one matrix, and the exchanges of rows, of each matrix of a stack."""
+    packed, pivots = xp.empty(a.shape, a.dtype), xp.empty((*a.shape[:-2], min(a.shape[-2:])), "int32")
+    if a.size:
+        for place in np.ndindex(*a.shape[:-2]):
+            with warnings.catch_warnings():  # singular matrices have factors too
+                warnings.simplefilter("ignore", RuntimeWarning)
+                packed[place], pivots[place] = _scipy(xp).lu_factor(a[place], check_finite=False)
+    return packed, pivots
+
+
+@lower(Expm)
+def _expm(r: Renderer, node: Apply) -> str:
+    return called(r, expm, "scipy.linalg.expm isfinite all full empty", r.dev(node.inputs[0]))
+
+
+def expm(xp: Any, a: Any) -> Any:
+    """The exponential of each matrix of a stack, in double precision; NaN where an element is not finite."""
+    _check_square(a)
+    wide, result = a.astype(np.promote_types(a.dtype, np.float64)), xp.empty(a.shape, a.dtype)
+    if a.size:
+        for place in np.ndindex(*a.shape[:-2]):
+            matrix = wide[place]
+            finite = bool(xp.all(xp.isfinite(matrix)))
+            result[place] = _scipy(xp).expm(matrix) if finite else xp.full(matrix.shape, np.nan, a.dtype)
+    return result
 
 
 def _check_square(a: Any) -> None:
@@ -244,12 +289,12 @@ def _solve_triangular(r: Renderer, node: Apply) -> str:
 
 
 def _triangle(r: Renderer, node: Apply, lower_triangle: bool, turned: int, unit: bool) -> str:
-    return called(r, solve_triangular, "linalg.solve tril triu eye swapaxes conj all broadcast_to zeros",
-                  *map(r.dev, node.inputs), str(lower_triangle), str(turned), str(unit), _dtypes(node))
+    return called(r, solve_triangular, "scipy.linalg.solve_triangular all broadcast_to zeros", *map(r.dev, node.inputs),
+                  str(lower_triangle), str(turned), str(unit), _dtypes(node))
 
 
-def _solved(xp: Any, a: Any, b: Any, dtype: str) -> Any:
-    """``a @ x = b`` for stacks of matrices, or a vector b."""
+def _solved(xp: Any, a: Any, b: Any, dtype: str, function: Callable[[Any, Any], Any]) -> Any:
+    """``a @ x = b`` for stacks of matrices, or a vector b, by a function of stacks of the same lengths."""
     vector = b.ndim == 1
     columns = b[:, None] if vector else b
     if a.shape[-1] != a.shape[-2]:
@@ -264,7 +309,7 @@ def _solved(xp: Any, a: Any, b: Any, dtype: str) -> Any:
     else:
         matrices = xp.broadcast_to(a, (*batch, *a.shape[-2:])).astype(dtype)
         with raising(xp):
-            result = xp.linalg.solve(matrices, xp.broadcast_to(columns, shape).astype(dtype))
+            result = function(matrices, xp.broadcast_to(columns, shape).astype(dtype))
     return (result[..., 0] if vector else result).astype(dtype)
 
 
@@ -274,21 +319,16 @@ def solve(xp: Any, a: Any, b: Any, structure: str, lower_triangle: bool, dtypes:
         half = xp.tril if lower_triangle else xp.triu
         other = xp.swapaxes(half(a, -1 if lower_triangle else 1), -1, -2)
         a = half(a) + (other if structure == "sym" else xp.conj(other))
-    return _solved(xp, a, b, dtypes[0])
+    return _solved(xp, a, b, dtypes[0], xp.linalg.solve)
 
 
 def solve_triangular(xp: Any, a: Any, b: Any, lower_triangle: bool, turned: int, unit: bool,
                      dtypes: tuple[str, ...]) -> Any:
     """The solution of triangular systems, by the matrix, its transpose (1) or the conjugate of that (2)."""
-    n = a.shape[-1]
-    if unit:
-        one = xp.eye(n, dtype=a.dtype)
-        a = (xp.tril(a, -1) if lower_triangle else xp.triu(a, 1)) + one
-    else:
-        a = xp.tril(a) if lower_triangle else xp.triu(a)
-        if a.shape[-1] == a.shape[-2] and not bool(xp.all(a.diagonal(0, -2, -1) != 0)):
-            raise LinAlgError("singular matrix: a triangle with a zero on its diagonal")
-    if turned:
-        a = xp.swapaxes(a, -1, -2)
-        a = xp.conj(a) if turned == 2 else a
-    return _solved(xp, a, b, dtypes[0])
+    if not unit and a.shape[-1] == a.shape[-2] and not bool(xp.all(a.diagonal(0, -2, -1) != 0)):
+        raise LinAlgError("singular matrix: a triangle with a zero on its diagonal")
+
+    def divided(matrices: Any, columns: Any) -> Any:
+        return _scipy(xp).solve_triangular(matrices, columns, turned, lower_triangle, unit, check_finite=False)
+
+    return _solved(xp, a, b, dtypes[0], divided)

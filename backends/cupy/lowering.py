@@ -48,7 +48,6 @@ REASONS: dict[str, str] = {
     "Looped": "it is computed by the operation's own method, for one of a stack after the other",
     "OpFromGraph": "it stands for a graph, which the compiler puts in its place unless told not to",
     "FunctionOp": "it is a Python function of host arrays", "Print": "it prints values of the host",
-    "LUFactor": _NO_FUNCTION, "PivotsToRows": "the pivots it reads are made on the host", "Expm": _NO_FUNCTION,
     "Logm": _NO_FUNCTION, "Sqrtm": _NO_FUNCTION,
 }
 

@@ -165,7 +165,7 @@ class Namespace:
     ----------
     device : EmulatedDevice
     module : module, optional
-        NumPy, or one of its parts.
+        NumPy, one of its parts, or SciPy's linear algebra.
     """
 
     ndarray = EmulatedArray
@@ -173,6 +173,13 @@ class Namespace:
     def __init__(self, device: Watcher, module: ModuleType = np) -> None:
         self._device = device
         self._module = module
+
+    @property
+    def scipy_linalg(self) -> Namespace:
+        """SciPy's linear algebra, which CuPy has in a module of its own."""
+        import scipy.linalg
+
+        return Namespace(self._device, scipy.linalg)
 
     def asnumpy(self, array: EmulatedArray) -> np.ndarray:
         """A copy on the host."""
@@ -208,6 +215,10 @@ _MISSING = {
         "einsum_path", "frompyfunc", "fromregex", "geomspace", "histogram_bin_edges", "insert", "is_busday", "isnat",
         "matvec", "nanpercentile", "nanquantile", "nested_iters", "polyder", "polydiv", "polyint", "spacing", "unstack",
         "vecdot", "vecmat",
+    )),
+    "scipy.linalg": frozenset((
+        "cho_factor", "cho_solve", "cosm", "eig", "eigh", "funm", "hessenberg", "ldl", "logm", "null_space", "orth",
+        "polar", "qz", "rsf2csf", "schur", "signm", "sinm", "solve_sylvester", "sqrtm", "tanm",
     )),
     "numpy.linalg": frozenset((
         "diagonal", "matrix_norm", "multi_dot", "outer", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",

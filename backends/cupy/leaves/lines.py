@@ -9,7 +9,7 @@ from backends.cupy.language.scalars import ctype, expression, literal
 from backends.cupy.leaves.leaf import Leaf, Leaves, Operand, Text, plain_strides
 from symgraph.scalar import TABLE, cast_to
 
-__all__ = ["other_factors", "product_shares", "recurrence"]
+__all__ = ["other_factors", "product_shares", "recurrence", "rows_of_pivots"]
 
 
 def recurrence(axis: int, operands: Sequence[Operand]) -> Leaves:
@@ -60,6 +60,29 @@ def product_shares(axis: int, operands: Sequence[Operand]) -> Leaves:
         line.text.line("}")
 
     return _along("product_shares", axis, operands, operands[0], along)
+
+
+def rows_of_pivots(operands: Sequence[Operand], length: int) -> Leaves:
+    """Where each of so many rows comes from, after the exchanges that LAPACK's pivots say, one after the other."""
+    pivots, = operands
+    *outer, count = pivots.shape
+    text = Text("rows_of_pivots", Text.index_for(math.prod(outer) * length, pivots.reach))
+    text.array("a0", pivots.dtype)
+    text.array("o0", "int64")
+    ends, exchanges = text.passed("length", length), text.passed("exchanges", count)
+    text.loop(math.prod(outer))
+    places = text.unravel("i", outer, "u", "m")
+    step = text.passed("step", pivots.strides[-1])
+    text.line(f"const {ctype(pivots.dtype)} *p = a0 + {text.offset('p', places, pivots.strides[:-1])};")
+    text.line(f"long long *rows = o0 + (long long)i * {ends};")
+    text.line(f"for ({text.index} k = 0; k < {ends}; k++) rows[k] = k;")
+    text.line(f"for ({text.index} k = 0; k < {exchanges}; k++) {{")
+    text.line(f"const {text.index} other = ({text.index})p[k * {step}];")
+    text.line("const long long row = rows[k];")
+    text.line("rows[k] = rows[other];")
+    text.line("rows[other] = row;")
+    text.line("}")
+    return Leaves((((*outer, length), "int64"),), (text.leaf(math.prod(outer)),))
 
 
 def _along(name: str, axis: int, operands: Sequence[Operand], like: Operand,
