@@ -96,6 +96,8 @@ FLAGS: dict[str, Flag] = {
              ("raise", "cpu")),
         Flag("matmul_precision", "float32", "how large float32 matrices are multiplied on a GPU: as `float32`, or as "
              "`tf32`, which rounds the factors to 10 bits and is several times faster", ("float32", "tf32")),
+        Flag("cuda_graph", "auto", "whether calls of a function for a GPU are launched as CUDA graphs: where that "
+             "should be faster, `always` where it is possible, or `never`", ("auto", "always", "never")),
         Flag("cast_policy", "floatX", "`floatX`: a float result that no wider float forced is capped at floatX; "
              "`numpy`: promotion exactly as NumPy's", ("floatX", "numpy")),
         Flag("warn_float64", "ignore", "what to do when an operation without float64 inputs makes float64",

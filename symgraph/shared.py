@@ -213,7 +213,7 @@ class SharedVariable(Variable):
         if not return_internal_type:
             return self.container.on_host()
         with self.container.lock:
-            return self.container.value if borrow else memory.copy(self.container.value)
+            return memory.adopt(self.container.value) if borrow else memory.copy(self.container.value)
 
     @property
     def device(self) -> str:
@@ -309,7 +309,10 @@ class SharedVariable(Variable):
             Write the zeros into the present array, which those who borrowed it see too, rather than replace it.
         """
         with self.container.lock:
-            if borrow or self.container.memory is not None:
+            if self.container.memory is not None:
+                zeros = np.zeros(self.container.value.shape, self.container.value.dtype)
+                self.container.value = self.container.memory.put(zeros, self.container.value)
+            elif borrow:
                 self.container.value[...] = 0
             else:
                 self.container.value = np.zeros_like(self.container.value)
@@ -351,9 +354,15 @@ def _may_be_seen(value: Any, given: Any) -> bool:
 
 
 class TensorSharedVariable(TensorVariable, SharedVariable):
-    """A shared variable that holds a tensor."""
+    """A shared variable that holds a tensor.
+
+    Its truth is that it is there, as programs ask with ``if W``; its value is asked with `get_value`.
+    """
 
     __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
 
 
 ScalarSharedVariable = TensorSharedVariable

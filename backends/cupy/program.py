@@ -13,6 +13,7 @@ from backends.cupy.devices.device import Device
 from backends.cupy.execution import Direct, DoesNotFit, Errors, Kernels
 from backends.cupy.language.draws import is_drawn
 from backends.cupy.language.scalars import is_supported
+from backends.cupy.order import Turn
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
 from backends.cupy.report import Report
@@ -95,9 +96,12 @@ class Programs:
         self.monitor, self.clock = monitor, clock
         self.kernels, self.errors, self.locks = Kernels(backend.device), Errors(backend.device), Locks(plan)
         self.guard = threading.RLock()  # a program's memory, and its error word, are one call's at a time
+        self.turn = _turn(backend, plan)  # and one stream's
         self.made: dict[Any, CupyProgram] = {}
         sizes = {v: v.container.value.shape for v in plan.shared if isinstance(v.type, TensorType)}
+        backend.memory.order.before((), (), self.turn.own)
         self.current = self._program(sizes)
+        backend.memory.order.after((), (), self.turn.own)
 
     def _program(self, sizes: Mapping[Variable, Sequence[int]], alone: bool = False) -> CupyProgram:
         """The program for some sizes; with every step alone where kernels have no room for more."""
@@ -119,7 +123,7 @@ class Programs:
 
     def run(self, *values: Any) -> Any:
         """Compute the outputs and commit the updates."""
-        with self.locks, self.guard:
+        with self.locks, self.guard, self.turn:
             program = self.current
             passed = program.arguments(*values)
             found = program.records.replayed(passed)
@@ -144,13 +148,13 @@ class Programs:
         device = self.backend.device
         values = tuple(runtime.fetch(device, value) if getattr(v.type, "ndim", None) == 0 else value
                        for v, value in zip(self.plan.inputs, values, strict=True))
-        with self.locks, self.guard:
+        with self.locks, self.guard, self.turn:
             program, passed = self._fitting(values, self.current.arguments(*values))
             return program.computed(passed)
 
     def many(self, rows: Sequence[tuple[Any, ...]]) -> Any:
         """The outputs of a call for each row of arguments, stacked."""
-        with self.locks, self.guard:
+        with self.locks, self.guard, self.turn:
             values = tuple(map(self.current.accepted, self.plan.inputs, self.accept, rows[0]))
             if len(values) == len(rows[0]) == len(self.accept):
                 self._fitting(values, self.current.arguments(*values))
@@ -191,6 +195,13 @@ class Programs:
         """Let go of memory kept between calls."""
         for program in self.made.values():
             program.records.free()
+
+
+def _turn(backend: CupyBackend, plan: Plan) -> Turn:
+    """The block in which a plan's shared values on the device are used."""
+    written = {u.target.container: None for u in plan.updates if u.target.container.memory is not None}
+    read = {v.container: None for v in plan.shared if v.container.memory is not None}
+    return Turn(backend.memory.order, [storage for storage in read if storage not in written], list(written))
 
 
 def _signature(line: Sequence[Any], plan: Plan) -> Any:
@@ -307,8 +318,8 @@ class CupyProgram:
 
     def report(self) -> Report:
         """Where each part is computed, and how."""
-        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung, self.records.why,
-                      self.records.arena)
+        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung,
+                      self.records.reasons, self.records.arena)
 
 
 class Locks:

@@ -1,8 +1,9 @@
-"""The rungs on which a program's calls are run: at once, step by step; recorded; many calls as one graph.
+"""The rungs on which a program's calls are run: step by step; launch by launch; as a graph; many calls as one graph.
 
 The first call for arguments of certain lengths runs step by step and is recorded as it runs, so that nothing is done
-twice. Later ones replay the record. What cannot be recorded, because the host decides something in between or a library
-allocates its own memory, stays on the first rung, and `Report.why` says so.
+twice. Later ones replay the record: launch by launch, or as a graph where a call has more than a few launches. What
+cannot be recorded, because the host decides something in between or a library allocates its own memory, stays on the
+first rung. Where no graph can be captured, calls go on launch by launch. `Report.why` says what stands in the way.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends.cupy.devices.device import KernelError
+from backends.cupy.graphs import MOST_LAUNCHES, ManyCalls, OneCall
 from backends.cupy.recording import WORD, Memory, Passed, Recorder, Reference, Result, Unrecordable
 from backends.cupy.replay import Recording
+from backends.cupy.report import Rung
+from symgraph.config import config
 
 if TYPE_CHECKING:
     from backends.cupy.program import CupyProgram
@@ -33,27 +37,41 @@ class Records:
     Parameters
     ----------
     program : CupyProgram
+
+    Attributes
+    ----------
+    why : list of str
+        Why it cannot be recorded.
+    rung : Rung
+        On which the last call was run.
     """
 
     def __init__(self, program: CupyProgram) -> None:
         self.program, self.device = program, program.device
         renderer = program.renderer
         self.why: list[str] = list(dict.fromkeys(renderer.direct))
-        self.rung = "step by step"
+        self.rung = Rung.STEPS
         self._fixed = [name in renderer.fixed for name in renderer.passed]
         self._arrays = [name in renderer.roots for name in renderer.passed]
         self._targets = renderer.targets
         self._found: OrderedDict[Any, Recording] = OrderedDict()
-        self._graphs: OrderedDict[Any, _Graph] = OrderedDict()
-        self._no_graph = False  # whether capturing one has failed
+        self._graphs: OrderedDict[Any, ManyCalls] = OrderedDict()
         used = dict.fromkeys([*program.plan.shared, *(u.target for u in program.plan.updates)])
         self.shared = [variable for variable in used if variable.device != "cpu"]
+        self._whole = {i for i, name in enumerate(renderer.passed) if renderer.roots.get(name) in set(self.shared)}
         self._reads_host = len(self.shared) < len(used)
         if any(u.target.device == "cpu" for u in program.plan.updates):
             self.why.append("a shared variable in host memory is updated")
+        self._wanted = config.cuda_graph
+        self._no_graph = "cuda_graph=never" if self._wanted == "never" else ""
+        if self.device.waits_for_each:
+            self._no_graph = "every launch is waited for (SYMGRAPH_CUDA_SYNC)"
+        self._why_launches = ""  # why the last call that was replayed was no graph
 
     def free(self) -> None:
-        """Forget all records, and the memory they hold."""
+        """Forget all records, and the memory they hold, once nothing runs any more that uses it."""
+        if self._found or self._graphs:
+            self.device.finish()
         self._found.clear()
         self._graphs.clear()
 
@@ -61,6 +79,15 @@ class Records:
     def arena(self) -> int:
         """The bytes of all arenas."""
         return sum(record.bytes for record in self._found.values())
+
+    @property
+    def reasons(self) -> list[str]:
+        """What stands in the way of a better rung."""
+        if self.why:
+            return self.why
+        if self.rung is Rung.STEPS:
+            return ["the first call for arguments of such lengths is recorded as it runs"]
+        return [self._why_launches] if self.rung is Rung.LAUNCHES else []
 
     # ---- one call -------------------------------------------------------------------------------------------
 
@@ -74,7 +101,7 @@ class Records:
         """
         program = self.program
         if self.why:
-            self.rung = "step by step"
+            self.rung = Rung.STEPS
             return [program.for_caller(o, value)
                     for o, value in zip(program.plan.outputs, program.computed(passed), strict=True)]
         return self._first(self._key(passed), passed)
@@ -88,7 +115,6 @@ class Records:
         if record is None:
             return None
         self._found.move_to_end(key)
-        self.rung = "recorded"
         return self._again(record, passed)
 
     def _key(self, passed: Sequence[Any]) -> Any:
@@ -100,10 +126,11 @@ class Records:
             for value, array, fixed in zip(passed, self._arrays, self._fixed, strict=True)])
 
     def _again(self, record: Recording, passed: Sequence[Any]) -> list[Any]:
-        record.launch(passed)
         may_fail = self.program.errors.may_fail
         raw = None
-        if record.commits:
+        if not self._as_graph(record, passed):
+            record.launch(passed)
+        if record.commits and not (self.rung is Rung.GRAPH and record.one.commits):
             if may_fail:
                 self._check(record)
             record.commit(passed)
@@ -115,6 +142,34 @@ class Records:
             self._check(record)
         return [self._result(record, o, value, passed, raw)
                 for o, value in zip(self.program.plan.outputs, record.outputs, strict=True)]
+
+    def _as_graph(self, record: Recording, passed: Sequence[Any]) -> bool:
+        """Launch a call as a graph; False where there is none, and it is to be launched launch by launch."""
+        self.rung = Rung.LAUNCHES
+        if self._no_graph:
+            self._why_launches = self._no_graph
+            return False
+        if record.one is None:
+            record.one = OneCall(record, self._whole, not self.program.errors.may_fail, self._wanted == "always",
+                                 self._name, self.program.renderer.title)
+        try:
+            if record.one.launch(passed):
+                self.rung = Rung.GRAPH
+                return True
+        except (KernelError, MemoryError) as error:
+            self._without_graphs(error)
+        self._why_launches = self._no_graph or record.one.why
+        return False
+
+    def _without_graphs(self, error: BaseException) -> None:
+        """Go on launch by launch, for good."""
+        self._no_graph = f"no graph could be captured: {error}"
+        warnings.warn(f"{self.program.renderer.title}: calls are launched one by one, launch by launch, because "
+                      f"{self._no_graph}", stacklevel=2)
+
+    def _name(self, place: int) -> str:
+        """How the value passed at a place is called."""
+        return str(self.program.renderer.roots[self.program.renderer.passed[place]])
 
     def _result(self, record: Recording, output: Any, value: Any, passed: Sequence[Any], raw: Any) -> Any:
         if isinstance(value, Result):
@@ -154,10 +209,15 @@ class Records:
         commit = self._commit(recorder, updates)
         if commit is not None:
             self._found[key] = Recording(recorder, noted, commit)
-            self.rung = "recorded"
             if len(self._found) > _MOST:
-                self._found.popitem(last=False)
+                self._let_go(self._found)
+        self.rung = Rung.STEPS
         return results
+
+    def _let_go(self, kept: OrderedDict[Any, Any]) -> None:
+        """Forget the oldest, once nothing runs any more that uses its memory."""
+        self.device.finish()
+        kept.popitem(last=False)
 
     def _noted(self, recorder: Recorder, output: Any, value: Any) -> Any:
         if not self.device.is_array(value):
@@ -230,8 +290,13 @@ class Records:
         graph = self._graphs.get(known) if known is not None else None
         if graph is not None and graph.is_valid():
             self._graphs.move_to_end(known)
-            return len(rows), graph.run(self)
+            return len(rows), self._run_many(graph)
+        if graph is not None:
+            self.device.finish()  # before it is let go
+            del self._graphs[known]
+            graph = None
         steps: list[tuple[Recording, Any]] = []
+        launches = 0
         for row in rows:
             passed = self._values(row)
             record = None if self.why else self._found.get(self._key(passed))
@@ -240,63 +305,39 @@ class Records:
                     found = self.replayed(passed)
                     return 1, [self.run(passed) if found is None else found]
                 break
+            launches += len(record.steps) + len(record.commits)
+            if steps and launches > MOST_LAUNCHES:
+                break
             steps.append((record, passed))
-        if self._no_graph:
-            return len(steps), [self._again(record, passed) for record, passed in steps]
-        try:
-            graph = _Graph(self, steps)
-        except KernelError as error:
-            self._no_graph = True
-            warnings.warn(f"{self.program.renderer.title}: many calls are launched one by one, because no graph could "
-                          f"be captured: {error}", stacklevel=2)
+        if not self._no_graph:
+            try:
+                graph = ManyCalls(self.device, steps, self.shared)
+            except (KernelError, MemoryError) as error:
+                self._without_graphs(error)
+        if self._no_graph or graph is None:
             return len(steps), [self._again(record, passed) for record, passed in steps]
         if known is not None and len(steps) == len(rows):
             self._graphs[known] = graph
             if len(self._graphs) > _MOST:
-                self._graphs.popitem(last=False)
-        return len(steps), graph.run(self)
+                self._let_go(self._graphs)
+        return len(steps), self._run_many(graph)
+
+    def _run_many(self, graph: ManyCalls) -> list[list[Any]]:
+        """The outputs of each call of a graph."""
+        may_fail = self.program.errors.may_fail
+        raw = graph.launch(may_fail)
+        self.rung = Rung.MANY
+        if may_fail:
+            self._raise(raw, graph.board)
+        outputs = self.program.plan.outputs
+        return [[value.of(raw, start) if isinstance(value, Result) else self._result(record, o, value, passed, raw)
+                 for o, value in zip(outputs, record.outputs, strict=True)]
+                for (record, passed), start in zip(graph.steps, graph.starts, strict=True)]
 
     def _may_follow(self, record: Recording) -> bool:
         """Whether a call can be launched without the host looking at the one before."""
         stays = any(isinstance(output, Reference) for output in record.outputs)
         return not stays and not (record.commits and self.program.errors.may_fail)
-
-
-class _Graph:
-    """Many calls, captured as one graph."""
-
-    def __init__(self, records: Records, steps: Sequence[tuple[Recording, Any]]) -> None:
-        device = records.device
-        self.steps = list(steps)  # keeps what is passed alive
-        self.starts: list[int] = []
-        total = WORD
-        for record, _ in self.steps:
-            self.starts.append(total)
-            total += record.result_bytes
-        self.board = device.to_device(np.zeros(total, np.uint8))
-        self.values = [(v.container, v.container.value) for v in records.shared]
-        with device.capture() as self.graph:
-            for (record, passed), start in zip(self.steps, self.starts, strict=True):
-                record.launch(passed, self.board, start)
-                record.commit(passed, self.board, start)
-
-    def is_valid(self) -> bool:
-        """Whether shared values lie where they lay."""
-        return all(storage.value is value for storage, value in self.values)
-
-    def run(self, records: Records) -> list[list[Any]]:
-        """Launch it, and fetch all results at once."""
-        self.graph.launch()
-        records.rung = "graph"
-        outputs = records.program.plan.outputs
-        for_host = any(record.for_host for record, _ in self.steps)
-        raw: Any = None
-        if for_host or records.program.errors.may_fail:
-            raw = records.device.to_host(self.board if for_host else self.board[:WORD])
-            records._raise(raw, self.board)
-        return [[value.of(raw, start) if isinstance(value, Result) else records._result(record, o, value, passed, raw)
-                 for o, value in zip(outputs, record.outputs, strict=True)]
-                for (record, passed), start in zip(self.steps, self.starts, strict=True)]
 
 
 def _frozen(value: Any) -> Any:

@@ -168,7 +168,7 @@ class Recording:
         address = self.device.address
         for varying in self.varying.values():
             value = values[varying.place]
-            now = np.asarray(value).tobytes() if varying.is_number else address(value)
+            now: Any = np.asarray(value).tobytes() if varying.is_number else address(value)
             if now == varying.now:
                 continue
             varying.now = now

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from symgraph.plan import Step
 
-__all__ = ["Entry", "Report"]
+__all__ = ["Entry", "Report", "Rung"]
+
+
+class Rung(StrEnum):
+    """How a call is run; each is better than the one before, where it is worthwhile."""
+
+    STEPS = "step by step"
+    LAUNCHES = "launches"
+    GRAPH = "graph"
+    MANY = "graph of many calls"
 
 
 @dataclass(eq=False)
@@ -61,7 +71,8 @@ class Report:
     device : str
     entries : list of Entry
     rung : str
-        How calls are run: ``step by step``, ``recorded``, or ``graph``, when the last were many in one.
+        How the last call was run: ``step by step``; recorded, and replayed as ``launches`` or as one ``graph``; or, by
+        `map`, as a ``graph of many calls``.
     why : list of str
         What stands in the way of a better one.
     arena : int
@@ -98,7 +109,8 @@ class Report:
             cells = [_clip(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append(("  " + "  ".join([*cells, row[6]])).rstrip())
         lines += [f"  moved in every call: {text}" for text in self.transfers]
-        lines += [f"  not recorded, because: {text}" for text in dict.fromkeys(self.why)]
+        better = "not recorded" if self.rung == Rung.STEPS else "no graph"
+        lines += [f"  {better}, because: {text}" for text in dict.fromkeys(self.why)]
         return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backends.cupy.devices.device import Device
+from backends.cupy.order import Order
 
 __all__ = ["DeviceMemory"]
 
@@ -15,6 +16,7 @@ class DeviceMemory:
     """The memory of a device, as shared variables know it (see `symgraph.shared.Memory`).
 
     A value stays at its address as long as its shape stays: what replaces it is copied into the array that is there.
+    All is done on the caller's current stream, behind what other streams were given to do with the same values.
 
     Parameters
     ----------
@@ -24,16 +26,26 @@ class DeviceMemory:
     """
 
     def __init__(self, name: str, device: Device) -> None:
-        self.name, self.device = name, device
+        self.name, self.device, self.order = name, device, Order(device)
 
     def put(self, host: np.ndarray[Any, Any], into: Any = None) -> Any:
-        return self.device.to_device(np.asarray(host), into if self._fits(host, into) else None)
+        old = [] if into is None else [into]
+        self.order.before((), old)
+        if not self._fits(host, into):
+            into = None
+            if old:
+                self.order.before_freeing()
+        made = self.device.to_device(np.asarray(host), into)
+        self.order.after((), [made])
+        return made
 
     def get(self, array: Any) -> np.ndarray[Any, Any]:
+        self.order.before([array], ())
         return self.device.to_host(array)
 
     def adopt(self, value: Any) -> Any:
         if self.device.is_array(value):
+            self.order.before([value], ())
             return value
         if hasattr(value, "__cuda_array_interface__"):
             return self.device.xp.asarray(value)
@@ -42,9 +54,14 @@ class DeviceMemory:
         return None
 
     def copy(self, array: Any, into: Any = None) -> Any:
+        old = [] if into is None else [into]
+        self.order.before([array], old)
         if into is None or not self._fits(array, into):
+            if old:
+                self.order.before_freeing()
             into = self.device.empty(array.shape, array.dtype, "a shared value")
         self.device.copy(into, array)
+        self.order.after([array], [into])
         return into
 
     @staticmethod

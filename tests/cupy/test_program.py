@@ -246,4 +246,4 @@ def test_kernels_that_do_not_fit_are_taken_apart(monkeypatch: pytest.MonkeyPatch
     for _ in range(3):
         np.testing.assert_allclose(f(X), np.tanh(X) * X + 1, rtol=1e-5)
     np.testing.assert_allclose(total.get_value(), 3 * X.sum(0), rtol=1e-5)
-    assert f.report().rung == "recorded"
+    assert f.report().rung == "graph"

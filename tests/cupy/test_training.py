@@ -23,9 +23,9 @@ def logistic_regression(device: str, rows: int, width: int, classes: int, batch:
 
 
 def network(device: str, rows: int, width: int, hidden: int | None, classes: int, batch: int,
-            decay: float = 1e-3) -> tuple[Any, list[Any]]:
-    """The same for a perceptron with one hidden layer, and a penalty on its weights."""
-    rng = np.random.default_rng(1)
+            decay: float = 1e-3, drop: bool = False) -> tuple[Any, list[Any]]:
+    """The same for a perceptron with one hidden layer, of which half may be dropped, and a penalty on its weights."""
+    rng, streams = np.random.default_rng(1), sg.random.RandomStreams(1)
     with sg.config.change_flags(device=device, floatX="float32"):
         data = sg.shared(rng.normal(size=(rows, width)).astype("float32"), name="data")
         labels = sg.shared(rng.integers(0, classes, rows).astype("int32"), name="labels")
@@ -36,6 +36,8 @@ def network(device: str, rows: int, width: int, hidden: int | None, classes: int
             bias = sg.shared(np.zeros(behind, "float32"), name="b")
             layer = layer @ weights + bias
             layer = T.tanh(layer) if len(parameters) == 0 and hidden is not None else layer
+            if drop and not parameters:
+                layer = layer * streams.binomial(layer.shape, p=0.5, dtype="float32")
             parameters += [weights, bias]
         cost = -T.mean(T.log(T.nnet.softmax(layer))[T.arange(y.shape[0]), y])
         if decay:
@@ -49,6 +51,7 @@ def network(device: str, rows: int, width: int, hidden: int | None, classes: int
 CASES = {
     "logistic regression": lambda device: logistic_regression(device, 90, 20, 5, 20),
     "perceptron": lambda device: network(device, 90, 20, 12, 5, 20),
+    "dropout": lambda device: network(device, 90, 20, 12, 5, 20, drop=True),
 }
 
 
@@ -85,7 +88,7 @@ def test_a_step_moves_one_cost_and_nothing_else(which: str) -> None:
             step(k)
     assert (done["to_host"], done["to_device"], done["library_calls"], done["allocations"]) == (3, 0, 0, 0)
     assert done["bytes_to_host"] <= 3 * 512
-    assert step.report().rung == "recorded"
+    assert step.report().rung == "launches"
 
 
 def test_launches_of_a_step_of_logistic_regression() -> None:
@@ -97,13 +100,16 @@ def test_launches_of_a_step_of_logistic_regression() -> None:
     assert done["launches"] == step.report().launches == 2
 
 
-def test_launches_of_a_step_of_the_perceptron() -> None:
-    """The hidden layer; the rows from there to gradients; then products, sums and updates."""
-    step, _ = network("emulated", 60, 784, 500, 10, 20)
+@pytest.mark.parametrize("drop", [False, True])
+def test_launches_of_a_step_of_the_perceptron(drop: bool) -> None:
+    """The hidden layer; the rows from there to gradients; then products, sums and updates. What drops half of the
+    hidden layer is drawn where it is read, and the state behind it is written over the present one."""
+    step, _ = network("emulated", 60, 784, 500, 10, 20, drop=drop)
     step(0)
     with counted() as done:
         step(1)
     assert done["launches"] == step.report().launches == 3
+    assert done["to_host"] == 1
 
 
 @pytest.mark.slow
