@@ -11,6 +11,7 @@ import numpy as np
 from backends.conform import conform
 from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of, needs_no_counting
+from backends.numpy.results import forget_results
 from backends.numpy.tiles import render_kernel, tiling_of
 from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
@@ -534,7 +535,10 @@ class NumpyBackend:
         def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
             return _step_at(error, renderer)
 
-        free = renderer.workspaces.scratch.clear
+        def free() -> None:
+            renderer.workspaces.scratch.clear()
+            forget_results()
+
         return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, free,
                        tiling_of if monitor is None else untiled, renderer.anew)
 

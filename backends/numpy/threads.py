@@ -20,7 +20,9 @@ __all__ = [
     "start",
 ]
 
-_TILE = 1 << 16      # elements of the widest array in a tile: what a kernel touches then fits the cache of a core
+_TILE = 1 << 16      # elements of the widest array in a tile, at least: what a kernel touches then stays in the cache
+_LARGEST = 3         # such tiles at most in one: the more, the less often threads wait for Python's lock
+_TILES = 16          # of more elements than so many tiles, tiles are larger: there are enough for all threads
 _MOST_CHUNKS = 64    # parts into which the rows are cut, so that threads can share them
 _MOST_PLAIN = 8      # the same, where nothing is gained by staying in the cache: to begin one has its price
 _LEAST_OF_CHUNK = 16  # rows; each chunk has its own part of a reduction over the rows, which takes memory
@@ -44,14 +46,17 @@ def _cores() -> int:
 
 
 def chunks_of(rows: int, size: int = 0) -> int:
-    """Into how many parts a loop over rows is cut; with a size, not into more than there are tiles."""
-    most = -(-rows // rows_of_tile(rows, size)) if size else _MOST_PLAIN
-    return max(1, min(_MOST_CHUNKS, rows // _LEAST_OF_CHUNK, most))
+    """Into how many parts a loop over rows is cut; with a size, into parts of as many tiles each, if possible."""
+    if not size:
+        return max(1, min(_MOST_PLAIN, rows // _LEAST_OF_CHUNK))
+    tiles = -(-rows // rows_of_tile(rows, size))
+    return max(1, min(-(-tiles // -(-tiles // _MOST_CHUNKS)), rows // _LEAST_OF_CHUNK))
 
 
 def rows_of_tile(rows: int, size: int) -> int:
     """The rows of a tile, of so many rows of so many elements in all."""
-    return max(1, _TILE * rows // size)
+    tile = min(max(_TILE, size // _TILES), _LARGEST * _TILE)
+    return max(1, tile * rows // size)
 
 
 def run_tiles(kernel: Callable[..., None], rows: int, size: int, *values: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from backends.numpy.commits import tiles_over
+from backends.numpy.results import result_array
 from backends.numpy.runtime import empty_columns
 from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
 from backends.source import tuple_text
@@ -111,7 +112,8 @@ class _Single:
 
     def __init__(self, r: Renderer, kernel: Kernel, count: str) -> None:
         self.r, self.kernel, self.count = r, kernel, count
-        self.is_used = kernel.widest.type.shape[0] is None and not kernel.over
+        in_place = any(isinstance(step.into, Variable) for step in kernel.steps)
+        self.is_used = in_place and kernel.widest.type.shape[0] is None and not kernel.over
 
     def unless(self, test: str) -> str:
         """The test for the lines of small arrays, which single elements leave to this function."""
@@ -239,7 +241,7 @@ class _Tiled:
         if array != name:
             r.line(f"{name} = {array}", variable.owner)
         self.cells[cell] = name
-        if array in r.plain or array.startswith("np.empty("):
+        if array in r.plain or array.startswith(("np.empty(", "result_array(")):
             r.plain.add(f"{name}_")
 
     def _array(self, cell: Buffer | Variable, variable: Variable) -> str:
@@ -249,7 +251,18 @@ class _Tiled:
                 return self.arrays[cell]
             if cell.use is not Use.FRESH and cell.shape is not None:
                 return r.buffer_array(cell, self.kernel.first)
-        return f"np.empty({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
+        made_by = "np.empty"
+        if self._is_result(variable):
+            made_by = "result_array"
+            r.writer.namespace[made_by] = result_array
+        return f"{made_by}({r.shape_of(variable, self.kernel.first)}, {r.dtype(variable.type.dtype)})"
+
+    def _is_result(self, variable: Variable) -> bool:
+        """Whether memory is handed out to the caller, and to nobody else."""
+        plan = self.r.plan
+        block = plan.blocks[variable]
+        return any(o.variable in plan.blocks and plan.blocks[o.variable] is block and not o.copy for o in plan.outputs
+                   ) and not any(plan.blocks[u.variable] is block for u in plan.updates)
 
     def _parts(self, variable: Variable, size: str, rows: str) -> None:
         lengths = [self.r.length(n, self.kernel.first) for n in self.r.plan.lengths.of(variable)]
