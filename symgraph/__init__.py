@@ -12,9 +12,9 @@ from typing import Any as _Any
 
 from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
 
-from symgraph import compile, random, scan_module, tensor
+from symgraph import compile, random, sandbox, scan_module, tensor
 from symgraph._version import __version__
-from symgraph.compile import Function, In, Mode, Out, function
+from symgraph.compile import Function, In, Mode, Out, Param, function
 from symgraph.config import config
 from symgraph.derivatives import hessian, hessian_vector_product, jacobian
 from symgraph.graph import Apply, Constant, Op, Variable, as_op, clone_replace, gradient, to_networkx
@@ -33,19 +33,21 @@ from symgraph.graph.traversal import clone
 from symgraph.graph.type import Type
 from symgraph.opfromgraph import OpFromGraph, custom_gradient
 from symgraph.printing import Print, debugprint, pp, pprint
-from symgraph.scan import foldl, foldr, map, reduce, scan
+from symgraph.scan import OrderedUpdates, foldl, foldr, map, reduce, scan
 from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
 from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
+from symgraph.theano_paths import install as _install_paths
 from symgraph.vectorize import vectorize_graph, vmap
 
 __all__ = [
-    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "Out", "Print", "Rop",
+    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "OrderedUpdates", "Out",
+    "Param", "Print", "Rop",
     "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
     "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
     "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pp", "pprint",
-    "random", "reduce", "scan", "scan_module", "shared", "subgraph_grad", "tensor", "to_networkx", "undefined_grad",
-    "vectorize_graph", "vmap", "zero_grad",
+    "random", "reduce", "sandbox", "scan", "scan_module", "shared", "subgraph_grad", "tensor", "to_networkx",
+    "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
 ]
 
 
@@ -83,3 +85,7 @@ def _verify_grad(*args: _Any, **options: _Any) -> None:
 for _name, _value in {"TensorSharedVariable": _sys.modules["symgraph.shared"].TensorSharedVariable,
                       "verify_grad": _verify_grad}.items():
     setattr(tensor, _name, _value)
+
+setattr(gradient, "verify_grad", _verify_grad)  # noqa: B010
+_sys.modules["symgraph.gradient"] = gradient
+_install_paths()

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TABLE", "ScalarFunction", "cast_to"]
+__all__ = ["TABLE", "ScalarFunction", "cast_to", "upcast"]
 
 DType = Any  # a numpy.dtype, or one of the Python types int, float, complex for a weak scalar
 
@@ -143,6 +143,17 @@ def cast_to(dtype: str) -> ScalarFunction:
         return np.asarray(x).astype(target)
 
     return ScalarFunction(f"cast{{{target.name}}}", convert, (1,), types=lambda d: (d, target))
+
+
+def upcast(*dtypes: str) -> str:
+    """The name of the dtype that values of some dtypes are brought to: NumPy's own rule.
+
+    Examples
+    --------
+    >>> upcast("int32", "float32")
+    'float64'
+    """
+    return np.result_type(*map(np.dtype, dtypes)).name
 
 
 # ---- functions no single ufunc computes -------------------------------------------------------------------------

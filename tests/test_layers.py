@@ -21,7 +21,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 #: Rooms that use the core from outside and are known to nothing in it.
 APART = {
-    "datasets": {"errors"}, "sandbox": {"random"}, "scan_module": {"scan"}, "array_api": {"config", "graph", "tensor"},
+    "datasets": {"errors"}, "sandbox": {"random"}, "scan_module": {"graph", "scan"}, "theano_paths": set(),
+    "array_api": {"config", "graph", "tensor"},
 }
 BACKENDS_MAY_KNOW = {"errors", "config", "graph", "scalar", "tensor", "shared", "random", "plan", "backend"}
 #: What programs outside may import: the package itself and these of its modules.
@@ -115,8 +116,8 @@ def imported_by_text(path: Path) -> list[str]:
 def test_only_one_file_names_the_backends() -> None:
     found = {relative(p): names for p in inside("symgraph") if (names := imported_by_text(p))}
     assert found.pop("symgraph/backend.py") == ["backends.*"]
-    # Scalar functions of SciPy are found by the table's own rows, "module:name", on first use.
-    assert found == {"symgraph/scalar.py": ["*"]}
+    # Scalar functions of SciPy, and what Theano's paths name, are found by the rows of tables, "module:name".
+    assert found == {"symgraph/scalar.py": ["*"], "symgraph/theano_paths.py": ["*"]}
 
 
 @pytest.mark.parametrize("path", inside("backends"), ids=relative)

@@ -8,7 +8,7 @@ from typing import Any
 from symgraph.graph.basic import Constant, Variable
 from symgraph.shared import SharedVariable
 
-__all__ = ["Form", "In", "Out", "parse_inputs", "parse_outputs"]
+__all__ = ["Form", "In", "Out", "Param", "parse_inputs", "parse_outputs"]
 
 #: The form of a result: the number of an output, or a list, tuple or dict of forms; None for no outputs at all.
 Form = Any
@@ -84,6 +84,22 @@ class In:
 
     def __repr__(self) -> str:
         return f"In({self.variable})"
+
+
+def Param(variable: Variable, default: Any = None, name: str | None = None, mutable: bool = False,
+          strict: bool = False, allow_downcast: bool | None = None, implicit: bool | None = None,
+          borrow: bool | None = None) -> In:
+    """An input of a compiled function: `In` under its older name, with the value first.
+
+    Examples
+    --------
+    >>> import symgraph as sg, symgraph.tensor as T
+    >>> x, rate = T.dscalars("x", "rate")
+    >>> float(sg.function([x, Param(rate, default=0.5)], x * rate)(3))
+    1.5
+    """
+    return In(variable, name=name, value=default, mutable=mutable, strict=strict, allow_downcast=allow_downcast,
+              borrow=borrow, implicit=implicit)
 
 
 class Out:

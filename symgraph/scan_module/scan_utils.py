@@ -1,5 +1,7 @@
-"""Theano's path to `until`."""
+"""Theano's path to `until`, `clone` and `equal_computations`."""
 
+from symgraph.graph.same import equal_computations
+from symgraph.graph.traversal import clone
 from symgraph.scan import until
 
-__all__ = ["until"]
+__all__ = ["clone", "equal_computations", "until"]

@@ -1,0 +1,133 @@
+"""Module paths that programs written for Theano import from, and where what they name lives here.
+
+``from symgraph.gof import Apply`` or ``symgraph.gof.graph.inputs`` find the package's own objects; the modules of this
+table hold nothing themselves and look a name up when it is asked for. What there is nothing of here (sparse matrices,
+Theano's own GPU back ends) says so when it is used, and what is to be written instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from operator import attrgetter
+from types import ModuleType
+from typing import Any
+
+__all__ = ["PATHS", "install"]
+
+#: For each path below the package: the modules of it that a name is looked up in, and names that are elsewhere.
+PATHS: dict[str, tuple[str, dict[str, str]]] = {
+    "gof": ("graph.basic graph.op graph.type graph.fgraph graph.traversal errors", {}),
+    "gof.graph": ("graph.basic graph.same graph.traversal", {
+        "inputs": "symgraph.graph.traversal:graph_inputs", "variables": "symgraph.graph.traversal:walk_variables",
+    }),
+    "gof.op": ("graph.op graph.basic", {}),
+    "gof.type": ("graph.type", {}),
+    "gof.null_type": ("graph.type", {}),
+    "gof.fg": ("graph.fgraph errors", {}),
+    "gof.utils": ("errors", {}),
+    "updates": ("scan.updates", {}),
+    "configdefaults": ("config", {}),
+    "configparser": ("config", {"change_flags": "symgraph.config:config.change_flags"}),
+    "compile.debugmode": ("compile.debug", {}),
+    "compile.function_module": ("compile.function errors", {}),
+    "compile.nanguardmode": ("compile.nanguard", {}),
+    "compile.pfunc": ("compile.function compile.io", {"pfunc": "symgraph.compile.function:function"}),
+    "compile.profiling": ("compile.profile", {"ProfileStats": "symgraph.compile.profile:Profile"}),
+    "compile.sharedvalue": ("shared", {}),
+    "sandbox.linalg": ("tensor.nlinalg tensor.slinalg", {}),
+    "sandbox.linalg.ops": ("tensor.nlinalg tensor.slinalg", {}),
+    "sandbox.neighbours": ("tensor.nnet.neighbours", {}),
+    "sandbox.softsign": ("tensor.nnet", {}),
+    "scalar.basic": ("scalar", {}),
+    "tensor.nnet.nnet": ("tensor.nnet", {}),
+    "tests": ("", {}),
+    "tests.unittest_tools": ("testing", {"assert_allclose": "numpy.testing:assert_allclose"}),
+    "misc": ("", {}),
+    "misc.safe_asarray": ("", {"_asarray": "numpy:asarray"}),
+    "compat": ("", {"OrderedDict": "collections:OrderedDict", "defaultdict": "collections:defaultdict"}),
+    "compat.python2x": ("", {"OrderedDict": "collections:OrderedDict", "defaultdict": "collections:defaultdict"}),
+}
+
+_DEVICE = ("where values live is decided by SYMGRAPH_FLAGS=device=cuda, or by shared(..., target=...) and "
+           "x.transfer(...), see the README's section 'On a GPU'")
+_SPARSE = ("use dense arrays (m.toarray()), or the positions and values of the entries: "
+           "T.inc_subtensor(T.zeros(shape)[rows, columns], values)")
+
+
+def _absent_gpu(path: str, **known: Any) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """The modules of one of Theano's back ends for GPUs, with what programs ask before they use more of it."""
+    answers = {
+        path: known,
+        f"{path}.basic_ops": {"gpu_contiguous": lambda x: x},
+        f"{path}.dnn": {"dnn_available": lambda *context: False, "dnn_present": lambda: False, "version": lambda: -1},
+    }
+    return {name: ("modules for a GPU", _DEVICE, found) for name, found in answers.items()}
+
+
+#: For each path to what there is nothing of: what it would be, what to do instead, and the answers to usual questions.
+ABSENT: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "sparse": ("sparse matrices", _SPARSE, {"enable_sparse": False, "_is_sparse_variable": lambda x: False}),
+    "sparse.basic": ("sparse matrices", _SPARSE, {"_is_sparse_variable": lambda x: False}),
+    **_absent_gpu("sandbox.cuda", cuda_available=False, cuda_enabled=False),
+    **_absent_gpu("gpuarray", pygpu_activated=False),
+    **_absent_gpu("sandbox.gpuarray", pygpu_activated=False),
+}
+
+
+class AbsentError(ImportError, NotImplementedError):
+    """What a program asks for is not in this package, on purpose.
+
+    It is an ImportError too: programs that can do without try to import it.
+    """
+
+
+class TheanoPath(ModuleType):
+    """A module of Theano's: a name is looked up, when it is asked for, where it lives here."""
+
+    def __init__(self, path: str, places: str, names: dict[str, str]) -> None:
+        super().__init__(f"symgraph.{path}", f"Theano's path; see {places.replace(' ', ', ')} of symgraph.")
+        self.__dict__.update(_places=places.split(), _names=names, __path__=[])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        elsewhere = self._names.get(name)
+        for place in [elsewhere] if elsewhere else [f"symgraph.{place}:{name}" for place in self._places]:
+            module, _, attributes = place.partition(":")
+            try:
+                value = attrgetter(attributes)(importlib.import_module(module))
+            except AttributeError:
+                continue
+            setattr(self, name, value)
+            return value
+        raise AttributeError(f"{self.__name__} has no {name!r}: symgraph has Theano's paths for what programs build "
+                             "models with, not for its compiler's insides")
+
+
+class AbsentPath(ModuleType):
+    """A module of Theano's of which there is nothing here: it can be imported, and asked whether it is there."""
+
+    def __init__(self, path: str, what: str, advice: str, answers: dict[str, Any]) -> None:
+        super().__init__(f"symgraph.{path}", f"symgraph has no {what}: {advice}.")
+        self.__dict__.update(answers, __path__=[])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AbsentError(f"{self.__name__}.{name}: {self.__doc__}")
+
+
+def install() -> None:
+    """Make the paths importable, and attributes of the modules they are in."""
+    made: dict[str, ModuleType] = {path: TheanoPath(path, *entry) for path, entry in PATHS.items()}
+    made.update((path, AbsentPath(path, *entry)) for path, entry in ABSENT.items())
+    for path, module in made.items():
+        full = f"symgraph.{path}"
+        if full in sys.modules:
+            continue
+        sys.modules[full] = module
+        parent, _, name = full.rpartition(".")
+        holder = sys.modules.get(parent)
+        if holder is not None:
+            setattr(holder, name, module)

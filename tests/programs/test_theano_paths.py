@@ -1,0 +1,105 @@
+"""The paths that programs written for Theano import from."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import symgraph as theano
+import symgraph.tensor as T
+from symgraph.theano_paths import ABSENT, PATHS
+
+#: Import statements of programs, with the package's name.
+STATEMENTS = """
+from symgraph import gof
+from symgraph.gof import Apply, Constant, MissingInputError, Op, Type, Variable
+from symgraph.gof.fg import FunctionGraph, MissingInputError
+from symgraph.gof.graph import Constant, Variable, ancestors, inputs, io_toposort, is_same_graph
+from symgraph.gof.null_type import NullType
+from symgraph.gof.type import Type
+from symgraph.gradient import DisconnectedType, disconnected_grad, grad_not_implemented, hessian, jacobian, verify_grad
+from symgraph.compile import SharedVariable, UnusedInputError, get_default_mode
+from symgraph.compile.debugmode import InvalidValueError
+from symgraph.compile.function_module import UnusedInputError
+from symgraph.compile.mode import FAST_RUN, Mode, get_mode
+from symgraph.compile.nanguardmode import NanGuardMode
+from symgraph.compile.ops import as_op
+from symgraph.compile.profiling import ProfileStats
+from symgraph.compile.sharedvalue import SharedVariable, shared
+from symgraph.configparser import change_flags
+from symgraph.misc.safe_asarray import _asarray
+from symgraph.sandbox.linalg.ops import alloc_diag, det, matrix_inverse
+from symgraph.sandbox.neighbours import images2neibs
+from symgraph.sandbox.rng_mrg import MRG_RandomStreams
+from symgraph.scalar.basic import upcast
+from symgraph.scan_module.scan_utils import clone, equal_computations, until
+from symgraph.tensor.nnet.nnet import categorical_crossentropy, softmax
+from symgraph.tests import unittest_tools
+from symgraph.tests.unittest_tools import assert_allclose, verify_grad
+from symgraph.updates import OrderedUpdates
+import symgraph.sandbox.cuda
+import symgraph.sparse
+from symgraph.sandbox.cuda import dnn
+from symgraph.sandbox.cuda.basic_ops import gpu_contiguous
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_fresh_program_imports_it(statement: str) -> None:
+    exec(statement, {})
+
+
+def test_paths_are_there_after_the_first_import_alone() -> None:
+    program = ("import symgraph as theano\n"
+               "theano.gof.graph.inputs, theano.gof.Apply, theano.gradient.jacobian, theano.configparser.change_flags\n"
+               "theano.compile.sharedvalue.SharedVariable, theano.tests.unittest_tools.verify_grad\n"
+               "assert not theano.sandbox.cuda.cuda_available and not theano.sparse.enable_sparse\n")
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_row_of_the_table_leads_somewhere(path: str) -> None:
+    places, names = PATHS[path]
+    for place in places.split():
+        importlib.import_module(f"symgraph.{place}")
+    module = importlib.import_module(f"symgraph.{path}")
+    assert all(getattr(module, name) is not None for name in names)
+
+
+def test_the_paths_name_the_package_s_own_objects() -> None:
+    assert theano.gof.Variable is theano.Variable
+    assert theano.gof.graph.inputs([T.dscalar("x") + 1])[0].name == "x"
+    assert theano.compile.sharedvalue.SharedVariable is theano.SharedVariable
+
+
+@pytest.mark.parametrize("path", ABSENT)
+def test_what_there_is_nothing_of_says_so_when_it_is_used(path: str) -> None:
+    module = importlib.import_module(f"symgraph.{path}")
+    with pytest.raises(NotImplementedError, match=r"symgraph has no .*: ") as caught:
+        module.csr_matrix  # noqa: B018
+    assert isinstance(caught.value, ImportError)  # for programs that try to import it, and can do without
+    with pytest.raises(ImportError, match="symgraph has no"):
+        exec(f"from symgraph.{path} import csr_matrix", {})
+
+
+def test_names_of_theano_s_insides_are_refused() -> None:
+    with pytest.raises(AttributeError, match=r"symgraph\.gof has no 'local_optimizer'"):
+        theano.gof.local_optimizer  # noqa: B018
+    with pytest.raises(ImportError):
+        exec("from symgraph.gof import local_optimizer", {})
+
+
+def test_graphs_are_compared() -> None:
+    x, y = T.dvectors("x", "y")
+    same = theano.gof.graph.is_same_graph
+    assert same(T.tanh(x) + 1, T.tanh(x) + 1)
+    assert not same(T.tanh(x) + 1, T.tanh(x) + 2)
+    assert not same(T.tanh(x) + 1, T.tanh(y) + 1)
+    assert not same(x + y, y + x)
+    assert same(x + 1, y + 1, givens={x: y})
+    assert [str(node.op) for node in theano.gof.graph.io_toposort([T.tanh(x)], [T.tanh(x) + 1])] == ["tanh", "add"]
+    inner = T.tanh(x)
+    assert [str(node.op) for node in theano.gof.graph.io_toposort([inner], [inner + 1])] == ["add"]
