@@ -41,6 +41,7 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "sandbox.softsign": ("tensor.nnet", {}),
     "scalar.basic": ("scalar", {}),
     "tensor.nnet.nnet": ("tensor.nnet", {}),
+    "tensor.var": ("tensor.variable", {}),
     "tests": ("", {}),
     "tests.unittest_tools": ("testing", {"assert_allclose": "numpy.testing:assert_allclose"}),
     "misc": ("", {}),
@@ -129,5 +130,5 @@ def install() -> None:
         sys.modules[full] = module
         parent, _, name = full.rpartition(".")
         holder = sys.modules.get(parent)
-        if holder is not None:
+        if holder is not None and name not in vars(holder):  # `tensor.var` is a function, too
             setattr(holder, name, module)

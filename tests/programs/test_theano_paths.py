@@ -37,6 +37,7 @@ from symgraph.sandbox.rng_mrg import MRG_RandomStreams
 from symgraph.scalar.basic import upcast
 from symgraph.scan_module.scan_utils import clone, equal_computations, until
 from symgraph.tensor.nnet.nnet import categorical_crossentropy, softmax
+from symgraph.tensor.var import TensorConstant, TensorVariable
 from symgraph.tests import unittest_tools
 from symgraph.tests.unittest_tools import assert_allclose, verify_grad
 from symgraph.updates import OrderedUpdates
@@ -73,6 +74,7 @@ def test_the_paths_name_the_package_s_own_objects() -> None:
     assert theano.gof.Variable is theano.Variable
     assert theano.gof.graph.inputs([T.dscalar("x") + 1])[0].name == "x"
     assert theano.compile.sharedvalue.SharedVariable is theano.SharedVariable
+    assert float(T.var(T.constant([1.0, 3.0])).eval()) == 1.0
 
 
 @pytest.mark.parametrize("path", ABSENT)
