@@ -41,6 +41,7 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "sandbox.softsign": ("tensor.nnet", {}),
     "scalar.basic": ("scalar", {}),
     "tensor.nnet.nnet": ("tensor.nnet", {}),
+    "tensor.sharedvar": ("shared", {}),
     "tensor.var": ("tensor.variable", {}),
     "tests": ("", {}),
     "tests.unittest_tools": ("testing", {"assert_allclose": "numpy.testing:assert_allclose"}),

@@ -99,6 +99,11 @@ class Elemwise(TensorOp):
     overwrites = True
 
     @property
+    def scalar_op(self) -> ScalarFunction:
+        """Theano's name of `scalar`."""
+        return self.scalar
+
+    @property
     def head(self) -> ScalarFunction:
         """The scalar function: what rewrite rules go by."""
         return self.scalar

@@ -37,6 +37,7 @@ from symgraph.sandbox.rng_mrg import MRG_RandomStreams
 from symgraph.scalar.basic import upcast
 from symgraph.scan_module.scan_utils import clone, equal_computations, until
 from symgraph.tensor.nnet.nnet import categorical_crossentropy, softmax
+from symgraph.tensor.sharedvar import TensorSharedVariable
 from symgraph.tensor.var import TensorConstant, TensorVariable
 from symgraph.tests import unittest_tools
 from symgraph.tests.unittest_tools import assert_allclose, verify_grad
