@@ -132,7 +132,9 @@ class Renderer:
             self.direct.append(f"{variable} is moved to the device within the program")
         else:
             self.early.add(name)
-        if self.entries:
+        if self.entries and not (variable in self.plan.inputs and self.is_nested and not self.placement.is_on_host(
+            variable)
+        ):  # which is there already
             self.entries[-1].transfers.append(f"{printable(str(variable))} to the device")
         self.device_names[variable] = name
         return self._use(name, variable)
