@@ -133,8 +133,45 @@ def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     return f"select({', '.join(args)}{r.into(out)})"
 
 
+def _clip(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
+    assert isinstance(node.op, Elemwise)
+    name = node.op.scalar.name
+    at = _bounded(node) if runtime.clip is not None and name in _BOUNDS else None
+    if at is None:
+        return f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})" if name == "clip" else _by_name(
+            r, node, args, out)
+    r.writer.namespace["clip"] = runtime.clip
+    if name == "clip":
+        return f"clip({', '.join(args)}{r.into(out, keyword=False)})"
+    x, bound, dtype = args[at], args[1 - at], _type(node).dtype
+    if name == "maximum":
+        r.writer.namespace[f"inf_{dtype}"] = np.asarray(np.inf, dtype)
+        return f"clip({x}, {bound}, inf_{dtype}{r.into(out, keyword=False)})"
+    r.writer.namespace[f"minus_inf_{dtype}"] = np.asarray(-np.inf, dtype)
+    return f"clip({x}, minus_inf_{dtype}, {bound}{r.into(out, keyword=False)})"
+
+
+_BOUNDS = frozenset(("maximum", "minimum", "clip"))
+
+
+def _bounded(node: Apply) -> int | None:
+    """Which input of a maximum, a minimum or a clip is an array of floats whose bounds are single floats of its dtype.
+
+    NumPy's `clip` is up to four times as fast then as its `maximum` and `minimum`, which have vector code for two
+    arrays only.
+    """
+    kinds: list[Any] = [v.type for v in node.inputs]
+    if _type(node).ndim == 0 or _type(node).dtype not in ("float32", "float64"):
+        return None
+    if any(kind.dtype != _type(node).dtype for kind in kinds):
+        return None
+    wide = [place for place, kind in enumerate(kinds) if set(kind.shape) - {1}]
+    return wide[0] if len(wide) == 1 and (len(kinds) == 2 or wide == [0]) else None
+
+
 #: Functions of two arguments that do not take the array to compute into by position: others took it for a third.
 _BY_KEYWORD = frozenset(("maximum", "minimum"))
+
 
 def _neg(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     if out is None or r.is_plain(out):
@@ -153,7 +190,9 @@ ELEMWISE: dict[str, Lowering] = {
     "identity": _identity,
     "neg": _neg,
     "switch": _switch,
-    "clip": lambda r, node, args, target, out: f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})",
+    "clip": _clip,
+    "maximum": _clip,
+    "minimum": _clip,
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
     "sigmoid": _sigmoid,

@@ -14,11 +14,23 @@ from backends.lengths import mismatch, misnamed
 from symgraph.shared import Storage
 
 __all__ = [
-    "Scratch", "add_to_head", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
+    "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
     "numpy_by_name", "own", "select", "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row
+
+
+def _find_clip() -> Any:
+    """The ufunc behind `numpy.clip`, which NumPy has no public name for; None in a NumPy that has it elsewhere."""
+    try:
+        from numpy._core import umath
+    except ImportError:
+        return None
+    return getattr(umath, "clip", None)
+
+
+clip = _find_clip()
 
 
 def _numpy_by_name() -> ModuleType:

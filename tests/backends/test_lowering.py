@@ -315,3 +315,47 @@ def test_reductions_are_rows_of_numpy() -> None:
     node = T.sum(x, axis=1).owner
     assert isinstance(node.op, Reduce)
     assert "row_sums(x0)" in sg.function([x], T.sum(x, axis=1)).source
+
+
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, np.inf, -np.inf, np.nan)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_single_bounds(name: str, dtype: str) -> None:
+    """By NumPy's clip, in either order, with any bound."""
+    function, by_numpy = getattr(T, name), getattr(np, name)
+    x, bound = T.vector("x", dtype), T.scalar("bound", dtype)
+    values = np.array(SPECIAL * 5, dtype)
+    f = sg.function([x, bound], [function(x, bound), T.exp(function(bound, x))])
+    assert f.source.count("clip(x0, ") >= 2
+    for limit in np.array(SPECIAL, dtype):
+        first, second = f(values, np.array(limit))
+        np.testing.assert_array_equal(first, by_numpy(values, limit))
+        np.testing.assert_array_equal(second, np.exp(by_numpy(limit, values)))
+        assert first.dtype == dtype
+
+
+def test_bounds_on_both_sides() -> None:
+    x, low, high = T.fvector("x"), T.fscalar("low"), T.fscalar("high")
+    f, values = sg.function([x, low, high], T.clip(x, low, high)), np.array(SPECIAL, "float32")
+    assert "clip(x0, x1, x2)" in f.source
+    for a in values:
+        for b in values:
+            np.testing.assert_array_equal(f(values, np.array(a), np.array(b)), np.minimum(np.maximum(values, a), b))
+
+
+@pytest.mark.parametrize("build", [
+    lambda x, y, n: T.maximum(x, y), lambda x, y, n: T.maximum(x, y[0]), lambda x, y, n: T.minimum(n, 2),
+    lambda x, y, n: T.maximum(x, n[0]), lambda x, y, n: T.clip(x[0], x, y), lambda x, y, n: T.maximum(x[0], x[1]),
+    lambda x, y, n: T.clip(x, y, 1),
+], ids=["arrays", "float64", "integers", "integer bound", "wide bounds", "scalars", "one wide bound"])
+def test_what_clip_is_not_for(build: Any) -> None:
+    x, y, n = T.fvector("x"), T.dvector("y"), T.lvector("n")
+    out = build(x, y, n)
+    f = sg.function([x, y, n], out, on_unused_input="ignore")
+    assert not re.search(r"= clip\(", f.source)
+    values = {x: np.array([2, -1, 0.5], "float32"), y: np.array([-2, 1, 0.25]), n: np.array([3, 1, 2])}
+    result, (wanted,) = f(*values.values()), by_perform([out], values)
+    np.testing.assert_array_equal(result, wanted)
+    assert result.dtype == out.dtype
