@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.cupy.devices import compiler
+from backends.cupy.devices import cache, compiler
 from backends.cupy.devices.device import Device, KernelError
 from backends.cupy.devices.libraries import find_header, find_library, load_library
 from symgraph.backend import Finding
@@ -126,9 +126,9 @@ def _emulated(name: str) -> Finding:
 
 
 def _cache(name: str) -> Finding:
-    folder = compiler.cache_folder()
-    sizes = [path.stat().st_size for path in folder.glob("*/*") if path.is_file()]
-    return Finding(name, "here", f"{folder}: {len(sizes)} files, {sum(sizes) / 2**20:.1f} MiB")
+    sizes = [file.size for file in cache.kept()]
+    return Finding(name, "here", f"{cache.cache_folder()}: {len(sizes)} files, {sum(sizes) / 2**20:.1f} of at most "
+                                 f"{cache.limit() / 2**20:.0f} MiB (SYMGRAPH_CACHE_DIR, SYMGRAPH_CACHE_SIZE)")
 
 
 def try_out(device: Device) -> str:

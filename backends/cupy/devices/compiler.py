@@ -1,106 +1,31 @@
 """Compiling CUDA C: for a GPU by NVRTC or nvcc, for the emulated device by the host's C++ compiler.
 
-Nothing is compiled twice: results lie in a folder, under the digest of all that they depend on. Files appear there in
-one step and carry a digest of their own content, so that several processes can share the folder, and what a crash or a
-full disk has damaged is made anew.
+Results are kept (see `backends.cupy.devices.cache`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backends.cupy.devices.cache import cached, content_of
 from backends.cupy.devices.device import KernelError
 from backends.cupy.devices.libraries import load_library
 
 __all__ = [
-    "Compiled", "Usage", "cache_folder", "cached", "compile_cuda", "cuda_compiler", "emulated_library",
-    "emulation_scheduler", "host_compiler",
+    "Compiled", "Usage", "compile_cuda", "cuda_compiler", "emulated_library", "emulation_scheduler", "host_compiler",
 ]
 
 _EMULATION = Path(__file__).parent / "emulation"
 _HEADER = "cuda_emulation.h"
-_MARK = b"symgraph"  # ends every file of the cache, after the digest of what stands before it
-
-
-# ---- The cache
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: ``SYMGRAPH_CACHE_DIR``, or ``symgraph`` in the user's cache folder.
-
-    Compiled code is run, so a folder that others could write is not used: then one for this process alone is.
-    """
-    return _checked_folder(os.environ.get("SYMGRAPH_CACHE_DIR", ""), os.environ.get("XDG_CACHE_HOME", ""))
-
-
-@functools.lru_cache(maxsize=8)
-def _checked_folder(asked: str, user_caches: str) -> Path:
-    folder = Path(asked) if asked else Path(user_caches or "~/.cache").expanduser() / "symgraph"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-        others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if os.access(folder, os.W_OK | os.X_OK) and not others and status.st_uid == os.geteuid():
-            return folder
-    except OSError:
-        pass  # no home folder, or a disk that cannot be written
-    import atexit
-
-    own = tempfile.mkdtemp(prefix="symgraph-")
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
-    return Path(own)
-
-
-def cached(key: Sequence[str], suffix: str, build: Callable[[Path], None]) -> Path:
-    """The file that `build` writes to the path it is given, made at most once for a key.
-
-    Parameters
-    ----------
-    key : sequence of str
-        All that the content depends on.
-    suffix : str
-        Of the file's name.
-    build : callable
-        Takes a path that does not exist and writes it.
-    """
-    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()
-    place = cache_folder() / digest[:2] / f"{digest[2:]}{suffix}"
-    if _is_whole(place):
-        return place
-    place.parent.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=place.parent) as folder:
-        made = Path(folder) / f"made{suffix}"
-        build(made)
-        content = made.read_bytes()
-        with made.open("ab") as file:
-            file.write(hashlib.sha256(content).digest() + _MARK)
-        made.replace(place)
-    return place
-
-
-def content_of(place: Path) -> bytes:
-    """What was built into a file of the cache."""
-    return place.read_bytes()[:-len(_MARK) - 32]
-
-
-def _is_whole(place: Path) -> bool:
-    try:
-        data = place.read_bytes()
-    except OSError:
-        return False
-    end = len(data) - len(_MARK) - 32
-    return end > 0 and data.endswith(_MARK) and hashlib.sha256(data[:end]).digest() == data[end:end + 32]
 
 
 def _run(command: Sequence[str], what: str) -> str:
