@@ -117,24 +117,11 @@ class TensorVariable(TensorOperators, Variable):
     # ---- what cannot be done with something whose value is not known --------------------------------------
 
     def __bool__(self) -> bool:
-        """True: programs ask ``if W`` whether a variable was given. A condition, or a computed scalar, raises TypeError.
-
-        Examples
-        --------
-        >>> import symgraph.tensor as T
-        >>> W = T.dmatrix("W")
-        >>> "given" if W else "made here"
-        'given'
-        >>> "large" if W.sum() > 10 else "small"
-        Traceback (most recent call last):
-        TypeError: the truth of gt... (bool[]) is not known while the expression is built. Use ...
-        """
-        if self.type.dtype != "bool" and (self.owner is None or self.type.ndim):
-            return True
         raise TypeError(
             f"the truth of {self} ({self.type}) is not known while the expression is built. Use "
             "T.switch(condition, a, b) for a "
-            "choice by element, & and | for logic, T.all or T.any for a whole tensor, `is` to compare variables"
+            "choice by element, & and | for logic, T.all or T.any for a whole tensor, `is` to compare variables, "
+            f"`{self} is not None` to ask whether one was given"
         )
 
     def __len__(self) -> int:
