@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.numpy import branches, loops  # noqa: F401  (they enter their rows)
-from backends.numpy.render import NumpyBackend
+from backends.numpy.program import NumpyBackend
 
 backend = NumpyBackend()
 

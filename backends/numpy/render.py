@@ -1,8 +1,7 @@
-"""From a plan to the text of a Python function, and that function."""
+"""From a plan to the text of a Python function."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy as np
 from backends.conform import conform
 from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of, needs_no_counting
-from backends.numpy.results import forget_results
-from backends.numpy.tiles import render_kernel, tiling_of
+from backends.numpy.tiles import render_kernel
 from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
-from symgraph.backend import Pack, Program, untiled
+from symgraph.backend import Pack
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.plan import Buffer, Guard, LazyIfElse, Length, Loop, Plan, Step, Use, find_numbers, takes_number
 from symgraph.shared import committing
@@ -23,33 +21,9 @@ from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
 from symgraph.tensor.type import TensorType
 
-__all__ = ["NumpyBackend", "Renderer"]
+__all__ = ["Renderer"]
 
 _LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
-
-
-_acquire, _release = type(committing).acquire, type(committing).release
-
-
-class _Locks:
-    """Many locks taken together, always in the same order.
-
-    The loops run inside C, so that an interrupt from the keyboard leaves all of them taken or none.
-    """
-
-    def __init__(self, locks: list[Any]) -> None:
-        self.locks = locks
-
-    def __enter__(self) -> None:
-        taken: deque[Any] = deque()
-        try:
-            taken.extend(filter(_acquire, self.locks))
-        except BaseException:
-            deque(map(_release, taken), maxlen=0)
-            raise
-
-    def __exit__(self, *error: object) -> None:
-        deque(map(_release, reversed(self.locks)), maxlen=0)
 
 
 class Renderer:
@@ -209,7 +183,7 @@ class Renderer:
         targets = sorted((u.target for u in self.plan.updates), key=lambda target: target.container.serial)
         if len(targets) <= _LOCKS_IN_A_ROW:
             return ", ".join(f"{self.storages[target]}.lock" for target in targets)
-        return self.writer.bind(_Locks([target.container.lock for target in targets]), "locks")
+        return self.writer.bind(runtime.Locks([target.container.lock for target in targets]), "locks")
 
     def _body(self, pack: Pack) -> None:
         self._read_shared()
@@ -516,48 +490,3 @@ def _name(variable: Any) -> str:
 
 def _may_be_one(a: Any, b: Any) -> bool:
     return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
-
-
-class NumpyBackend:
-    """Renders plans to Python functions of NumPy calls."""
-
-    name = "numpy"
-
-    def compile(self, plan: Plan, name: str, pack: Pack, accept: Sequence[Callable[[Any], Any]],
-                monitor: Any = None, clock: Any = None) -> Program:
-        """Make a plan executable; see `symgraph.backend.Backend`."""
-        renderer = Renderer(plan, name, monitor, clock)
-        renderer.render(pack)
-        renderer.render_entry(accept)
-        renderer.writer.add_asides()
-        namespace = renderer.writer.compile(name)
-
-        def step_at(error: BaseException) -> tuple[Step, list[Any]] | None:
-            return _step_at(error, renderer)
-
-        def free() -> None:
-            renderer.workspaces.scratch.clear()
-            forget_results()
-
-        return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, free,
-                       tiling_of if monitor is None else untiled, renderer.anew)
-
-
-def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:
-    """The step an error comes from, and the values it read. In a loop over tiles, those of the tile."""
-    writer, traceback = renderer.writer, error.__traceback__
-    filename = writer.namespace["run"].__code__.co_filename
-    found: Step | None = None
-    values: dict[str, Any] = {}
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == filename:
-            found = writer.steps.get(traceback.tb_lineno)
-            values = {**writer.namespace, **traceback.tb_frame.f_locals}
-        traceback = traceback.tb_next
-    if found is None:
-        return None
-    for counter, loop in renderer.counters.get(found, ()):
-        if counter in values:
-            error.add_note(f"in step {values[counter]} of {loop}")
-    names = [renderer.names[v] for v in found.node.inputs]
-    return found, [values.get(f"{name}_", values.get(name)) for name in names]

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from backends.lengths import mismatch, misnamed
-from symgraph.shared import Storage
+from symgraph.shared import Storage, committing
 
 __all__ = [
-    "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
+    "Locks", "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
     "numpy_by_name", "own", "select", "sigmoid", "spare_array",
 ]
 
 _SHORT = 32  # elements of a row
+_acquire, _release = type(committing).acquire, type(committing).release
 
 
 def _find_clip() -> Any:
@@ -44,6 +45,27 @@ def _numpy_by_name() -> ModuleType:
 
 
 numpy_by_name = _numpy_by_name()
+
+
+class Locks:
+    """Many locks taken together, always in the same order.
+
+    The loops run inside C, so that an interrupt from the keyboard leaves all of them taken or none.
+    """
+
+    def __init__(self, locks: list[Any]) -> None:
+        self.locks = locks
+
+    def __enter__(self) -> None:
+        taken: deque[Any] = deque()
+        try:
+            taken.extend(filter(_acquire, self.locks))
+        except BaseException:
+            deque(map(_release, taken), maxlen=0)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        deque(map(_release, reversed(self.locks)), maxlen=0)
 
 
 class Scratch(list[Any]):
