@@ -31,6 +31,15 @@ def test_all_transpositions_and_odd_sizes() -> None:
             assert [[job.kind for job in launch.jobs] for launch in runner.launches] == [["product"]]
 
 
+def test_more_tiles_than_run_at_once() -> None:
+    """A block that is not alone takes less at a time."""
+    for m, n, k in ((136, 136, 20), (136, 200, 17)):
+        a, c = drawn(m, k), drawn(k, n)
+        for p, q in ((a, c), (a.T.copy().T, c.T.copy().T)):
+            got, expected, _ = run_both([x, y], [T.dot(x, y)], [p, q], 1, multiprocessors=1)
+            assert_close(got, expected)
+
+
 def test_empty() -> None:
     for m, n, k in ((0, 3, 4), (3, 0, 4), (3, 4, 0)):
         got, expected, _ = run_both([x, y], [T.dot(x, y) + 1], [drawn(m, k), drawn(k, n)])

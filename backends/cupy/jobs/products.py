@@ -9,6 +9,7 @@ although their results are few.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -225,8 +226,10 @@ class _Product:
         some = _PACK if packs else 1
         emit.line("#pragma unroll")
         with emit.block(f"for (int e = t; e < {inside * width // some}; e += {THREADS})"):
-            if inner:  # 8 neighbours along the inner axis, then the next row, so that they write to different banks
-                emit.line(f"const int p = (e / {8 * width} * 8 + e % 8) * {some}, q = e / 8 % {width};")
+            if inner:  # up to 8 neighbours along the inner axis, then the next row, to write to different banks
+                near = math.gcd(8, inside // some)
+                emit.line(f"const int p = (e / {near * width} * {near} + e % {near}) * {some}, "
+                          f"q = e / {near} % {width};")
             else:
                 emit.line(f"const int p = e / {width // some}, q = e % {width // some} * {some};")
             emit.line(f"const {index} k = k0 + p, o = {first} + q;")
