@@ -3,7 +3,8 @@
 A flag is set, later sources winning, by its default, by ``~/.symgraphrc`` (``name = value`` lines under
 ``[global]``), by the environment variable ``SYMGRAPH_FLAGS`` (``name=value,name=value``), by assignment
 (``config.floatX = "float32"``) and inside ``with config.change_flags(...)``. Unknown names and unfit values are
-refused with the nearest known ones.
+refused with the nearest known ones. Flags of Theano that there is nothing to set of here (`INERT`: ``allow_gc``,
+``cxx``, ``nvcc.fastmath``) are kept and read back, and have no effect, so that programs that set them run.
 
 An assignment holds for the whole process. `change_flags` holds for the thread (or asynchronous task) that entered the
 block and no other, as `numpy.errstate` does: threads that compile under different flags do not disturb each other.
@@ -28,7 +29,7 @@ from typing import Any
 
 from symgraph.errors import ConfigError
 
-__all__ = ["FLAGS", "GPUS", "Config", "Flag", "config"]
+__all__ = ["FLAGS", "GPUS", "INERT", "INERT_GROUPS", "Config", "Flag", "config"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ FLAGS: dict[str, Flag] = {
              _FLOAT64_LEVELS),
         Flag("mode", "FAST_RUN", "the default compilation mode",
              ("FAST_RUN", "FAST_COMPILE", "DebugMode", "NanGuardMode", "None")),
+        Flag("optimizer", "", "how much the default mode rewrites, under Theano's name",
+             ("", "fast_run", "fast_compile", "merge", "None")),
+        Flag("compute_test_value", "off", "compute every expression while it is built, from the `tag.test_value` of "
+             "its inputs, so that what does not fit fails at the line that builds it; where an input has none, "
+             "`ignore` it, `warn` or `raise`", ("off", "ignore", "warn", "raise")),
         Flag("on_unused_input", "raise", "what `function` does about an input nothing uses", _LEVELS),
         Flag("allow_input_downcast", None, "let inputs lose precision; None lets only Python floats become floatX",
              convert=lambda v: None if v in (None, "None", "") else _boolean(v)),
@@ -116,6 +122,21 @@ FLAGS: dict[str, Flag] = {
     )
 }
 
+
+#: Flags of Theano without effect here, and what they are unless set.
+INERT: dict[str, Any] = {
+    "allow_gc": True, "assert_no_cpu_op": "ignore", "base_compiledir": "", "compiledir": "", "compiledir_format": "",
+    "compute_test_value_opt": "off", "cxx": "", "deterministic": "default", "force_device": False,
+    "init_gpu_device": "", "int_division": "int", "linker": "vm", "nocleanup": False, "on_opt_error": "warn",
+    "on_shape_error": "warn", "openmp": False, "openmp_elemwise_minsize": 200000, "optimizer_excluding": "",
+    "optimizer_including": "", "optimizer_requiring": "", "optimizer_verbose": False, "print_active_device": True,
+    "print_test_value": False, "profile_memory": False, "profile_optimizer": False,
+    "reoptimize_unpickled_function": True, "unpickle_function": True,
+}
+#: Groups of such flags, as in ``config.nvcc.fastmath``.
+INERT_GROUPS = frozenset({"DebugMode", "NanGuardMode", "ProfileMode", "blas", "cmodule", "compile", "cuda", "dnn",
+                          "experimental", "gcc", "gpuarray", "lib", "numpy", "nvcc", "profiling", "scan", "tensor",
+                          "traceback", "unittests", "vm", "warn"})
 
 #: The flags that a `change_flags` block of this thread has set; None outside such blocks.
 _changed: ContextVar[dict[str, Any] | None] = ContextVar("symgraph_changed_flags", default=None)
@@ -135,7 +156,7 @@ class Config:
     __slots__ = ("_values",)
 
     def __init__(self, *sources: tuple[str, Mapping[str, Any]]) -> None:
-        object.__setattr__(self, "_values", {name: flag.default for name, flag in FLAGS.items()})
+        object.__setattr__(self, "_values", {**INERT, **{name: flag.default for name, flag in FLAGS.items()}})
         for place, values in sources:
             for name, value in values.items():
                 try:
@@ -149,7 +170,11 @@ class Config:
         try:
             value = values[name]
         except KeyError:
-            raise AttributeError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}") from None
+            if name in INERT_GROUPS:
+                return _Group(self, name)
+            if _is_inert(name):
+                return None
+            raise AttributeError(f"unknown configuration flag {name!r}{_near(name, [*FLAGS, *INERT])}") from None
         if name == "floatX" and not value:
             return "float32" if self.device in GPUS else "float64"
         return value
@@ -188,10 +213,33 @@ class Config:
         return "\n".join(f"{name} = {getattr(self, name)!r}    # {flag.doc}" for name, flag in FLAGS.items())
 
 
+class _Group:
+    """Theano's flags of one group, such as ``config.nvcc``, none of which has an effect."""
+
+    __slots__ = ("_config", "_name")
+
+    def __init__(self, config: Config, name: str) -> None:
+        object.__setattr__(self, "_config", config)
+        object.__setattr__(self, "_name", name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._config, f"{self._name}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._config, f"{self._name}.{name}", value)
+
+
+def _is_inert(name: str) -> bool:
+    group, dot, _ = name.partition(".")
+    return name in INERT or (bool(dot) and group in INERT_GROUPS)
+
+
 def _parsed(name: str, value: Any) -> Any:
     flag = FLAGS.get(name)
     if flag is None:
-        raise ConfigError(f"unknown configuration flag {name!r}{_near(name, list(FLAGS))}")
+        if _is_inert(name):
+            return value
+        raise ConfigError(f"unknown configuration flag {name!r}{_near(name, [*FLAGS, *INERT])}")
     return flag.parse(value)
 
 

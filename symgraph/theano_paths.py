@@ -21,7 +21,7 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "gof.graph": ("graph.basic graph.same graph.traversal", {
         "inputs": "symgraph.graph.traversal:graph_inputs", "variables": "symgraph.graph.traversal:walk_variables",
     }),
-    "gof.op": ("graph.op graph.basic", {}),
+    "gof.op": ("graph.op graph.basic graph.testvalues", {}),
     "gof.type": ("graph.type", {}),
     "gof.null_type": ("graph.type", {}),
     "gof.fg": ("graph.fgraph errors", {}),

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import symgraph as sg
 import symgraph.tensor as T
-from symgraph.config import FLAGS, Config, _from_environment, _from_file, config
+from symgraph.config import FLAGS, INERT, Config, _from_environment, _from_file, config
 from symgraph.errors import ConfigError
 
 
@@ -39,7 +40,7 @@ def test_values_are_parsed(name: Any, value: Any, stored: Any) -> None:
     ("profile", "maybe", "a boolean is written True or False"),
     ("device", "gpu", "device takes one of cpu, cuda, auto, emulated, not 'gpu'"),
     ("flaotX", "float32", r"unknown configuration flag 'flaotX' \(did you mean 'floatX'\?\)"),
-    ("openmp", True, "unknown configuration flag 'openmp'"),
+    ("openpm", True, r"unknown configuration flag 'openpm' \(did you mean 'openmp'\?\)"),
 ])
 def test_bad_flags_are_refused_and_nothing_changes(name: Any, value: Any, text: Any) -> None:
     before = repr(config)
@@ -56,7 +57,28 @@ def test_unknown_flags_cannot_be_read_or_deleted() -> None:
         config.devise  # noqa: B018
     with pytest.raises(AttributeError):
         del config.floatX
-    assert not hasattr(config, "compute_test_value")
+    assert not hasattr(config, "compute_test_values")
+
+
+def test_flags_of_theano_without_effect_are_kept_and_read_back() -> None:
+    assert (config.allow_gc, config.openmp, config.warn.subtensor_merge_bug) == (True, False, None)
+    with config.change_flags(**{"allow_gc": False, "nvcc.fastmath": True}):
+        assert (config.allow_gc, config.nvcc.fastmath) == (False, True)
+        config.nvcc.fastmath = False
+        assert config.nvcc.fastmath is False
+    assert (config.allow_gc, config.nvcc.fastmath) == (True, None)
+    made = Config(("SYMGRAPH_FLAGS", {"blas.ldflags": "-lopenblas", "cxx": "g++"}))
+    assert (made.blas.ldflags, made.cxx) == ("-lopenblas", "g++")
+    assert not set(INERT) & set(FLAGS)
+    assert all(name not in repr(config) for name in INERT)
+
+
+def test_theano_s_flag_for_the_default_mode() -> None:
+    x = T.dvector("x")
+    for value, fired in [("fast_run", True), ("fast_compile", True), ("None", False), ("", True)]:
+        with config.change_flags(optimizer=value):
+            assert bool(sg.function([x], T.log(1 + T.exp(x))).fired) == fired
+            assert sg.function([x], x, mode="FAST_RUN").recipe.mode.name == "FAST_RUN"
 
 
 def test_changes_are_undone_whatever_happens() -> None:

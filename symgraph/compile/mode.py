@@ -124,6 +124,8 @@ def get_mode(mode: Any) -> Mode:
     """
     if mode is None:
         mode = config.mode
+        if config.optimizer and mode == "FAST_RUN":
+            return Mode(optimizer=config.optimizer)
     if isinstance(mode, Mode):
         return mode
     if isinstance(mode, str):

@@ -28,6 +28,7 @@ from symgraph.graph.gates import (
     zero_grad,
 )
 from symgraph.graph.origin import current_origin, deriving
+from symgraph.graph.testvalues import test_values_at
 from symgraph.graph.traversal import clone_replace, toposort, walk_variables
 from symgraph.graph.type import DisconnectedType, NullType
 
@@ -109,10 +110,11 @@ def grad(
             raise TypeError(f"cannot differentiate by the constant {target}: make it an input (T.scalar, ...) or a "
                             "shared variable")
     constants = set(_as_variables("consider_constant", consider_constant)) if consider_constant is not None else set()
-    chain = Chain(_seeds(cost, known_grads), targets, constants)
     results = []
-    for target in targets:
-        gradient = chain.gradient_of(target)
+    with test_values_at("ignore"):
+        chain = Chain(_seeds(cost, known_grads), targets, constants)
+        gradients = [chain.gradient_of(target) for target in targets]
+    for target, gradient in zip(targets, gradients, strict=True):
         result = _finish(gradient, target, disconnected_inputs, return_disconnected, null_gradients)
         if add_names and result is not None and cost is not None and cost.name and target.name and chain.made(result):
             result.name = f"(d{cost.name}/d{target.name})"

@@ -14,8 +14,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from symgraph.config import config
 from symgraph.graph.basic import Apply, Variable
 from symgraph.graph.origin import current_origin, is_ours
+from symgraph.graph.testvalues import compute_test_values
 from symgraph.graph.type import NullType, Type
 
 __all__ = ["FunctionOp", "Op", "as_op"]
@@ -150,6 +152,8 @@ class Op:
             raise TypeError(f"{self}.make_node must return an Apply, not {type(node).__name__}")
         if not self._made_by_us:
             node.origin = current_origin()  # a user's make_node is in the user's file: where it is called is meant
+        if config.compute_test_value != "off":
+            compute_test_values(node)
         outputs = node.outputs
         if name is not None:
             outputs[0].name = name

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.config import config
 from symgraph.graph.basic import Constant, Variable
 from symgraph.graph.inner import InnerGraph
 from symgraph.graph.origin import current_origin
+from symgraph.graph.testvalues import compute_test_values, test_values_at
 from symgraph.graph.traversal import clone_replace, graph_inputs, toposort
 from symgraph.scan.arguments import (
     Info,
@@ -179,7 +181,8 @@ def make_loop(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any =
     earlier = [states[lag - 1].slot for info, states in zip(infos, groups, strict=True) for lag in info.lags]
     begun = Storage(None).serial  # what has a later number is made by the step function
     _check_arguments(fn, elements, earlier, fixed)
-    result = parse_result(fn(*elements, *earlier, *fixed))
+    with test_values_at("off"):
+        result = parse_result(fn(*elements, *earlier, *fixed))
     infos = _matched(infos, result, outputs_info)
     groups += [[] for _ in range(len(infos) - len(groups))]
     traces = []
@@ -196,6 +199,8 @@ def make_loop(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any =
     op, values = _closed(rows, elements, states, traces, condition, fixed if strict else None, int(truncate_gradient),
                          name)
     node = op.make_node(steps, *values)
+    if config.compute_test_value != "off":
+        compute_test_values(node)
     return _finished(op.outputs(node.outputs), infos, groups, shared, result, begun)
 
 

@@ -18,6 +18,7 @@ from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.frozen import frozen
 from symgraph.graph.op import Op
 from symgraph.graph.origin import current_origin
+from symgraph.graph.testvalues import compute_test_values
 from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, dtype_name, tensor_type
@@ -127,7 +128,10 @@ class Elemwise(TensorOp):
             capped = self._cap(inputs, types[0])  # type: ignore[arg-type]
             if capped is not None:
                 inputs, types = tuple(capped[0]), capped[1]
-        output = Apply(self, inputs, types, current_origin()).outputs[0]
+        node = Apply(self, inputs, types, current_origin())
+        if config.compute_test_value != "off":
+            compute_test_values(node)
+        output = node.outputs[0]
         if name is not None:
             output.name = name
         return [output] if return_list else output
