@@ -20,6 +20,7 @@ from backends.cupy.report import Report
 from backends.cupy.storage import DeviceMemory
 from backends.cupy.watched import Look, one_by_one
 from symgraph.backend import Pack, Program
+from symgraph.config import config
 from symgraph.graph.basic import Variable
 from symgraph.plan import Plan, Step
 from symgraph.plan.items import Item, Sample
@@ -28,6 +29,10 @@ from symgraph.scalar import ScalarFunction
 from symgraph.tensor.type import TensorType
 
 __all__ = ["CupyBackend", "CupyProgram", "Programs"]
+
+
+#: What a program is compiled by.
+_FLAGS = ("cuda_fallback", "cuda_graph", "matmul_precision")
 
 
 def _computes(item: Item) -> bool:
@@ -94,6 +99,7 @@ class Programs:
                  accept: Sequence[Callable[[Any], Any]], monitor: Any = None, clock: Any = None) -> None:
         self.backend, self.plan, self.title, self.pack, self.accept = backend, plan, title, pack, list(accept)
         self.monitor, self.clock = monitor, clock
+        self.flags = {name: getattr(config, name) for name in _FLAGS}  # hold for what is compiled later, too
         self.kernels, self.errors, self.locks = Kernels(backend.device), Errors(backend.device), Locks(plan)
         self.guard = threading.RLock()  # a program's memory, and its error word, are one call's at a time
         self.turn = _turn(backend, plan)  # and one stream's
@@ -105,6 +111,10 @@ class Programs:
 
     def _program(self, sizes: Mapping[Variable, Sequence[int]], alone: bool = False) -> CupyProgram:
         """The program for some sizes; with every step alone where kernels have no room for more."""
+        with config.change_flags(**self.flags):
+            return self._compiled(sizes, alone)
+
+    def _compiled(self, sizes: Mapping[Variable, Sequence[int]], alone: bool) -> CupyProgram:
         renderer = Renderer(self.plan, self.title, self.backend.device, self.backend.target, self.monitor, self.clock)
         on_host = renderer.host_values()
         if self.monitor is not None or alone:
