@@ -285,7 +285,7 @@ class CupyProgram:
     def _own(self, variable: Variable, value: Any) -> Any:
         """A copy of a result whose memory is not the caller's to keep."""
         if self.device.is_array(value):
-            return self.memory.copy(value)
+            return self.memory.copied(value)
         return np.array(value) if isinstance(variable.type, TensorType) else value
 
     def for_caller(self, output: Any, value: Any) -> Any:

@@ -175,7 +175,7 @@ class Records:
         if isinstance(value, Result):
             return value.of(raw)
         if isinstance(value, Reference):
-            return self.program.memory.copy(record.array(value, passed, record.board, WORD))
+            return self.program.memory.copied(record.array(value, passed, record.board, WORD))
         if isinstance(value, Passed):
             value = passed[value.place]
         return self.program.for_caller(output, _copied(value))
@@ -225,7 +225,7 @@ class Records:
         return recorder.held(value) if output.stays else recorder.result(value)
 
     def _kept(self, output: Any, value: Any) -> Any:
-        return self.program.memory.copy(value) if output.stays and self.device.is_array(value) else _copied(value)
+        return self.program.memory.copied(value) if output.stays and self.device.is_array(value) else _copied(value)
 
     def _commit(self, recorder: Recorder, updates: Sequence[Any]) -> int | None:
         """Copy new values to shared variables, and note it. Where a shape changes, nothing can be recorded: None."""

@@ -29,7 +29,8 @@ def recurrent(steps: int = 6) -> Built:
     w, u, b = (sg.shared((rng.normal(size=s) * 0.5).astype("float32"), name=name)
                for name, s in (("w", (3, 4)), ("u", (4, 4)), ("b", 4)))
     i, x, rate = T.lscalar("i"), T.tensor3("x"), T.scalar("rate")
-    states, _ = sg.scan(lambda row, h: T.tanh(T.dot(row, w) + T.dot(h, u) + b), sequences=x, outputs_info=T.zeros((2, 4)))
+    states, _ = sg.scan(lambda row, h: T.tanh(T.dot(row, w) + T.dot(h, u) + b), sequences=x,
+                        outputs_info=T.zeros((2, 4)))
     cost = (states[-1] ** 2).mean() + T.log(T.exp(states[-1]).sum())
     parameters = [w, u, b]
     return sg.function([i, rate], cost, givens={x: data[i]}, updates=[
