@@ -30,8 +30,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.graph.basic import Variable
+from symgraph.plan.failing import failing
 from symgraph.plan.groups import Group, Grouping
-from symgraph.plan.items import Item, NextState, Shuffle, may_fail
+from symgraph.plan.items import Item, NextState, Shuffle
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.plan import Plan, Step
 from symgraph.scalar import ScalarFunction
@@ -365,11 +366,12 @@ class _Writer:
         read_later = {self._memory(o.variable) for o in self.plan.outputs}
         read_later |= {self._memory(u.variable) for u in self.plan.updates}
         targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
+        fail = failing(line, self.plan)
         for part in reversed(line):
+            if part in fail:
+                break  # nothing may be overwritten before everything is known to be right
             inputs = part.inputs if isinstance(part, Launch) else part.node.inputs
             if isinstance(part, Launch):
-                if any(may_fail(item) for job in part.jobs for item in job.items.values()):
-                    break  # nothing may be overwritten before everything is known to be right
                 for job in part.jobs:
                     others = {self._memory(v) for other in part.jobs if other is not job for v in other.inputs}
                     for variable in job.outputs:

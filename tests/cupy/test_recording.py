@@ -156,6 +156,20 @@ def test_an_index_out_of_range_updates_nothing_and_is_forgotten() -> None:
         np.testing.assert_allclose(total.get_value(), k * rows[[0, 3, 0]].sum(0))
 
 
+def test_nothing_is_updated_before_an_operation_with_a_kernel_of_its_own_that_fails() -> None:
+    """The update has a launch before it, and could be written over the present value there."""
+    with on_device():
+        w, table = (sg.shared(np.ones((5, 4), "float32"), name=name) for name in ("w", "table"))
+        z, i = T.fmatrix("z"), T.ivector("i")
+        f = sg.function([z, i], T.inc_subtensor(table[i], T.tanh(z)), updates=[(w, w * 2)])
+        good, bad = np.array([0, 1], "int32"), np.array([0, 5], "int32")
+        for _ in range(2):
+            f(np.ones((2, 4), "float32"), good)
+        with pytest.raises(IndexError, match="index 5"):
+            f(np.ones((2, 4), "float32"), bad)
+        np.testing.assert_array_equal(w.get_value(), 4)
+
+
 def test_library_functions_keep_a_program_off_the_record() -> None:
     with on_device():
         x = T.vector("x")
