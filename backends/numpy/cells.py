@@ -18,15 +18,13 @@ _kept: dict[tuple[tuple[int, int], bool], tuple[Any, Any]] = {}
 
 def _places(shape: tuple[int, int], along: bool) -> tuple[Any, Any]:
     """Where the rows and the columns of a matrix begin, in elements; `along` says that columns are contiguous."""
-    found = _kept.get((shape, along))
-    if found is None:
-        rows, columns = shape
-        steps = (1, rows) if along else (columns, 1)
-        found = np.arange(rows, dtype=np.int64) * steps[0], np.arange(columns, dtype=np.int64) * steps[1]
-        if rows <= _MOST_KEPT and columns <= _MOST_KEPT:
-            if len(_kept) >= 64:
-                _kept.clear()
-            _kept[shape, along] = found
+    rows, columns = shape
+    steps = (1, rows) if along else (columns, 1)
+    found = np.arange(rows, dtype=np.int64) * steps[0], np.arange(columns, dtype=np.int64) * steps[1]
+    if rows <= _MOST_KEPT and columns <= _MOST_KEPT:
+        if len(_kept) >= 64:
+            _kept.clear()
+        _kept[shape, along] = found
     return found
 
 
@@ -41,7 +39,7 @@ class Cells:
     def of(self, x: Any) -> Any:
         """A new array of the elements."""
         line = self._line(x)
-        return x[np.arange(self.count), self.columns] if line is None else line.take(self.flat)
+        return x[np.arange(self.count), self.columns] if line is None else line[self.flat]
 
     def add(self, x: Any, value: Any) -> None:
         """``x[np.arange(count), columns] += value``, in place."""
@@ -49,7 +47,9 @@ class Cells:
         if line is None:
             x[np.arange(self.count), self.columns] += value
         else:
-            line[self.flat] += value
+            found = line[self.flat]
+            np.add(found, value, found)
+            line[self.flat] = found
 
     def put(self, x: Any, value: Any) -> None:
         """``x[np.arange(count), columns] = value``, in place."""
@@ -61,11 +61,9 @@ class Cells:
 
     def _line(self, x: Any) -> Any:
         """The elements of a matrix in one row, in the order of its memory; None for one of another shape or layout."""
-        if self.flat is None or x.shape != self.shape:
-            return None
-        if self.along:
-            return x.T.reshape(-1) if x.flags.f_contiguous else None
-        return x.reshape(-1) if x.flags.c_contiguous else None
+        flags = x.flags
+        fits = flags.f_contiguous if self.along else flags.c_contiguous
+        return x.ravel("K") if fits and self.flat is not None and x.shape == self.shape else None
 
 
 def cells(x: Any, count: int, columns: Any) -> Cells:
@@ -80,9 +78,10 @@ def cells(x: Any, count: int, columns: Any) -> Cells:
     columns : numpy.ndarray
         For each of these rows a whole number. One that names no column is found out when elements are read or written.
     """
-    along, flat = not x.flags.c_contiguous, None
-    if count <= len(x) and (not along or x.flags.f_contiguous):
-        rows, starts = _places(x.shape, along)
+    flags, flat = x.flags, None
+    along = not flags.c_contiguous
+    if count <= len(x) and (not along or flags.f_contiguous):
+        rows, starts = _kept.get((x.shape, along)) or _places(x.shape, along)
         try:
             flat = starts.take(columns)
         except IndexError:  # which tells the axis of this array

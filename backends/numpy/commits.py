@@ -109,6 +109,9 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
     computed and all values are in place: what needs instructions of Python is done on another thread, since interrupts
     strike the main thread only.
     """
+    if not _LATE.intersection(map(type, values)):
+        deque(map(set_value, storages, values), 0)
+        return
     task: Task | None = None
     jobs: dict[Job, None] = {}
     try:
@@ -141,11 +144,14 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         if task is not None and not task.cancel():
             task.wait()
         for storage, value in zip(storages, values, strict=True):
-            if storage.value is None and type(value) in (Product, Over):
+            if storage.value is None and type(value) in _LATE:
                 storage.value = value.c
         raise
     for job in jobs:
         job.tell()
+
+
+_LATE = frozenset((Product, Over))
 
 
 def _target(value: Any) -> Any:
@@ -159,7 +165,7 @@ def _target(value: Any) -> Any:
 def _count_alone() -> dict[type, int]:
     """How many references `_target` sees to an array that only a function and what it puts off hold."""
     counts: dict[type, int] = {}
-    for kind in (Product, Over):
+    for kind in _LATE:
         array = np.empty((1, 1))
         made: Any = Product(print, array, 1.0, array.copy(), array.copy(), 1.0) if kind is Product else Over(
             Job(print, 1, 1, 1, [array], {}), 0, array)

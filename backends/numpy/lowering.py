@@ -17,6 +17,7 @@ from backends.numpy import blas, random, runtime, sums
 from backends.numpy.cells import cells
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
+from symgraph.plan import Use
 from symgraph.random.draw import Advance, Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.blas import Gemm, Inner
@@ -89,6 +90,8 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     function = node.op.scalar
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
+        if out is not None and name not in _BY_KEYWORD and _turns(r, node):
+            return f"np.{name}({', '.join(_turned(node, args))}{r.into(f'{out}.T', keyword=False)}).T"
         return f"np.{name}({', '.join(args)}{r.into(out, keyword=name in _BY_KEYWORD)})"
     if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
         local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
@@ -99,8 +102,30 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     return f"{own}({', '.join(args)})"
 
 
+def _turns(r: Renderer, node: Apply) -> bool:
+    """Whether a matrix that may lie by columns is made of one that lies by rows.
+
+    Where operands lie in different ways, NumPy's loops run along the rows, even if these are short; of transposed
+    operands, along the columns.
+    """
+    buffer = r.plan.blocks[node.outputs[0]].buffer
+    if buffer is None or not buffer.by_columns or buffer.use is not Use.SCRATCH:
+        return False
+    matrices = [r.plan.blocks[v].buffer for v in node.inputs if v.type.ndim == 2 and 1 not in v.type.shape]
+    return any(held is None or not held.by_columns for held in matrices)
+
+
+def _turned(node: Apply, args: Sequence[str]) -> list[str]:
+    """The operands of a matrix, transposed."""
+    ends = {2: ".T", 1: "[:, None]", 0: ""}
+    return [f"{a}{ends[v.type.ndim]}" for v, a in zip(node.inputs, args, strict=True)]
+
+
 def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     literal = args[0].removeprefix("-").isdigit()
+    if not literal and node.inputs[0] in r.numbers and _type(node).dtype == "float32":
+        r.writer.namespace["float32_of"] = runtime.float32_of
+        return f"float32_of({args[0]})"
     if literal or node.inputs[0] in r.numbers or node.inputs[0] in r.integers:
         return f"{r.dtype(_type(node).dtype)}({args[0]})"
     if out is None:
@@ -343,16 +368,37 @@ def _alloc(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
     lengths = _lengths(r, node, args, 1)
     uniform = getattr(value, "uniform_value", None)
     dtype = r.dtype(_type(node).dtype)
+    if _is_blank(r, node.outputs[0]):
+        r.counts.add(node.outputs[0])
+        return args[1]
     if uniform is not None and uniform == 0 and not (uniform.dtype.kind == "f" and np.signbit(uniform)):
         return f"np.zeros({lengths}, {dtype})"
     return f"np.full({lengths}, {args[0]}, {dtype})"
+
+
+def _is_blank(r: Renderer, variable: Variable) -> bool:
+    """Whether nobody needs more of a vector of zeros than how many they are: a number is added to the first of them."""
+    made, kind = variable.owner, variable.type
+    if made is None or not isinstance(made.op, Alloc) or kind.ndim != 1 or made.inputs[1] not in r.numbers:
+        return False
+    zero = getattr(made.inputs[0], "uniform_value", None)
+    if zero is None or zero != 0 or made.inputs[0].type.dtype != kind.dtype:
+        return False
+    readers = r.readers(variable)
+    if readers is None or len(readers) != 1 or type(readers[0].op) is not IncSubtensor:
+        return False
+    node, value = readers[0], readers[0].inputs[1]
+    return node.inputs.count(variable) == 1 and node.inputs[0] is variable and not node.op.set_instead and (
+        value.type.ndim == 0 and value.type.dtype == kind.dtype and len(node.inputs) == 3 and (
+            node.op.spec == (ARRAY,) and _stop(r, node.inputs[2]) is not None))
 
 
 @lower(ARange)
 def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     start, _, step = node.inputs
     if r.is_count(node.outputs[0]):
-        return f"range({args[1]})"
+        r.counts.add(node.outputs[0])
+        return args[1]
     plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
     bounds = args[1] if plain else ", ".join(args)
     return f"np.arange({bounds}, dtype={r.dtype(_type(node).dtype)})"
@@ -402,15 +448,22 @@ def _count_of(r: Renderer, node: Apply, place: int) -> str | None:
     return _counted(r, node.inputs[place]) if len(node.inputs) == place + 1 and node.op.spec == (ARRAY,) else None
 
 
-def _counted(r: Renderer, index: Variable) -> str | None:
-    """The n of ``arange(n)``; else None."""
+def _stop(r: Renderer, index: Variable) -> Variable | None:
+    """The n of ``arange(n)`` where that is a number; else None."""
     made = index.owner
     if made is None or not isinstance(made.op, ARange):
         return None
     start, stop, step = made.inputs
-    if not (isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1):
+    plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
+    return stop if plain and (isinstance(stop, Constant) or stop in r.numbers) else None
+
+
+def _counted(r: Renderer, index: Variable) -> str | None:
+    """The n of ``arange(n)`` as it is written; else None."""
+    stop = _stop(r, index)
+    if stop is None:
         return None
-    return str(int(stop.data)) if isinstance(stop, Constant) else r.names[stop] if stop in r.numbers else None
+    return str(int(stop.data)) if isinstance(stop, Constant) else r.names[stop]
 
 
 def _has_cells(r: Renderer, node: Apply, place: int) -> bool:
@@ -462,6 +515,9 @@ def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: 
     op = node.op
     assert isinstance(op, IncSubtensor)
     index = _index(op, args[2:])
+    if _is_blank(r, node.inputs[0]):
+        r.writer.namespace["zeros_but_head"] = runtime.zeros_but_head
+        return f"zeros_but_head({args[0]}, {_count_of(r, node, 2)}, {args[1]})"
     if out is None:
         r.line(f"{target} = np.array({args[0]})", node)
     else:
@@ -470,9 +526,12 @@ def _inc_subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: 
             r.line(f"{target}[...] = {args[0]}")
     if _has_cells(r, node, 2):
         r.line(f"{_cells(r, node, [target, *args[1:]], 2)}.{'put' if op.set_instead else 'add'}({target}, {args[1]})")
+    elif (count := _count_of(r, node, 2)) is not None and op.set_instead:
+        r.writer.namespace["set_head"] = runtime.set_head
+        r.line(f"set_head({target}, {count}, {args[1]})")
     elif op.set_instead:
         r.line(f"{target}[{index}] = {args[1]}")
-    elif (count := _count_of(r, node, 2)) is not None:
+    elif count is not None:
         r.writer.namespace["add_to_head"] = runtime.add_to_head
         r.line(f"add_to_head({target}, {count}, {args[1]})")
     elif op.is_advanced and not op.unique:

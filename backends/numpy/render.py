@@ -41,6 +41,12 @@ class Renderer:
         self.measured: dict[tuple[Variable, int], str] = {}
         self.cells: dict[tuple[Variable, Variable], str] = {}  # indices to the objects that stand for them
         self.anew: set[Step] = set()           # steps that make an array although there is one to compute into
+        self.read_by: dict[Variable, list[Apply]] = {}
+        for step in plan.steps:
+            for variable in dict.fromkeys(step.node.inputs):
+                self.read_by.setdefault(variable, []).append(step.node)
+        self.guarded = {place[0] for step in plan.steps for g in step.guards for place in (g.left, g.right, *g.tested)
+                        if isinstance(place, tuple)}
         self.made_at = {v: step.index for step in plan.steps for v in step.node.outputs}
         self.read_at = {v: step.index for step in plan.steps for v in step.node.inputs}
         for variable in [o.variable for o in plan.outputs] + [u.variable for u in plan.updates]:
@@ -49,6 +55,7 @@ class Renderer:
         self.numbers = find_numbers(plan.steps, results) if monitor is None else set()
         self.integers: dict[Variable, str] = {}  # integers of Python that arrays were converted to
         self.unwrapped: dict[str, str] = {}      # arrays of no dimensions from outside, as scalars
+        self.counts: set[Variable] = set()     # vectors of which only the length is there, as a number
         self.late = monitor is None and any(
             step.commits or (step.kernel is not None and step.kernel.over) for step in plan.steps)
         self.storages: dict[Any, str] = {}
@@ -90,12 +97,14 @@ class Renderer:
 
     def is_count(self, variable: Variable) -> bool:
         """Whether ``arange(n)`` need not be an array, since nobody needs more of it than n."""
-        if self.monitor is not None or self.read_at.get(variable) == len(self.plan.steps):
-            return False
-        readers = [step.node for step in self.plan.steps if variable in step.node.inputs]
-        guarded = any(variable in (place[0] for place in (g.left, g.right, *g.tested) if isinstance(place, tuple))
-                      for step in self.plan.steps for g in step.guards)
-        return not guarded and needs_no_counting(self, variable, readers)
+        readers = self.readers(variable)
+        return readers is not None and needs_no_counting(self, variable, readers)
+
+    def readers(self, variable: Variable) -> list[Apply] | None:
+        """The applications that read a variable; None where somebody else does: a caller, a monitor, or a guard."""
+        if self.monitor is not None or self.read_at.get(variable) == len(self.plan.steps) or variable in self.guarded:
+            return None
+        return self.read_by.get(variable, [])
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""
@@ -421,6 +430,8 @@ class Renderer:
     def axis(self, variable: Variable, axis: int) -> str:
         """An axis's length as an expression."""
         name = self.names[variable]
+        if variable in self.counts:
+            return name
         return self.measured.get((variable, axis)) or (f"len({name})" if axis == 0 else f"{name}.shape[{axis}]")
 
     def length(self, length: int | Length, before: int) -> str:
@@ -442,7 +453,7 @@ class Renderer:
 
     def shape_of(self, variable: Variable, before: int, tested: dict[int, str] | None = None) -> str:
         """A shape as an expression of what is there before a step; `tested` says the lengths of some axes."""
-        if self._is_there(variable, before):
+        if self._is_there(variable, before) and variable not in self.counts:
             return f"{self.names[variable]}.shape"
         return tuple_text([(tested or {}).get(axis) or self.length(n, before)
                            for axis, n in enumerate(self.plan.lengths.of(variable))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -14,8 +15,8 @@ from backends.lengths import mismatch, misnamed
 from symgraph.shared import Storage, committing
 
 __all__ = [
-    "Locks", "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "head", "mismatch", "misnamed",
-    "numpy_by_name", "own", "select", "sigmoid", "spare_array",
+    "Locks", "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "float32_of", "head", "mismatch",
+    "misnamed", "numpy_by_name", "own", "select", "set_head", "sigmoid", "spare_array", "zeros_but_head",
 ]
 
 _SHORT = 32  # elements of a row
@@ -153,19 +154,42 @@ def select(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
     return out
 
 
-def head(array: Any, count: int) -> Any:
-    """``array[np.arange(count)]``: the first so many rows, copied."""
+def _first(array: Any, count: int) -> Any:
+    """A view of the first so many rows."""
     if count > len(array):
         raise IndexError(f"index {len(array)} is out of bounds for axis 0 with size {len(array)}")
-    return np.array(array[:count])
+    return array[:count]
+
+
+def head(array: Any, count: int) -> Any:
+    """``array[np.arange(count)]``: the first so many rows, copied."""
+    return _first(array, count).copy()
 
 
 def add_to_head(array: Any, count: int, value: Any) -> None:
     """``array[np.arange(count)] += value``, in place."""
-    if count > len(array):
-        raise IndexError(f"index {len(array)} is out of bounds for axis 0 with size {len(array)}")
-    part = array[:count]
+    part = _first(array, count)
     np.add(part, value, out=part)
+
+
+def set_head(array: Any, count: int, value: Any) -> None:
+    """``array[np.arange(count)] = value``, in place."""
+    _first(array, count)[...] = value
+
+
+def zeros_but_head(length: int, count: int, value: Any) -> Any:
+    """Zeros but for the first so many elements, which are a number: ``np.zeros(length)[np.arange(count)] += value``."""
+    if count > length:
+        raise IndexError(f"index {length} is out of bounds for axis 0 with size {length}")
+    array = np.empty(length, value.dtype)
+    array.fill(0 + value)
+    if count < length:
+        array[count:] = 0
+    return array
+
+
+float32_of = lru_cache(maxsize=1024)(np.float32)
+float32_of.__doc__ = "``np.float32(n)`` of a length, several times as fast when the length was met before."
 
 
 def _references(array: Any) -> int:

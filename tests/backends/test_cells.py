@@ -63,6 +63,20 @@ def test_gather_and_scatter_share_their_cells() -> None:
     np.testing.assert_allclose(w.get_value(), -0.1 * x.T @ slope, rtol=1e-5, atol=1e-7)
 
 
+def test_rows_without_a_label_have_no_slope() -> None:
+    x, y = T.dmatrix("x"), T.lvector("y")
+    f = sg.function([x, y], sg.grad(T.log(T.nnet.softmax(x))[T.arange(y.shape[0]), y].mean(), x))
+    assert "zeros_but_head(" in f.source
+    value, labels = np.random.default_rng(0).normal(size=(50, 3)), np.array([2, 0, 1, 1])
+    slope = np.eye(3)[labels] - np.exp(value[:4]) / np.exp(value[:4]).sum(axis=1, keepdims=True)
+    for rows, count in ((4, 1), (4, 3), (4, 4), (50, 4)):
+        found = f(value[:rows], labels[:count])
+        np.testing.assert_allclose(found[:count], slope[:count] / count, rtol=1e-13, atol=1e-15)
+        np.testing.assert_array_equal(found[count:], 0)
+    with pytest.raises(IndexError, match="out of bounds for axis 0 with size 3"):
+        f(value[:3], labels)
+
+
 def test_labels_that_name_no_class_change_nothing() -> None:
     f, w = _step()
     x = np.ones((2, 5), "float32")

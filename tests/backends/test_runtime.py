@@ -15,6 +15,30 @@ import symgraph.tensor as T
 from backends.numpy.runtime import Scratch, commit, empty_columns, mismatch, select, sigmoid, spare_array
 from symgraph.shared import Storage
 
+# ---- zeros ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [
+    lambda z, c: T.inc_subtensor(z[T.arange(3)], c), lambda z, c: T.inc_subtensor(z[T.arange(3)], c) * z.sum(),
+    lambda z, c: [T.inc_subtensor(z[T.arange(3)], c), z], lambda z, c: T.inc_subtensor(z[T.arange(3)], z[0] + c),
+    lambda z, c: T.set_subtensor(z[T.arange(3)], c), lambda z, c: T.inc_subtensor(z[T.arange(3)], T.stack([c, c, -c])),
+], ids=["alone", "read again", "a result", "its own element", "set", "a vector"])
+@pytest.mark.parametrize("length", [3, 5])
+def test_numbers_added_to_the_first_zeros(build: Any, length: int) -> None:
+    x, c = T.fvector("x"), T.fscalar("c")
+    results = build(T.zeros_like(x), c)
+    results = results if isinstance(results, list) else [results]
+    f, plain = sg.function([x, c], results), sg.function([x, c], results, mode="None")
+    for value in (2.5, -0.0, np.nan):
+        given = np.ones(length, "float32"), np.float32(value)
+        for found, wanted in zip(f(*given), plain(*given), strict=True):
+            assert found.dtype == wanted.dtype
+            np.testing.assert_array_equal(found, wanted)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(wanted))
+    with pytest.raises(IndexError):
+        f(np.ones(2, "float32"), 1.0)
+
+
 # ---- scratch ----------------------------------------------------------------------------------------------------
 
 
