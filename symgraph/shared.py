@@ -18,7 +18,7 @@ from symgraph.graph.type import Type
 from symgraph.tensor.dims import split_names
 from symgraph.tensor.foreign import lent_array
 from symgraph.tensor.type import TensorType
-from symgraph.tensor.variable import TensorVariable
+from symgraph.tensor.variable import SymbolicTensor
 
 __all__ = [
     "Memory", "ScalarSharedVariable", "SharedVariable", "Storage", "TensorSharedVariable", "committing", "device_name",
@@ -353,7 +353,7 @@ def _may_be_seen(value: Any, given: Any) -> bool:
     return value.base is not None or not isinstance(given, np.ndarray)
 
 
-class TensorSharedVariable(TensorVariable, SharedVariable):
+class TensorSharedVariable(SymbolicTensor, SharedVariable):
     """A shared variable that holds a tensor.
 
     Its truth is that it is there, as programs ask with ``if W``; its value is asked with `get_value`.

@@ -17,7 +17,7 @@ from symgraph.tensor.elemwise import cast
 from symgraph.tensor.products import matmul
 from symgraph.tensor.subtensor import set_subtensor
 from symgraph.tensor.type import TensorType
-from symgraph.tensor.variable import TensorVariable
+from symgraph.tensor.variable import SymbolicTensor
 
 __all__ = ["Array", "fitting", "unwrap", "value_of", "variable_of", "wrap"]
 
@@ -37,11 +37,11 @@ class Array:
 
     Parameters
     ----------
-    variable : TensorVariable
+    variable : SymbolicTensor
 
     Attributes
     ----------
-    variable : TensorVariable
+    variable : SymbolicTensor
         For `symgraph.function`, `symgraph.grad` and the functions of `symgraph.tensor`.
 
     Examples
@@ -61,9 +61,9 @@ class Array:
     __slots__ = ("__weakref__", "variable")
     __array_priority__ = 2000  # NumPy's arrays leave their operators to ours
 
-    variable: TensorVariable
+    variable: SymbolicTensor
 
-    def __init__(self, variable: TensorVariable) -> None:
+    def __init__(self, variable: SymbolicTensor) -> None:
         if not isinstance(variable, Variable) or not isinstance(variable.type, TensorType):
             raise TypeError(f"Array holds a tensor variable, not {type(variable).__name__}: use asarray")
         self.variable = variable
@@ -300,7 +300,7 @@ def _key(key: Any) -> Any:
     return key.variable if isinstance(key, Array) else key
 
 
-def fitting(value: Any, like: TensorVariable) -> Any:
+def fitting(value: Any, like: SymbolicTensor) -> Any:
     """A value in the dtype of what it is put among.
 
     Raises
@@ -394,4 +394,4 @@ def wrap(value: Any) -> Any:
     """A result with arrays in the place of variables, in lists and tuples too."""
     if isinstance(value, (list, tuple)):
         return type(value)(wrap(v) for v in value)
-    return Array(value) if isinstance(value, TensorVariable) else value
+    return Array(value) if isinstance(value, SymbolicTensor) else value

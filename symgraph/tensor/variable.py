@@ -15,7 +15,7 @@ from symgraph.tensor.elemwise import cast, elemwise
 from symgraph.tensor.operators import TensorOperators
 from symgraph.tensor.type import TensorType
 
-__all__ = ["TensorConstant", "TensorVariable"]
+__all__ = ["SymbolicTensor", "TensorConstant", "TensorVariable"]
 
 _HASHED_BYTES = 1 << 16  # larger constants are told apart by a digest
 
@@ -36,7 +36,7 @@ def _refuse(method: str, options: dict[str, Any]) -> None:
         refuse_arguments(f"the method {method}", options, known_only=True)
 
 
-class TensorVariable(TensorOperators, Variable):
+class SymbolicTensor(TensorOperators, Variable):
     """A symbolic tensor: arithmetic, indexing and NumPy's methods build larger expressions."""
 
     __slots__ = ()
@@ -536,7 +536,17 @@ class TensorVariable(TensorOperators, Variable):
     tolist = item
 
 
-class TensorConstant(TensorVariable, Constant):
+class TensorVariable(SymbolicTensor):
+    """A symbolic tensor that is an input or computed, not a constant nor a shared variable.
+
+    The three kinds have the same operators and methods. As in Theano, ``isinstance(x, T.TensorVariable)`` tells this one
+    from the others.
+    """
+
+    __slots__ = ()
+
+
+class TensorConstant(SymbolicTensor, Constant):
     """A tensor whose value is known when the graph is built."""
 
     __slots__ = ()

@@ -269,7 +269,8 @@ def test_flags() -> None:
     check("sg.config.floatx = 'float32'", "ConfigError: unknown configuration flag 'floatx' (did you mean 'floatX'?)")
     check("sg.config.floatX = 'float23'",
           "ConfigError: floatX takes one of float16, float32, float64, not 'float23' (did you mean 'float32'?)")
-    check("sg.config.compute_test_value", "AttributeError: unknown configuration flag 'compute_test_value'")
+    check("sg.config.compute_test_values",
+          "AttributeError: unknown configuration flag 'compute_test_values' (did you mean 'compute_test_value'?)")
 
 
 def test_modes() -> None:

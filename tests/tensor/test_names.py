@@ -138,7 +138,8 @@ def _is_state(variable: Any) -> bool:
 #: Names that are classes, exceptions or functions of other things than one tensor.
 KINDS: dict[str, Callable[[], bool]] = {
     "TensorType": lambda: T.TensorType(dtype="float32", broadcastable=(False, True))().ndim == 2,
-    "TensorVariable": lambda: isinstance(T.dmatrix(), T.TensorVariable),
+    "TensorVariable": lambda: isinstance(T.dmatrix(), T.TensorVariable) and not isinstance(
+        sg.shared(1.0), T.TensorVariable) and not isinstance(T.constant(1.0), T.TensorVariable),
     "Variable": lambda: isinstance(T.dmatrix(), T.Variable),
     "TensorConstant": lambda: isinstance(T.constant(1), T.TensorConstant),
     "Constant": lambda: isinstance(T.constant(1), T.Constant),

@@ -66,7 +66,7 @@ CALLS: dict[str, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "concatenate": [(lambda a, b: np.concatenate((a, b), axis=1), (M, N)), (lambda a: np.concat([a, N]), (M,)),
                     (lambda a: np.concatenate([N, a, I]), (M,))],
     "stack": [(lambda a, b: np.stack([a, b], axis=-1), (M, N))],
-    "unstack": [(lambda a: np.unstack(T.specify_shape(a, (2, 3)) if isinstance(a, T.TensorVariable) else a)[1], (M,))],
+    "unstack": [(lambda a: np.unstack(T.specify_shape(a, (2, 3)) if isinstance(a, T.Variable) else a)[1], (M,))],
     "where": [(lambda a, b: np.where(a > 0, a, b), (M, N)), (lambda a: np.where(a)[1], (M,)),
               (lambda a: np.where(a > 0, a, 0), (M,))],
     "take": [(lambda a: np.take(a, [2, 0], axis=1), (M,)), (lambda a: np.take(a, 7, mode="wrap"), (M,))],
@@ -151,7 +151,7 @@ def _check(call: Callable[..., Any], values: tuple[Any, ...]) -> None:
     with np.errstate(all="ignore"):
         got = compiled(*values)
         want = call(*values)
-    want = np.asarray(want.eval() if isinstance(want, T.TensorVariable) else want)
+    want = np.asarray(want.eval() if isinstance(want, T.Variable) else want)
     assert got.shape == want.shape
     assert got.dtype == want.dtype
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
