@@ -1,40 +1,52 @@
-"""What a caller calls, written out for so many inputs: a call that passes them all packs, counts and looks up nothing.
+"""What a caller calls, written out for the kinds of its inputs: a call that passes just these looks up nothing.
 
-``f(x, y)`` comes to a method like ::
+The method of a function of a vector and a matrix is like ::
 
     def __call__(self, x0=absent, x1=absent, /, *more, **named):
-        if named or more or x1 is absent:
-            return self._call_binding(given(x0, x1, *more), named)
-        target = self._target
-        try:
-            return target(x0, x1)
-        except Exception as error:
-            self._explain(error)
-            raise
+        if (self._trusting and x1 is not absent or (
+                type(x0) is ndarray and x0.dtype is float64 and x0.ndim == 1
+                and type(x1) is ndarray and x1.dtype is float32 and x1.ndim == 2)) and not more and not named:
+            target = self._run
+            try:
+                return target(x0, x1)
+            except Exception as error:
+                self._explain(error)
+                raise
+        return self._call_binding(given(x0, x1, *more), named)
 
-where the target is what checks the arguments and runs, or what only runs.
+and where something is to be done with each argument anyhow, it asks only whether all are there.
 """
 
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-__all__ = ["entry_for"]
+import numpy as np
+
+from symgraph.graph.type import Type
+from symgraph.tensor.type import TensorType
+
+__all__ = ["Kinds", "entry_for", "kinds_of"]
+
+#: For each input the dtype and the number of dimensions of the arrays that are taken as they are.
+Kinds = tuple[tuple[str, int], ...]
 
 _TEXT = """\
 def __call__(self, {parameters}/, *more, **named):
-    if {test}:
-        return self._call_binding({passed}, named)
-    target = self._target
-    try:
-        return target({arguments})
-    except Exception as error:
-        self._explain(error)
-        raise
+    if {test} and not more and not named:
+        target = self.{target}
+        try:
+            return target({arguments})
+        except Exception as error:
+            self._explain(error)
+            raise
+    return self._call_binding(given({values}*more), named)
 """
+
+_NEXT = "\n" + 12 * " "
 
 
 class _Absent:
@@ -48,28 +60,50 @@ _absent = _Absent()
 
 
 def _given(*values: Any) -> tuple[Any, ...]:
-    """The arguments that were passed: those before the first that was not."""
-    return tuple(value for value in values if value is not _absent)  # positions are filled from the left
+    """The arguments that were passed; positions are filled from the left."""
+    return tuple(value for value in values if value is not _absent)
+
+
+def kinds_of(types: Sequence[Type]) -> Kinds | None:
+    """The kinds of arrays that inputs of some types take as they are; None when one of them takes none."""
+    kinds = tuple((kind.dtype, kind.ndim) for kind in types
+                  if isinstance(kind, TensorType) and set(kind.shape) <= {None})
+    return kinds if len(kinds) == len(types) else None
 
 
 @cache
-def entry_for(count: int) -> Callable[..., Any]:
+def entry_for(count: int, kinds: Kinds | None = None) -> Callable[..., Any]:
     """The method ``__call__`` of functions of so many inputs, each passed by the caller or found by its name.
 
-    A function has ``_target``, which takes the inputs' values; ``_call_binding``, which takes a tuple and a dict as a
-    caller passes them; and ``_explain``, which adds to an error.
+    A function has ``_run``, which takes values of the inputs' types; ``_target``, which takes what the caller passes,
+    by position; ``_trusting``, whether the two are one; ``_call_binding``, which takes a tuple and a dict as the caller
+    passes them; and ``_explain``, which adds to an error.
+
+    Parameters
+    ----------
+    count : int
+    kinds : tuple of (dtype, ndim), optional
+        Run at once when arguments are arrays of these kinds. Without, call the target with any that are there.
     """
     names = [f"x{i}" for i in range(count)]
     arguments = ", ".join(names)
+    namespace: dict[str, Any] = {"absent": _absent, "given": _given, "ndarray": np.ndarray}
+    there = f"{names[-1]} is not absent" if names else "True"
+    if kinds:
+        checks = [f"type({name}) is ndarray and {name}.dtype is {dtype} and {name}.ndim == {ndim}"
+                  for name, (dtype, ndim) in zip(names, kinds, strict=True)]
+        there = f"(self._trusting and {there} or ({_NEXT}{f'{_NEXT}and '.join(checks)}))"
+        namespace.update((dtype, np.dtype(dtype)) for dtype, _ in kinds)
     text = _TEXT.format(
-        parameters="".join(f"{name}=absent, " for name in names),
-        test=f"named or more or {names[-1]} is absent" if names else "named or more",
-        passed=f"given({arguments}, *more)" if names else "more",
-        arguments=arguments,
+        parameters="".join(f"{name}=absent, " for name in names), values="".join(f"{name}, " for name in names),
+        test=there, arguments=arguments, target="_target" if kinds is None else "_run",
     )
-    filename = f"<symgraph: a call with {count} argument{'s' * (count != 1)}>"
+    filename = f"<symgraph: a call with {', '.join(map(_shown, kinds[:9])) if kinds else count}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"absent": _absent, "given": _given}
     exec(compile(text, filename, "exec"), namespace)
     method: Callable[..., Any] = namespace["__call__"]
     return method
+
+
+def _shown(kind: tuple[str, int]) -> str:
+    return f"{kind[0]}[{','.join('?' * kind[1])}]"

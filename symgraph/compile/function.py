@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgraph.compile.binding import default_of, refuse_call, state_of
 from symgraph.compile.build import Built, build
-from symgraph.compile.entry import entry_for
+from symgraph.compile.entry import Kinds, entry_for, kinds_of
 from symgraph.compile.errors import explain
 from symgraph.compile.io import parse_inputs, parse_outputs
 from symgraph.compile.looking import Looking
@@ -108,6 +108,8 @@ class Function(Looking):
 
     def _call_binding(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call with keywords, defaults or states. States are read and replaced by one call at a time."""
+        if not kwargs and len(args) == self._plain:
+            return self._run_explaining(args)
         if "output_subset" in kwargs and "output_subset" not in self._named:
             subset = kwargs.pop("output_subset")
             return (self if subset is None else self._with_outputs(subset))(*args, **kwargs)
@@ -131,7 +133,7 @@ class Function(Looking):
                 found.trust_input = self._trusting
         return found
 
-    def _run_explaining(self, values: list[Any]) -> Any:
+    def _run_explaining(self, values: Sequence[Any]) -> Any:
         try:
             return self._target(*values)
         except Exception as error:
@@ -352,14 +354,21 @@ def make_function(recipe: Recipe, profiled: bool = False,
     if profile is not None:
         return ProfiledFunction(recipe, built, states, profile)
     plain = not states and not any(entry.implicit for entry in recipe.inputs)
-    return (_called_with(len(recipe.inputs)) if plain else Function)(recipe, built, states)
+    if not plain:
+        return Function(recipe, built, states)
+    writable = any(built.plan.blocks[variable].writable for variable in built.plan.inputs)
+    kinds = None if writable else kinds_of([variable.type for variable in built.plan.inputs])
+    return _called_with(len(recipe.inputs), kinds)(recipe, built, states)
 
 
 @cache
-def _called_with(count: int) -> type[Function]:
-    """The class of functions that take so many inputs and have no state; its method of calling is written for them."""
+def _called_with(count: int, kinds: Kinds | None) -> type[Function]:
+    """The class of functions that take so many inputs, or inputs of some kinds, and have no states.
+
+    Their method of calling is written for these; Python looks for it in the class.
+    """
     like = {name: getattr(Function, name) for name in ("__doc__", "__module__", "__qualname__")}
-    return type("Function", (Function,), {"__call__": entry_for(count), **like})
+    return type("Function", (Function,), {"__call__": entry_for(count, kinds), **like})
 
 
 def _restored(recipe: Recipe, values: Mapping[int, Any], trusting: bool, profiled: bool) -> Function:
