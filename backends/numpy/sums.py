@@ -17,6 +17,7 @@ __all__ = ["row_sums", "total"]
 
 _PIECE = 4096  # elements: too few for BLAS to share a sum of them among threads, many enough to be fast
 _LEAST = 64    # elements in a row: fewer are not worth a call of BLAS
+_FEW = 4096    # elements of a matrix, whose rows NumPy has added before BLAS is called
 _LEAST_IN_ALL = 32768
 
 _reduce: Any = np.add.reduce
@@ -35,6 +36,8 @@ def row_sums(x: Any, out: Any = None, keepdims: bool = False) -> Any:
     Several threads may call it at once: BLAS uses none of its own for this.
     """
     rows, columns = x.shape
+    if x.size < _FEW:
+        return _reduce(x, 1, None, out, keepdims)
     if columns < _LEAST or x.strides[1] != x.itemsize:
         return _reduce(x, 1, None, out, keepdims)
     ones, into = _ones(x.dtype), out[:, 0] if keepdims and out is not None else out
