@@ -64,6 +64,7 @@ class _CallGraph:
         self.addresses = {place: address(passed[place]) for place in self.whole}
         self.copies = {place: empty(passed[place].shape, passed[place].dtype, "an argument, where a graph reads it")
                        for place in copied}
+        self.stamp: int | None = None  # of the values of shared variables that are where they were
         values = self._placed(passed)
         with self.device.capture(changing) as self.graph:
             record.launch(values)
@@ -109,16 +110,18 @@ class _CallGraph:
         """What is passed, with copies where the graph reads those."""
         return [self.copies.get(place, value) for place, value in enumerate(passed)] if self.copies else passed
 
-    def moved(self, passed: Sequence[Any]) -> int | None:
+    def moved(self, passed: Sequence[Any], stamp: int) -> int | None:
         """The place of a value that is not where it was, and where the graph would look for it."""
-        address = self.device.address
+        if stamp == self.stamp:
+            return None
+        self.stamp, address = stamp, self.device.address
         return next((place for place in self.whole if address(passed[place]) != self.addresses[place]), None)
 
-    def launch(self, passed: Sequence[Any]) -> None:
+    def launch(self, passed: Sequence[Any], stamp: int) -> None:
         """Launch it for other arguments."""
         for place, copy in self.copies.items():
             self.device.copy(copy, passed[place])
-        self.record.write(self._placed(passed))
+        self.record.write(self._placed(passed), stamp=stamp)
         changes: dict[Any, None] = {}
         for i, (varying, launches) in enumerate(self.changed):
             if varying.now != self.held[i]:
@@ -161,8 +164,15 @@ class OneCall:
         self._calls = 0
         self._captures: deque[int] = deque(maxlen=STORM)  # the calls at which it was captured anew
 
-    def launch(self, passed: Sequence[Any]) -> bool:
+    def launch(self, passed: Sequence[Any], stamp: int) -> bool:
         """Launch a call as a graph; False where there is none.
+
+        Parameters
+        ----------
+        passed : sequence
+            To the program.
+        stamp : int
+            The same as in the call before if all shared variables have the same arrays.
 
         Raises
         ------
@@ -172,7 +182,7 @@ class OneCall:
         if self.why:
             return False
         self._calls += 1
-        if self._graph is not None and (moved := self._graph.moved(passed)) is not None:
+        if self._graph is not None and (moved := self._graph.moved(passed, stamp)) is not None:
             self.drop()
             self._captures.append(self._calls)
             if len(self._captures) == STORM and self._calls - self._captures[0] < WITHIN:
@@ -183,7 +193,7 @@ class OneCall:
         try:
             if self._graph is None:
                 self._graph = _CallGraph(self.record, passed, self.whole, self.commits, self.always)
-            self._graph.launch(passed)
+            self._graph.launch(passed, stamp)
         except _NoGraph as reason:
             self.why = str(reason)
             return False

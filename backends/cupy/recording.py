@@ -7,6 +7,7 @@ a place in one *arena*, by the times at which it is in use. `backends.cupy.repla
 from __future__ import annotations
 
 import math
+from bisect import bisect_right, insort
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -145,6 +146,8 @@ class Recorder:
         self.entries: list[Entry] = []
         self.memories: list[Memory] = []
         self.results = 0  # bytes
+        self._starts: list[int] = []  # the addresses of memories, sorted: all of them are alive, and lie apart
+        self._by_start: dict[int, Memory] = {}
         self._places = {id(value): i for i, value in enumerate(self.values) if device.is_array(value)}
         self._ranges = {i: _extent(device, value) for i, value in enumerate(self.values) if device.is_array(value)}
 
@@ -153,8 +156,11 @@ class Recorder:
     def empty(self, shape: Sequence[int], dtype: Any, label: str = "") -> Any:
         """Memory of the program's own."""
         array = self.device.empty(shape, dtype, label)
-        now = len(self.entries)
-        self.memories.append(Memory(array, self.device.address(array), now, now))
+        now, address = len(self.entries), self.device.address(array)
+        self.memories.append(Memory(array, address, now, now))
+        if address not in self._by_start:
+            insort(self._starts, address)
+        self._by_start[address] = self.memories[-1]
         return array
 
     def start(self, kernel: Any, binding: Binding, arguments: Sequence[Any], sources: dict[int, int]) -> None:
@@ -251,8 +257,10 @@ class Recorder:
         if place is not None:
             return Reference(array, place=place)
         address = self.device.address(array)
-        for memory in reversed(self.memories):
-            if memory.address <= address < memory.address + max(memory.array.nbytes, 1):
+        before = bisect_right(self._starts, address)
+        if before:
+            memory = self._by_start[self._starts[before - 1]]
+            if address < memory.address + max(memory.array.nbytes, 1):
                 return Reference(array, memory, offset=address - memory.address)
         inside = [i for i, (low, high) in self._ranges.items() if low <= address < high]
         if len(inside) > 1:

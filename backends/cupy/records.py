@@ -9,6 +9,7 @@ first rung. Where no graph can be captured, calls go on launch by launch. `Repor
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,10 @@ class Records:
         used = dict.fromkeys([*program.plan.shared, *(u.target for u in program.plan.updates)])
         self.shared = [variable for variable in used if variable.device != "cpu"]
         self._whole = {i for i, name in enumerate(renderer.passed) if renderer.roots.get(name) in set(self.shared)}
+        self._others = [i for i in range(len(renderer.passed)) if i not in self._whole]
+        self._seen: list[tuple[int, Any]] = [(i, _nothing) for i in sorted(self._whole)]  # the arrays of shared values
+        self._of_shared: Any = ()  # their layouts
+        self._stamp = 0            # another number when they are other arrays
         self._reads_host = len(self.shared) < len(used)
         if any(u.target.device == "cpu" for u in program.plan.updates):
             self.why.append("a shared variable in host memory is updated")
@@ -119,17 +124,33 @@ class Records:
 
     def _key(self, passed: Sequence[Any]) -> Any:
         """What a record holds for: the layouts of arrays, and numbers that lengths and places within depend on."""
-        address = self.device.address
-        return tuple([
-            (value.shape, value.strides, address(value) % 16 == 0) if array
-            else (_frozen(value) if fixed else None)
-            for value, array, fixed in zip(passed, self._arrays, self._fixed, strict=True)])
+        for place, seen in self._seen:
+            if seen() is not passed[place]:
+                self._look_at_shared(passed)
+                break
+        parts = [self._of_shared]
+        for place in self._others:
+            value = passed[place]
+            if self._arrays[place]:
+                parts.append(self._layout(value))
+            elif self._fixed[place]:
+                parts.append(_frozen(value))
+        return tuple(parts)
+
+    def _layout(self, value: Any) -> Any:
+        return value.shape, value.strides, self.device.address(value) % 16 == 0
+
+    def _look_at_shared(self, passed: Sequence[Any]) -> None:
+        """Shared variables have other arrays than in the call before."""
+        self._stamp += 1
+        self._seen = [(place, weakref.ref(passed[place])) for place in sorted(self._whole)]
+        self._of_shared = tuple(self._layout(passed[place]) for place in sorted(self._whole))
 
     def _again(self, record: Recording, passed: Sequence[Any]) -> list[Any]:
         may_fail = self.program.errors.may_fail
         raw = None
         if not self._as_graph(record, passed):
-            record.launch(passed)
+            record.launch(passed, stamp=self._stamp)
         if record.commits and not (self.rung is Rung.GRAPH and record.one.commits):
             if may_fail:
                 self._check(record)
@@ -153,7 +174,7 @@ class Records:
             record.one = OneCall(record, self._whole, not self.program.errors.may_fail, self._wanted == "always",
                                  self._name, self.program.renderer.title)
         try:
-            if record.one.launch(passed):
+            if record.one.launch(passed, self._stamp):
                 self.rung = Rung.GRAPH
                 return True
         except (KernelError, MemoryError) as error:
@@ -208,7 +229,7 @@ class Records:
         results = [program.for_caller(o, self._kept(o, value)) for o, value in zip(plan.outputs, outputs, strict=True)]
         commit = self._commit(recorder, updates)
         if commit is not None:
-            self._found[key] = Recording(recorder, noted, commit)
+            self._found[key] = Recording(recorder, noted, commit, self._whole)
             if len(self._found) > _MOST:
                 self._let_go(self._found)
         self.rung = Rung.STEPS
@@ -338,6 +359,10 @@ class Records:
         """Whether a call can be launched without the host looking at the one before."""
         stays = any(isinstance(output, Reference) for output in record.outputs)
         return not stays and not (record.commits and self.program.errors.may_fail)
+
+
+def _nothing() -> None:
+    """What a reference gives to what is gone."""
 
 
 def _frozen(value: Any) -> Any:

@@ -9,7 +9,7 @@ arena and copied at the end. Results for the host lie side by side, so that one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,8 @@ class Recording:
         As the program gave them, those for the host as `Recorder.result` gave them.
     commit : int
         From which entry on new values are copied to shared variables.
+    whole : collection of int
+        The places of present values of shared variables.
 
     Attributes
     ----------
@@ -85,7 +87,7 @@ class Recording:
         What is known of its calls as graphs; see `backends.cupy.graphs`.
     """
 
-    def __init__(self, recorder: Recorder, outputs: Sequence[Any], commit: int) -> None:
+    def __init__(self, recorder: Recorder, outputs: Sequence[Any], commit: int, whole: Collection[int] = ()) -> None:
         self.device, self.outputs, self._word = recorder.device, list(outputs), recorder.word
         self.bytes = arrange([m for m in recorder.memories if m.place is None and m.result is None])
         self.arena = self.device.empty((max(self.bytes, 1),), np.uint8, "the arena of a function")
@@ -97,11 +99,13 @@ class Recording:
         self._by_word: list[Any] = []
         self._by_result: list[tuple[Any, int]] = []
         self._where: tuple[int, int] | None = None  # the board, and the first byte of the results in it
+        self._stamp: int | None = None  # of the values of shared variables whose addresses are written
         self._kept: list[Any] = []  # arrays of the kernels' own, which launches know by their addresses
         self.for_host = any(isinstance(output, Result) for output in outputs)
         self.steps = [self._step(entry) for entry in recorder.entries[:commit] if not _is_idle(entry)]
         self.commits = [self._step(entry) for entry in recorder.entries[commit:]]
         self.launches = sum(entry.is_launch for entry in recorder.entries)
+        self._passed = [varying for varying in self.varying.values() if varying.place not in whole]
         for memory in recorder.memories:  # what was recorded is not kept alive
             memory.array = _Like.of(memory.array)
         self.outputs = [_without_memory(output) for output in self.outputs]
@@ -153,7 +157,7 @@ class Recording:
 
     # ---- replaying ------------------------------------------------------------------------------------------
 
-    def write(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
+    def write(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None) -> None:
         """Write what differs from the call before into the parameters of launches.
 
         Parameters
@@ -164,9 +168,13 @@ class Recording:
             Where the error word and the results go; the recording's own by default.
         start : int
             The first byte of the results there; behind the error word by default.
+        stamp : int, optional
+            The same as in the call before if all shared variables have the same arrays.
         """
         address = self.device.address
-        for varying in self.varying.values():
+        same = stamp is not None and stamp == self._stamp
+        self._stamp = stamp
+        for varying in self._passed if same else self.varying.values():
             value = values[varying.place]
             now: Any = np.asarray(value).tobytes() if varying.is_number else address(value)
             if now == varying.now:
@@ -185,9 +193,9 @@ class Recording:
             for slot, offset in self._by_result:
                 slot.value = where[0] + where[1] + offset
 
-    def launch(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
+    def launch(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None) -> None:
         """Do everything but copy new values to shared variables. Parameters as for `write`."""
-        self.write(values, board, start)
+        self.write(values, board, start, stamp)
         self._do(self.steps, values, board, start)
 
     def commit(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
