@@ -33,7 +33,7 @@ def _gemm(r: Renderer, node: Apply) -> str:
     if a.type.ndim != 2 or b.type.ndim != 2:
         raise Unsupported("it is a product of a matrix and a vector that is no loop")
     scales = [repr(float(v.data)) if isinstance(v, Constant) else f"float({r.host(v)})" for v in (alpha, beta)]
-    made = LargeProduct(r.entries[-1], None if r.writer.current is None else r.over_of(r.writer.current))
+    made = LargeProduct(r.entries[-1], r.overwriting.by_step(r.writer.current))
     return (f"{_bound(r, made, a.type.dtype)}.added({r.d}, {r.dev(c)}, {scales[0]}, {r.dev(a)}, {r.dev(b)}, "
             f"{scales[1]})")
 

@@ -98,7 +98,39 @@ def _inc_subtensor(r: Renderer, node: Apply) -> str:
     op = node.op
     assert isinstance(op, IncSubtensor)
     arrays, numbers = _index_inputs(node, 2)
-    return leaf(r, op.verb, partial(scatter, op), [*node.inputs[:2], *arrays], numbers)
+    template, operands = partial(scatter, op), [*node.inputs[:2], *arrays]
+    target = r.overwriting.by_step(r.writer.current, may_fail=True)
+    if target is not None:
+        return leaf(r, f"{op.verb}, in place", partial(template, in_place=True, guarded=True), operands, numbers,
+                    partial(_over, target))
+    if r.overwriting.on_input(r.writer.current) and r.may_write_on(node.inputs[0]):
+        return leaf(r, f"{op.verb}, in place", partial(template, in_place=True), operands, numbers, _in_place)
+    return leaf(r, op.verb, template, operands, numbers)
+
+
+def _in_place(by_kernel: LeafOp) -> Callable[..., Any]:
+    """Write on the memory of what is read, which nobody needs any more."""
+
+    def write(d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+        x = arrays[0]
+        if not x.flags.c_contiguous:
+            x = d.empty(x.shape, x.dtype)
+            d.copy(x, arrays[0])
+        return by_kernel(d, (x, *arrays[1:]), numbers, into=x)
+
+    return write
+
+
+def _over(target: Any, by_kernel: LeafOp) -> Callable[..., Any]:
+    """Write on the present value of a shared variable, or on a copy of it where nothing is recorded yet."""
+
+    def write(d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...]) -> Any:
+        out = d.empty(arrays[0].shape, arrays[0].dtype)
+        d.may_lie_over(out, target)
+        d.copy(out, arrays[0])
+        return by_kernel(d, (out, *arrays[1:]), numbers, into=out)
+
+    return write
 
 
 # ---- making, joining, accumulating ----------------------------------------------------------------------------------

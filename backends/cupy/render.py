@@ -7,7 +7,6 @@ lengths, that is the same every time, at other addresses; so it can be recorded 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -16,18 +15,17 @@ import numpy as np
 from backends.cupy import runtime
 from backends.cupy.array_functions import check
 from backends.cupy.execution import Errors, Kernels, Launcher, lengths_of
-from backends.cupy.lowering import REASONS, VIEWS, Unsupported, lowering_of
+from backends.cupy.lowering import VIEWS
+from backends.cupy.overwriting import Overwriting
 from backends.cupy.placement import Place, place_all
 from backends.cupy.report import Entry
+from backends.cupy.steps import expression_of
 from backends.cupy.watched import Look
 from backends.source import SourceWriter, printable, tuple_text
-from symgraph.config import config
-from symgraph.graph.basic import Apply, Constant, Variable
+from symgraph.graph.basic import Constant, Variable
 from symgraph.plan import Guard, Plan, Step
 from symgraph.plan.jobs import Abilities, Launch, launches_of
-from symgraph.tensor.devices import Transfer
 from symgraph.tensor.dims import shown_type
-from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.subtensor import ARRAY, Subtensor
 from symgraph.tensor.type import TensorType
 
@@ -90,6 +88,10 @@ class Renderer:
         return inner
 
     # ---- what rows use --------------------------------------------------------------------------------------
+
+    def may_write_on(self, variable: Variable) -> bool:
+        """Whether nobody looks on, and a value is not one that is passed to ``launches``."""
+        return self.monitor is None and self.device_names.get(variable, "") not in {"", *self.early}
 
     @property
     def d(self) -> str:
@@ -208,6 +210,7 @@ class Renderer:
         """Write the whole program."""
         self.abilities = abilities
         self.line = [part for part in line if not isinstance(part, Look)]
+        self.overwriting = Overwriting(self.plan, self.line)
         self.kernels, self.errors = kernels, errors
         self._name_leaves()
         for work in self.line:
@@ -387,7 +390,8 @@ class Renderer:
         bare = [text.removesuffix("[()]") for text in numbers]
         places = [self.passed.index(text) if text in self.passed and not self.is_nested else None
                   for text in [*arrays, *bare]]
-        launcher = Launcher(launch, kernels, errors, places, scalars, self._over(launch), name, self.entries[-1])
+        over = self.overwriting.by_launch(launch)
+        launcher = Launcher(launch, kernels, errors, places, scalars, over, name, self.entries[-1])
         self.writer.namespace[name] = launcher
         lengths = lengths_of(launch)
         self.fixed.update(text for v, text in zip(scalars, bare, strict=True) if v in lengths)
@@ -397,30 +401,6 @@ class Renderer:
                          f"{types}  {launch.steps[-1].node.origin}")
         self.device_names.update(zip(launch.outputs, targets, strict=True))
 
-    def _over(self, launch: Launch) -> dict[Variable, Any]:
-        """Next values that may be written over the present ones: nobody reads a part of these from here on."""
-        return {v: target for v, target in launch.over.items() if not any(
-            v is not target for v in self._read_from(launch, target))}
-
-    def over_of(self, step: Step) -> Any:
-        """The shared variable that a step's result may be written over, being its next value; or None.
-
-        The step must read it before it writes, and nothing else reads it from there on.
-        """
-        target = next((u.target for u in self.plan.updates if u.variable is step.node.outputs[0]), None)
-        first = step.node.inputs[0]
-        if target is None or first is not target or step.node.inputs.count(target) > 1:
-            return None
-        return target if len(self._read_from(step, target)) == 1 else None
-
-    def _read_from(self, part: Launch | Step, target: Any) -> list[Variable]:
-        """What reads the memory of a shared variable from a part of the program on, or is a result that lies there."""
-        blocks = self.plan.blocks
-        later = [v for other in self.line[self.line.index(part):] for v in (
-            other.inputs if isinstance(other, Launch) else other.node.inputs)]
-        later += [o.variable for o in self.plan.outputs] + [u.variable for u in self.plan.updates]
-        return [v for v in later if v in blocks and blocks[v] is blocks.get(target)]
-
     # ---- one step -------------------------------------------------------------------------------------------
 
     def _step(self, step: Step) -> None:
@@ -429,7 +409,7 @@ class Renderer:
         self.entries.append(Entry(str(node.op), [step], "host"))
         self.guard(step.guards)
         on_host = all(self.placement.is_on_host(v) for v in node.outputs)
-        expression = self._expression(step, on_host)
+        expression = expression_of(self, step, on_host)
         targets = [writer.fresh("n" if v in self.numbers else "h" if on_host else "t") for v in node.outputs]
         types = ", ".join(str(v.type) for v in node.outputs)
         writer.line(f"{', '.join(targets)} = {expression}", f"{types}  {node.origin}")
@@ -439,71 +419,6 @@ class Renderer:
                 self.early.add(name)
         if not on_host and self.entries[-1].kernel == "":
             self.entries[-1].device, self.entries[-1].kernel = "view", "view"
-
-    def _expression(self, step: Step, on_host: bool) -> str:
-        """What computes a step: its row, or its own `perform` on the host."""
-        node = step.node
-        if on_host and node.outputs[0] in self.numbers:
-            written = number_text(node, [self.number(v) for v in node.inputs] if _is_arithmetic(node) else [])
-            if written:
-                return written
-        if getattr(node.op, "runs_programs", False):
-            return self._programs(step)
-        row = lowering_of(node.op)
-        bound = any(v in self.placement.bound for v in node.outputs) and not isinstance(node.op, Transfer)
-        if row is not None and not bound:
-            before = len(self.writer.lines), len(self.direct)
-            try:
-                text = row(self, node)
-            except Unsupported as error:
-                del self.writer.lines[before[0]:], self.direct[before[1]:]
-                return self._by_host(step, str(error))
-            if not on_host:
-                self.entries[-1].device = "device"
-            return text
-        if on_host:
-            return self._performed(step)
-        return self._by_host(step, REASONS.get(type(node.op).__name__, ""))
-
-    def _programs(self, step: Step) -> str:
-        """An operation that runs programs of this backend."""
-        self.entries[-1].device, self.entries[-1].kernel = "device", "a program of its own"
-        self.direct.append(f"{step.node.op} runs a program of its own, at {step.node.origin}")
-        name = self.writer.bind(runtime.runner(self.device, step.node), "op")
-        return f"{name}({', '.join(self.value(v) for v in step.node.inputs)})"
-
-    def _performed(self, step: Step) -> str:
-        """A step of the host: arithmetic on single numbers, or the operation's own method."""
-        node = step.node
-        if isinstance(node.op, Elemwise) and node.outputs[0].type.ndim == 0:
-            cast = node.op.scalar.name.startswith("cast{") and node.inputs[0] in self.numbers
-            if cast and node.outputs[0].type.dtype != "bool":
-                return f"np.{node.outputs[0].type.dtype}({self.number(node.inputs[0])})"
-            name = self.writer.bind(runtime.arithmetic(node), node.op.scalar.name.partition("{")[0] + "_")
-            return f"{name}({', '.join(self.host(v) for v in node.inputs)})"
-        name = self.writer.bind(runtime.performer(step.node, step.copies), "op")
-        return f"{name}({', '.join(self.host(v) for v in step.node.inputs)})"
-
-    def _by_host(self, step: Step, why: str) -> str:
-        """A step that only the host can compute, its operands moved there and its results back."""
-        node = step.node
-        reason = why or "nothing here computes it on a GPU"
-        if config.cuda_fallback != "cpu":
-            raise NotImplementedError(
-                f"{node.op}, built at {node.origin}, cannot be computed on {self.memory!r}: {reason}. Compile the "
-                "function for the CPU (device='cpu'), or let this operation run there, which moves its operands and "
-                "results in every call (cuda_fallback='cpu')")
-        self.entries[-1].device, self.entries[-1].kernel = "host (cuda_fallback)", reason
-        if not self.quiet:
-            warnings.warn(f"{node.op}, built at {node.origin}, is computed on the host, which moves its operands and "
-                          f"results in every call: {reason}", stacklevel=2)
-        arguments = [self.host(v) for v in node.inputs]
-        name = self.writer.bind(runtime.performer(node, step.copies), "op")
-        self.direct.append(f"{node.op} is computed on the host, at {node.origin}")
-        self.entries[-1].transfers.append("its results to the device")
-        if len(node.outputs) == 1:
-            return f"put(D, {name}({', '.join(arguments)}))"
-        return f"(put(D, r) for r in {name}({', '.join(arguments)}))"
 
     # ---- guards ---------------------------------------------------------------------------------------------
 
@@ -537,18 +452,3 @@ class Renderer:
         if name is None:
             return None
         return f"{self._use(name, variable if variable in self.device_names else None)}.shape"
-
-
-def _is_arithmetic(node: Apply) -> bool:
-    return isinstance(node.op, Elemwise)
-
-
-#: Arithmetic on integers of Python, which positions and lengths are.
-_INTEGERS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "maximum": "max({}, {})", "minimum": "min({}, {})"}
-
-
-def number_text(node: Apply, parts: Sequence[str]) -> str:
-    """Arithmetic on positions and lengths, as Python's; empty for what is none."""
-    head = getattr(node.op, "scalar", None)
-    form = _INTEGERS.get(head.name) if head is not None else None
-    return form.format(*(f"({p})" if not p.isidentifier() and not p.isdigit() else p for p in parts)) if form else ""

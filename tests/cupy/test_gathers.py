@@ -10,9 +10,10 @@ import pytest
 
 import symgraph.tensor as T
 from backends.cupy.devices.emulated import EmulatedDevice
+from backends.cupy.execution import Direct, Errors, Kernels
 from backends.cupy.leaves import scatters
 from backends.cupy.leaves.gathers import gather
-from backends.cupy.leaves.leaf import Operand
+from backends.cupy.leaves.leaf import LeafOp, Operand
 from backends.cupy.leaves.regions import region_of
 from backends.cupy.leaves.scatters import scatter
 from symgraph.tensor.index import ARRAY, NEWAXIS, NOTHING, SCALAR, SliceSpec
@@ -110,6 +111,27 @@ def test_parts_are_set_and_increased(emulated: EmulatedDevice, spec: tuple[Any, 
     shape = X[Subtensor(spec).index(values)].shape
     check_scatter(emulated, IncSubtensor(spec, set_instead), values, RNG.normal(size=shape).astype(np.float32))
     check_scatter(emulated, IncSubtensor(spec, set_instead), values, np.float32(2.5))
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+@pytest.mark.parametrize("op", [
+    IncSubtensor((ARRAY,), False), IncSubtensor((ARRAY,), True), IncSubtensor((ARRAY,), True, unique=True),
+    IncSubtensor((SliceSpec(None, None, -2), FULL, SliceSpec(1, SCALAR)), False)], ids=str)
+@pytest.mark.parametrize("few", [scatters._FEW, 0])
+def test_writing_in_place_leaves_all_else_alone(emulated: EmulatedDevice, op: IncSubtensor, failed: int, few: int,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """And everything, once an index was found to be out of range."""
+    monkeypatch.setattr(scatters, "_FEW", few)
+    values: list[Any] = [np.array([3, -4, 0] if op.unique else [3, -4, 1, 3])] if ARRAY in op.spec else [6]
+    x = np.ascontiguousarray(X)
+    arrays, numbers = parts(values)
+    y = RNG.normal(size=x[op.index(values)].shape).astype(np.float32)
+    errors, here = Errors(emulated), emulated.to_device(x)
+    emulated.to_device(np.array([failed, 0, 0]), errors.word)
+    write = LeafOp(partial(scatter, op, in_place=True, guarded=True), Kernels(emulated), errors)
+    found = write(Direct(emulated), (here, *map(emulated.to_device, (y, *arrays))), tuple(numbers), into=here)
+    assert found is here
+    np.testing.assert_array_equal(emulated.to_host(here), x if failed else op.write(np.array(x), y, values))
 
 
 @pytest.mark.parametrize("set_instead", [True, False])

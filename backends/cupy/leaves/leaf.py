@@ -69,8 +69,8 @@ class Leaf:
     Attributes
     ----------
     arguments : tuple
-        ``"error"`` for the error word, ``"a0"`` for the first array that is read, ``"o0"`` for the first result,
-        ``"w0"`` for the first array of scratch, and NumPy scalars.
+        ``"error"`` for the error word, ``"failed"`` for the same where it is only read, ``"a0"`` for the first array
+        that is read, ``"o0"`` for the first result, ``"w0"`` for the first array of scratch, and NumPy scalars.
     """
 
     name: str
@@ -142,6 +142,14 @@ class Text:
             self.parameters.append("long long *error")
             self.arguments.append("error")
         return "error"
+
+    def failed(self) -> str:
+        """The error word, of a kernel that only asks whether an earlier one has set it."""
+        if "failed" not in self._known:
+            self._known["failed"] = None
+            self.parameters.append("const long long *failed")
+            self.arguments.append("failed")
+        return "failed"
 
     def number(self, name: str, value: int) -> str:
         """An integer parameter; 0 and 1 are written as they are."""
@@ -272,7 +280,8 @@ class LeafOp:
         self.launches = 1
         self._made: dict[Any, tuple[Leaves, list[Any], list[Any]]] = {}
 
-    def __call__(self, d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...] = ()) -> Any:
+    def __call__(self, d: Any, arrays: tuple[Any, ...], numbers: tuple[Any, ...] = (), into: Any = None) -> Any:
+        """The results; `into`, if given, is the array in which the only one is made."""
         operands = tuple(Operand.of(a) for a in arrays)
         found = self._made.get((operands, numbers))
         if found is None:
@@ -281,8 +290,9 @@ class LeafOp:
             found = self._made[operands, numbers] = self._make(operands, numbers)
         leaves, kernels, scratch = found
         self.launches = sum(leaf.grid[0] > 0 for leaf in leaves.launches)
-        outputs = [d.empty(shape, dtype) for shape, dtype in leaves.outputs]
-        held = {"error": self.errors.word if leaves.may_fail else None}
+        outputs = [d.empty(shape, dtype) for shape, dtype in leaves.outputs] if into is None else [into]
+        words = {"error", "failed"} & {v for leaf in leaves.launches for v in leaf.arguments if isinstance(v, str)}
+        held = dict.fromkeys(words, self.errors.word if words else None)
         held |= {f"a{i}": a for i, a in enumerate(arrays)} | {f"o{i}": a for i, a in enumerate(outputs)}
         held |= {f"w{i}": a for i, a in enumerate(scratch)}
         for leaf, kernel in zip(leaves.launches, kernels, strict=True):

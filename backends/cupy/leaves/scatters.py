@@ -1,4 +1,4 @@
-"""Writing through an index: a copy of an array in which a part is set, or increased.
+"""Writing through an index: a copy of an array in which a part is set, or increased; or the array itself.
 
 Where index arrays may name an element several times, each element is written by one block, which adds what belongs to
 it in the order of the index arrays, as `numpy.add.at` does. So sums are the same in every run, and those of NumPy.
@@ -28,31 +28,47 @@ _SORTED = 1024  # positions of one element that are sorted in shared memory
 _THREADS = 128
 
 
-def scatter(op: IncSubtensor, operands: Sequence[Operand], *numbers: int) -> Leaves:
-    """What `IncSubtensor` gives; the operands are x, the value and the index arrays."""
+def scatter(op: IncSubtensor, operands: Sequence[Operand], *numbers: int, in_place: bool = False,
+            guarded: bool = False) -> Leaves:
+    """What `IncSubtensor` gives; the operands are x, the value and the index arrays.
+
+    Parameters
+    ----------
+    op : IncSubtensor
+    operands : sequence of Operand
+    numbers : int
+    in_place : bool
+        The result's array, in C order, holds x already.
+    guarded : bool
+        Nothing is written once the error word is set.
+    """
     x, y, *arrays = operands
     region = region_of(op.spec, x, arrays, numbers)
     result = ((x.shape, x.dtype),)
-    if not region.picks:
-        return Leaves(result, (_within(op, x, y, region),))
     index = Text.index_for(x.size, x.reach, y.reach, math.prod(region.shape), *(a.reach for a in arrays))
-    copy = _copied(x, index)
-    if op.unique:
-        return Leaves(result, (copy, _each(op, x, y, arrays, region, index)))
+    if not region.picks:
+        return Leaves(result, (_each(op, x, y, arrays, region, index, guarded) if in_place
+                               else _within(op, x, y, region),))
+    copy = () if in_place else (_copied(x, index),)
     positions = math.prod(region.shape[axis] for axis in region.of_arrays)
     elements = math.prod(pick.length for pick in region.picks)
+    if op.unique:
+        checked = (_keys(arrays, region, index, positions),) if guarded else ()
+        return Leaves(result, (*copy, *checked, _each(op, x, y, arrays, region, index, guarded)),
+                      (8 * positions,) * len(checked))
     if positions <= _FEW or elements > _MOST or positions >= 1 << 30:
         keys = _keys(arrays, region, index, positions)
-        return Leaves(result, (copy, keys, _compared(op, x, y, region, index, positions)), (8 * positions,))
+        return Leaves(result, (*copy, keys, _compared(op, x, y, region, index, positions, guarded)), (8 * positions,))
     clear, keys = _clear(elements, -1 if op.set_instead else 0), _keys(arrays, region, index, positions, op)
     if op.set_instead:
-        return Leaves(result, (copy, clear, keys, _last(op, x, y, region, index, positions)),
+        return Leaves(result, (*copy, clear, keys, _last(op, x, y, region, index, positions, guarded)),
                       (8 * positions, 4 * elements))
     ends = accumulate("sum", 0, "int32", (Operand.plain((elements,), "int32"),))
     places = {"a0": "w1", "o0": "w2", "w0": "w4", "w1": "w5"}
     scan = [replace(leaf, arguments=tuple(places.get(a, a) if isinstance(a, str) else a for a in leaf.arguments))
             for leaf in ends.launches]
-    return Leaves(result, (copy, clear, keys, *scan, _placed(positions), _listed(op, x, y, region, index, positions)),
+    listed = _listed(op, x, y, region, index, positions, guarded)
+    return Leaves(result, (*copy, clear, keys, *scan, _placed(positions), listed),
                   (8 * positions, 4 * elements, 4 * elements, 4 * positions, *ends.scratch))
 
 
@@ -129,13 +145,16 @@ def _target(text: Text, x: Operand, region: Region, places: Sequence[str], indic
     return " + ".join(t for t in terms if t != "0")
 
 
-def _each(op: IncSubtensor, x: Operand, y: Operand, arrays: Sequence[Operand], region: Region, index: str) -> Leaf:
+def _each(op: IncSubtensor, x: Operand, y: Operand, arrays: Sequence[Operand], region: Region, index: str,
+          guarded: bool) -> Leaf:
     """Every element of the region by a thread of its own: no two name the same."""
     text = Text("set_each" if op.set_instead else "add_each", index)
     text.array("a1", y.dtype)
     text.array("o0", x.dtype)
     count = math.prod(region.shape)
     text.loop(count)
+    if guarded:
+        text.line(f"if (*{text.failed()}) break;")
     places = text.unravel("i", region.shape)
     indices = region.picked(text, [places[axis] for axis in region.of_arrays], arrays, 2)
     text.line(f"const {index} at = {_target(text, x, region, places, indices)};")
@@ -207,12 +226,15 @@ def _lines(text: Text, block: str, first: str = "") -> None:
         text.line(line)
 
 
-def _begun(op: IncSubtensor, name: str, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Text:
+def _begun(op: IncSubtensor, name: str, x: Operand, y: Operand, region: Region, index: str, positions: int,
+           guarded: bool) -> Text:
     text = Text(name, index)
     for place, dtype in (("a1", y.dtype), ("o0", x.dtype), ("w0", "int64")):
         text.array(place, dtype)
     text.passed("positions", positions)
     text.passed("columns", math.prod(region.shape[axis] for axis in region.others))
+    if guarded:
+        text.line(f"if (*{text.failed()}) return;")
     return text
 
 
@@ -223,9 +245,10 @@ def _columns(op: IncSubtensor, text: Text, x: Operand, y: Operand, region: Regio
     text.line("}")
 
 
-def _compared(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+def _compared(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int,
+              guarded: bool) -> Leaf:
     """One block for each position that is the first (of a sum), or the last (to be set), to name its element."""
-    text = _begun(op, "set_last" if op.set_instead else "add_rows", x, y, region, index, positions)
+    text = _begun(op, "set_last" if op.set_instead else "add_rows", x, y, region, index, positions, guarded)
     if not op.set_instead:
         text.line(f"__shared__ int hits[{_THREADS // 32}], found[{_THREADS}];")
     text.line(f"for ({index} m = blockIdx.x; m < positions; m += gridDim.x) {{")
@@ -245,9 +268,10 @@ def _compared(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: s
     return text.leaf(positions, min(positions, 1 << 16), _THREADS)
 
 
-def _last(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+def _last(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int,
+          guarded: bool) -> Leaf:
     """One block for each position that is the last to name its element."""
-    text = _begun(op, "set_latest", x, y, region, index, positions)
+    text = _begun(op, "set_latest", x, y, region, index, positions, guarded)
     text.array("w1", "int32")
     text.line(f"for ({index} m = blockIdx.x; m < positions; m += gridDim.x) {{")
     text.line("const long long key = w0[m];")
@@ -257,9 +281,10 @@ def _last(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, 
     return text.leaf(positions, min(positions, 1 << 16), _THREADS)
 
 
-def _listed(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int) -> Leaf:
+def _listed(op: IncSubtensor, x: Operand, y: Operand, region: Region, index: str, positions: int,
+            guarded: bool) -> Leaf:
     """One block for each element that is named; its positions are sorted, or, of too many, sought in order."""
-    text = _begun(op, "add_listed", x, y, region, index, positions)
+    text = _begun(op, "add_listed", x, y, region, index, positions, guarded)
     for place in ("w1", "w2", "w3"):
         text.array(place, "int32")
     elements = math.prod(pick.length for pick in region.picks)
