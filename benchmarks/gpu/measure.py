@@ -27,15 +27,15 @@ class Rival:
         The arrays that are compared with the workload's answer; makes one call of its own, the first.
     steps : int
         Of a call.
-    facts : dict
-        What else is to be reported: launches of a step, say.
+    facts : callable, optional
+        What else is to be reported, asked after the last call: launches of a step, say.
     """
 
     call: Callable[[], object]
     finish: Callable[[], object]
     result: Callable[[], Sequence[Any]]
     steps: int = 1
-    facts: dict[str, Any] | None = None
+    facts: Callable[[], dict[str, Any]] | None = None
 
 
 #: Of one library: from a workload and a precision of products to its variants, by name.

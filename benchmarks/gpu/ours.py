@@ -19,14 +19,20 @@ _SOME = 100_000
 
 
 def rivals(workload: Workload, precision: str) -> Iterator[tuple[str, Callable[[], Rival]]]:
-    """The variants of a workload, on the configured device."""
+    """The variants of a workload, on the configured device: a single call as it is, and forced on both rungs."""
     if isinstance(workload, Training):
         yield "a call a step", lambda: _training(workload, precision, many=False)
+        for graph, name in _RUNGS.items():
+            yield f"a call a step, {name}", lambda graph=graph: _training(workload, precision, many=False, graph=graph)
         if workload.steps > 1:
             yield "many steps a call", lambda: _training(workload, precision, many=True)
         return
     make = {Chain: _chain, CrossEntropy: _cross_entropy, Adam: _adam, Dropout: _dropout}[type(workload)]
     yield "a call", lambda: make(workload)
+
+
+#: What `config.cuda_graph` is set to, and what that asks for.
+_RUNGS = {"never": "launch by launch", "always": "as a graph"}
 
 
 def _kept(variable: Any) -> Any:
@@ -40,9 +46,14 @@ def _waiting() -> Callable[[], object]:
     return lambda: number.get_value()
 
 
-def _facts(function: Any) -> dict[str, Any]:
-    report = function.report()
-    return {"launches": report.launches, "how": report.rung}
+def _facts(function: Any) -> Callable[[], dict[str, Any]]:
+    """What is known of a function's calls, once it has been called."""
+
+    def told() -> dict[str, Any]:
+        report = function.report()
+        return {"launches": report.launches, "how": str(report.rung), "why": "; ".join(report.why)}
+
+    return told
 
 
 class _Model:
@@ -77,8 +88,9 @@ class _Model:
             variable.set_value(value)
 
 
-def _training(workload: Training, precision: str, many: bool) -> Rival:
-    model = _Model(workload, precision)
+def _training(workload: Training, precision: str, many: bool, graph: str = "auto") -> Rival:
+    with sg.config.change_flags(cuda_graph=graph):
+        model = _Model(workload, precision)
     indices = np.arange(workload.steps) % workload.batches
     place = [0]
 

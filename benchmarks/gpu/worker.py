@@ -79,7 +79,7 @@ def _measured(workload: Workload, build: Callable[[], Rival], seconds: float, ti
         times = measure(rival, 0.02, 3, 1) if tiny else measure(rival, max(0.0, seconds - ready))
     except Exception as problem:
         return {"missing": f"{type(problem).__name__}: {str(problem).splitlines()[0][:200] if str(problem) else ''}"}
-    return {**times, "steps": rival.steps, "error": error, "ready_s": ready, **(rival.facts or {})}
+    return {**times, "steps": rival.steps, "error": error, "ready_s": ready, **(rival.facts() if rival.facts else {})}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from backends.cupy.devices.device import KernelError
 from tests.cupy.test_emulation import PROGRAMS
+from tests.cupy.test_graphs import recurrent
 from tests.cupy.test_ops_on_device import BARRED, tolerance, tried_dtype
 from tests.cupy.test_training import CASES
 from tests.records import RECORDS
@@ -46,6 +47,85 @@ def test_steps_are_the_same_bit_for_bit_every_time(which: str) -> None:
         runs.append([*costs, *(p.get_value() for p in parameters)])
     for a, b in zip(*runs, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("which", [*CASES, "recurrent"])
+def test_a_thousand_calls_are_the_same_on_every_rung(which: str) -> None:
+    """Launch by launch, as graphs whose launches are changed, and many calls as one graph: bit for bit."""
+    runs = []
+    for rung in ("launches", "graph", "graph of many calls"):
+        with sg.config.change_flags(cuda_graph={"launches": "never"}.get(rung, "always")):
+            step, parameters = built(which)
+        indices = [k * k % 4 for k in range(1000)]
+        for k in range(4):
+            step(k)  # whatever their alignment
+        told = step.report
+        costs = list(step.map(indices)) if rung == "graph of many calls" else [np.asarray(step(k)) for k in indices]
+        assert told().rung == rung, told().why
+        runs.append([*costs, *(p.get_value() for p in parameters)])
+    for run in runs[1:]:
+        for a, b in zip(run, runs[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def built(which: str) -> tuple[Any, list[Any]]:
+    """A step of training on the GPU, and the parameters."""
+    if which != "recurrent":
+        return CASES[which]("cuda")
+    with sg.config.change_flags(device="cuda", floatX="float32"):
+        return recurrent(30, rate=0.05)
+
+
+def test_a_product_of_the_library_is_captured() -> None:
+    rng = np.random.default_rng(0)
+    with sg.config.change_flags(device="cuda", floatX="float32", cuda_graph="always"):
+        x, w = T.matrix("x"), sg.shared((rng.normal(size=(2048, 1024)) / 30).astype("float32"))
+        f = sg.function([x], T.tanh(x @ w).sum(axis=1))
+    for k in range(6):
+        value = rng.normal(size=(128, 2048)).astype("float32")
+        np.testing.assert_allclose(f(value), np.tanh(value @ w.get_value()).sum(axis=1), rtol=1e-3, atol=1e-3)
+        assert f.report().rung == ("graph" if k else "step by step"), f.report().why
+
+
+def test_streams_that_share_a_value_are_ordered(gpu: Any) -> None:
+    from backends.cupy import backend_on
+
+    streams = [backend_on("cuda").device.xp.cuda.Stream(non_blocking=True) for _ in range(3)]
+    for graph in ("never", "always"):
+        with sg.config.change_flags(device="cuda", floatX="float32", cuda_graph=graph):
+            w = sg.shared(np.zeros(1 << 22, "float32"))
+            grow = sg.function([], [], updates=[(w, w + 1)])
+            look = sg.function([], [sg.Out(w.min(), device=True), sg.Out(w.max(), device=True)])
+        seen = []
+        for k in range(300):
+            with streams[k % 3]:
+                grow()
+            with streams[(k + 1) % 3]:
+                seen.append(look())
+        gpu.finish()
+        for k, (low, high) in enumerate(seen):
+            assert (float(low.get()), float(high.get())) == (k + 1, k + 1)
+
+
+def test_graphs_on_several_streams_do_not_share_the_workspace_of_products(gpu: Any) -> None:
+    rng = np.random.default_rng(1)
+    a, b = (gpu.to_device(rng.normal(size=(512, 512)).astype("float32")) for _ in range(2))
+    outs, graphs = [gpu.empty((512, 512), np.float32) for _ in range(2)], []
+    gpu.product(outs[0], a, b)
+    wanted = gpu.to_host(outs[0])
+    for out in outs:
+        with gpu.capture() as graph:
+            for _ in range(20):
+                gpu.product(out, a, b)
+        graphs.append(graph)
+    streams = [gpu.xp.cuda.Stream(non_blocking=True) for _ in range(2)]
+    for _ in range(20):
+        for stream, graph in zip(streams, graphs, strict=True):
+            with stream:
+                graph.launch()
+    gpu.finish()
+    for out in outs:
+        np.testing.assert_array_equal(gpu.to_host(out), wanted)
 
 
 @pytest.mark.parametrize("record", [r for r in RECORDS if r.name not in BARRED], ids=str)

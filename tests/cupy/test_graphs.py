@@ -22,19 +22,20 @@ RNG = np.random.default_rng(0)
 Built = tuple[Callable[..., Any], list[Any]]
 
 
-def recurrent(steps: int = 6) -> Built:
-    """A step of training a recurrent network on one of four sequences, and its parameters."""
+def recurrent(steps: int = 6, rate: float | None = None) -> Built:
+    """A step of training a recurrent network on one of four sequences, at a rate that is passed; and its parameters."""
     rng = np.random.default_rng(1)
     data = sg.shared(rng.normal(size=(4, steps, 2, 3)).astype("float32"))
     w, u, b = (sg.shared((rng.normal(size=s) * 0.5).astype("float32"), name=name)
                for name, s in (("w", (3, 4)), ("u", (4, 4)), ("b", 4)))
-    i, x, rate = T.lscalar("i"), T.tensor3("x"), T.scalar("rate")
+    i, x, passed = T.lscalar("i"), T.tensor3("x"), T.scalar("rate")
     states, _ = sg.scan(lambda row, h: T.tanh(T.dot(row, w) + T.dot(h, u) + b), sequences=x,
                         outputs_info=T.zeros((2, 4)))
     cost = (states[-1] ** 2).mean() + T.log(T.exp(states[-1]).sum())
     parameters = [w, u, b]
-    return sg.function([i, rate], cost, givens={x: data[i]}, updates=[
-        (p, p - rate * g) for p, g in zip(parameters, sg.grad(cost, parameters), strict=True)]), parameters
+    return sg.function([i, passed] if rate is None else [i], cost, givens={x: data[i]}, updates=[
+        (p, p - (passed if rate is None else np.float32(rate)) * g)
+        for p, g in zip(parameters, sg.grad(cost, parameters), strict=True)]), parameters
 
 
 def training(which: str) -> Callable[[], Built]:
