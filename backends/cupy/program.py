@@ -16,7 +16,7 @@ from backends.cupy.language.scalars import is_supported
 from backends.cupy.order import Turn
 from backends.cupy.records import Records
 from backends.cupy.render import Renderer
-from backends.cupy.report import Report
+from backends.cupy.report import Report, float64_in
 from backends.cupy.storage import DeviceMemory
 from backends.cupy.watched import Look, one_by_one
 from symgraph.backend import Pack, Program
@@ -328,8 +328,9 @@ class CupyProgram:
 
     def report(self) -> Report:
         """Where each part is computed, and how."""
-        return Report(self.renderer.title, self.device.name, self.renderer.entries, self.records.rung,
-                      self.records.reasons, self.records.arena)
+        entries = self.renderer.entries
+        return Report(self.renderer.title, self.device.name, entries, self.records.rung, self.records.reasons,
+                      self.records.arena, float64_in(self.plan, entries))
 
 
 class Locks:

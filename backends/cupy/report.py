@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from symgraph.plan import Step
+from symgraph.graph.basic import Variable
+from symgraph.plan import Plan, Step
 
-__all__ = ["Entry", "Report", "Rung"]
+__all__ = ["Entry", "Report", "Rung", "float64_in"]
 
 
 class Rung(StrEnum):
@@ -77,6 +78,8 @@ class Report:
         What stands in the way of a better one.
     arena : int
         Bytes that the records of the program keep for values within a call.
+    float64 : list of str
+        What the device computes in double precision although neither arguments nor shared variables are of it.
     """
 
     title: str
@@ -85,6 +88,7 @@ class Report:
     rung: str
     why: list[str]
     arena: int = 0
+    float64: list[str] = field(default_factory=list)
 
     @property
     def launches(self) -> int:
@@ -109,9 +113,34 @@ class Report:
             cells = [_clip(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append(("  " + "  ".join([*cells, row[6]])).rstrip())
         lines += [f"  moved in every call: {text}" for text in self.transfers]
+        lines += [f"  in float64, as no argument and no shared variable is: {text}" for text in self.float64]
         better = "not recorded" if self.rung == Rung.STEPS else "no graph"
         lines += [f"  {better}, because: {text}" for text in dict.fromkeys(self.why)]
         return "\n".join(lines)
+
+
+def float64_in(plan: Plan, entries: Sequence[Entry]) -> list[str]:
+    """The steps of a device that make or sum up in double precision what nobody has asked for: a GPU takes many times
+    as long for them.
+
+    Parameters
+    ----------
+    plan : Plan
+    entries : sequence of Entry
+    """
+    if any(_is_wide(v) for v in (*plan.inputs, *plan.shared)):
+        return []
+    steps = [step for entry in entries if entry.device == "device" for step in entry.steps]
+    wide = [step.node for step in steps if any(map(_is_wide, step.node.outputs))
+            or getattr(step.node.op, "acc_dtype", None) in _WIDE]
+    return list(dict.fromkeys(f"{node.op}, built at {node.origin}" for node in wide))
+
+
+_WIDE = ("float64", "complex128")
+
+
+def _is_wide(variable: Variable) -> bool:
+    return getattr(variable.type, "dtype", None) in _WIDE
 
 
 _WIDEST = 48

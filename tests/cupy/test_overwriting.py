@@ -25,7 +25,8 @@ def embedding() -> Made:
     rows = w[i]
     cost = (T.tanh(rows @ v) ** 2).sum()
     change = -np.float32(0.1) * sg.grad(cost, rows)
-    return sg.function([i], cost, updates=[(w, T.inc_subtensor(rows, change)), (v, v - np.float32(0.1) * sg.grad(cost, v))]), [w, v]
+    updates = [(w, T.inc_subtensor(rows, change)), (v, v - np.float32(0.1) * sg.grad(cost, v))]
+    return sg.function([i], cost, updates=updates), [w, v]
 
 
 def two_tables() -> Made:

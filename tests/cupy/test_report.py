@@ -135,3 +135,16 @@ def test_float64_by_accident_is_told() -> None:
         x, n = T.vector("x"), T.lvector("n")
         with pytest.raises(TypeError, match="float64"):
             x * n
+
+
+def test_a_report_tells_what_is_computed_in_float64_unasked() -> None:
+    with on_device(cast_policy="numpy"):
+        x, n, d = T.fmatrix("x"), T.lvector("n"), T.dmatrix("d")
+        functions = [sg.function(*program) for program in (
+            ([x, n], (x * n).sum()), ([x], x.sum(dtype="float64")), ([x], x.sum()), ([x, d], (x * d).sum()))]
+    hidden, summed, plain, asked = (f.report().float64 for f in functions)
+    assert [text.partition("{")[0].partition(",")[0] for text in hidden] == ["mul", "sum"]
+    assert "test_report.py" in hidden[0]
+    assert len(summed) == 1
+    assert plain == asked == []
+    assert "in float64, as no argument and no shared variable is: mul" in str(functions[0].report())
