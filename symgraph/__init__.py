@@ -38,16 +38,16 @@ from symgraph.shared import SharedVariable, shared
 from symgraph.tensor import dot
 from symgraph.tensor.variable import set_array_namespace as _set_array_namespace
 from symgraph.theano_paths import install as _install_paths
+from symgraph.theano_paths import pose_as_theano
 from symgraph.vectorize import vectorize_graph, vmap
 
 __all__ = [
-    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "OrderedUpdates", "Out",
-    "Param", "Print", "Rop",
-    "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile", "config",
-    "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
-    "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pp", "pprint",
-    "random", "reduce", "sandbox", "scan", "scan_module", "shared", "subgraph_grad", "tensor", "to_networkx",
-    "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
+    "Apply", "Constant", "Function", "In", "Lop", "Mode", "Op", "OpFromGraph", "OrderedUpdates", "Out", "Param",
+    "Print", "Rop", "SharedVariable", "Type", "Variable", "__version__", "as_op", "clone", "clone_replace", "compile",
+    "config", "custom_gradient", "debugprint", "disconnected_grad", "dot", "foldl", "foldr", "function", "grad",
+    "grad_clip", "grad_scale", "gradient", "hessian", "hessian_vector_product", "jacobian", "map", "pose_as_theano",
+    "pp", "pprint", "random", "reduce", "sandbox", "scan", "scan_module", "shared", "subgraph_grad", "tensor",
+    "to_networkx", "undefined_grad", "vectorize_graph", "vmap", "zero_grad",
 ]
 
 

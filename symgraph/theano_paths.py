@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PATHS", "install"]
+__all__ = ["ABSENT", "PATHS", "install", "pose_as_theano"]
 
 #: For each path below the package: the modules of it that a name is looked up in, and names that are elsewhere.
 PATHS: dict[str, tuple[str, dict[str, str]]] = {
@@ -51,10 +53,25 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "compat.python2x": ("", {"OrderedDict": "collections:OrderedDict", "defaultdict": "collections:defaultdict"}),
 }
 
+class AbsentError(ImportError, NotImplementedError):
+    """What a program asks for is not in this package, on purpose.
+
+    It is an ImportError too: programs that can do without try to import it.
+    """
+
+
 _DEVICE = ("where values live is decided by SYMGRAPH_FLAGS=device=cuda, or by shared(..., target=...) and "
            "x.transfer(...), see the README's section 'On a GPU'")
 _SPARSE = ("use dense arrays (m.toarray()), or the positions and values of the entries: "
            "T.inc_subtensor(T.zeros(shape)[rows, columns], values)")
+
+
+def _kinds(*names: str) -> dict[str, type]:
+    """Classes of which nothing here is an instance: programs ask with `isinstance` and go on."""
+    def __new__(cls: type, *args: Any, **options: Any) -> Any:
+        raise AbsentError(f"symgraph has no {cls.__name__}")
+
+    return {name: type(name, (), {"__new__": __new__}) for name in names}
 
 
 def _absent_gpu(path: str, **known: Any) -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -69,19 +86,16 @@ def _absent_gpu(path: str, **known: Any) -> dict[str, tuple[str, str, dict[str, 
 
 #: For each path to what there is nothing of: what it would be, what to do instead, and the answers to usual questions.
 ABSENT: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "sparse": ("sparse matrices", _SPARSE, {"enable_sparse": False, "_is_sparse_variable": lambda x: False}),
+    "sparse": ("sparse matrices", _SPARSE, {
+        "enable_sparse": False, "_is_sparse_variable": lambda x: False,
+        **_kinds("SparseType", "SparseVariable", "SparseConstant", "SparseTensorSharedVariable"),
+    }),
     "sparse.basic": ("sparse matrices", _SPARSE, {"_is_sparse_variable": lambda x: False}),
-    **_absent_gpu("sandbox.cuda", cuda_available=False, cuda_enabled=False),
-    **_absent_gpu("gpuarray", pygpu_activated=False),
-    **_absent_gpu("sandbox.gpuarray", pygpu_activated=False),
+    **_absent_gpu("sandbox.cuda", cuda_available=False, cuda_enabled=False,
+                  **_kinds("CudaNdarray", "CudaNdarrayType", "CudaNdarrayVariable", "CudaNdarraySharedVariable")),
+    **_absent_gpu("gpuarray", pygpu_activated=False, **_kinds("GpuArrayType", "GpuArraySharedVariable")),
+    **_absent_gpu("sandbox.gpuarray", pygpu_activated=False, **_kinds("GpuArrayType", "GpuArraySharedVariable")),
 }
-
-
-class AbsentError(ImportError, NotImplementedError):
-    """What a program asks for is not in this package, on purpose.
-
-    It is an ImportError too: programs that can do without try to import it.
-    """
 
 
 class TheanoPath(ModuleType):
@@ -133,3 +147,53 @@ def install() -> None:
         holder = sys.modules.get(parent)
         if holder is not None and name not in vars(holder):  # `tensor.var` is a function, too
             setattr(holder, name, module)
+
+
+class _TheanoFinder(MetaPathFinder, Loader):
+    """Finds ``theano`` and what is below it as this package and what is below it."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        top, _, rest = fullname.partition(".")
+        if top != "theano":
+            return None
+        try:
+            module = importlib.import_module(f"symgraph.{rest}" if rest else "symgraph")
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("symgraph"):
+                return None
+            raise
+        spec = ModuleSpec(fullname, self, is_package=True)
+        spec.loader_state = module, module.__spec__
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module: ModuleType = spec.loader_state[0]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module is there; it keeps saying what it is, not under which name it was found."""
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state[1]
+
+
+def pose_as_theano() -> None:
+    """Let ``import theano``, and whatever is below it, import this package, for programs and libraries as they are.
+
+    Raises
+    ------
+    RuntimeError
+        When another package of that name has been imported.
+
+    Examples
+    --------
+    >>> import symgraph
+    >>> symgraph.pose_as_theano()
+    >>> import theano.tensor as T
+    >>> T is symgraph.tensor
+    True
+    """
+    found = sys.modules.get("theano")
+    if found is not None and found is not sys.modules["symgraph"]:
+        raise RuntimeError(f"another package named theano has been imported, from {getattr(found, '__file__', None)}")
+    if not any(isinstance(finder, _TheanoFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _TheanoFinder())

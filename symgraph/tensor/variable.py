@@ -539,8 +539,8 @@ class SymbolicTensor(TensorOperators, Variable):
 class TensorVariable(SymbolicTensor):
     """A symbolic tensor that is an input or computed, not a constant nor a shared variable.
 
-    The three kinds have the same operators and methods. As in Theano, ``isinstance(x, T.TensorVariable)`` tells this one
-    from the others.
+    The three kinds have the same operators and methods. As in Theano, ``isinstance(x, T.TensorVariable)`` tells this
+    one from the others.
     """
 
     __slots__ = ()

@@ -62,6 +62,31 @@ def test_paths_are_there_after_the_first_import_alone() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "error", "-c", program], check=False, capture_output=True, text=True)
+
+
+def test_a_program_for_theano_as_it_is() -> None:
+    done = run("import symgraph; symgraph.pose_as_theano()\n"
+               "import theano, theano.tensor as T, theano.sandbox.cuda.dnn\n"
+               "from theano import gof, tensor\n"
+               "from theano.tensor.shared_randomstreams import RandomStreams\n"
+               "from theano.tensor.nnet.conv import conv2d\n"
+               "assert theano is symgraph and tensor is T is symgraph.tensor and T.__spec__.name == 'symgraph.tensor'\n"
+               "assert gof.Apply is theano.Apply and not theano.sandbox.cuda.dnn.dnn_available()\n"
+               "x = T.dscalar('x')\n"
+               "print(theano.function([x], theano.grad(x ** 2, x))(3.0))\n")
+    assert (done.stdout, done.stderr) == ("6.0\n", "")
+
+
+def test_what_theano_did_not_have_is_not_found_either() -> None:
+    assert "ModuleNotFoundError: No module named 'theano.nothing'" in run(
+        "import symgraph; symgraph.pose_as_theano(); import theano.nothing").stderr
+    assert "RuntimeError: another package named theano" in run(
+        "import symgraph, sys, types; sys.modules['theano'] = types.ModuleType('theano'); symgraph.pose_as_theano()"
+    ).stderr
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_row_of_the_table_leads_somewhere(path: str) -> None:
     places, names = PATHS[path]
@@ -86,6 +111,14 @@ def test_what_there_is_nothing_of_says_so_when_it_is_used(path: str) -> None:
     assert isinstance(caught.value, ImportError)  # for programs that try to import it, and can do without
     with pytest.raises(ImportError, match="symgraph has no"):
         exec(f"from symgraph.{path} import csr_matrix", {})
+
+
+def test_nothing_is_of_a_type_there_is_not() -> None:
+    x = T.dvector("x")
+    assert not isinstance(x.type, theano.sparse.SparseType)  # type: ignore[attr-defined]
+    assert not isinstance(x.type, theano.sandbox.cuda.CudaNdarrayType)  # type: ignore[attr-defined]
+    with pytest.raises(NotImplementedError, match="symgraph has no SparseType"):
+        theano.sparse.SparseType("csr", "float64")  # type: ignore[attr-defined]
 
 
 def test_names_of_theano_s_insides_are_refused() -> None:
