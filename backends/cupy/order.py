@@ -1,8 +1,9 @@
 """The order of work on several streams: who reads a value waits for its last writer, who writes it for all.
 
 Work goes to the caller's current stream, and there it is in order anyway. As long as all of it goes to one stream,
-nothing is noted. When a second one is met, everything given to the device so far is waited for, once; from then on
-there is an event behind each call, and whoever uses the same values on another stream lets that stream wait for it.
+nothing is noted. When another one is met, everything given to the device so far is waited for, and that is the one; but
+who goes to and fro is not held up for long: from the third time on there is an event behind each call, and whoever uses
+the same values on another stream lets that stream wait for it.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ class Order:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._only: Any = self  # the stream that all work went to; itself before there was any, and nothing after
+        self.only: Any = self  # the stream that all work went to; itself before there was any, and nothing after
         self.several = False
+        self._changes = 0  # of the one stream
         self._uses: dict[int, tuple[weakref.ref[Any], Uses]] = {}  # of arrays, by identity: they have no hash
         self._lock = threading.Lock()
 
@@ -73,7 +75,7 @@ class Order:
             Of memory that is written too.
         """
         stream = self.device.which_stream()
-        if stream == self._only or not self._meet(stream):
+        if stream == self.only or not self._meet(stream):
             return
         events = [] if own is None else own.before(stream, True)
         for arrays, writes in ((read, False), (written, True)):
@@ -84,9 +86,14 @@ class Order:
 
     def after(self, read: Iterable[Any], written: Iterable[Any], own: Uses | None = None) -> None:
         """Note that the current stream was given what reads and writes these. Parameters as for `before`."""
-        if not self.several:
+        stream = self.device.which_stream()
+        if stream == self.only:
             return
-        stream, event = self.device.which_stream(), self.device.record()
+        if not self.several:  # while it was used here, another thread has met another stream
+            with self._lock:
+                self._part()
+            return
+        event = self.device.record()
         if own is not None:
             own.after(stream, event, True)
         for arrays, writes in ((read, False), (written, True)):
@@ -101,12 +108,21 @@ class Order:
     def _meet(self, stream: Any) -> bool:
         """Whether there are several streams, this being one."""
         with self._lock:
-            if self._only is self:
-                self._only = stream
-            elif not self.several and stream != self._only:
+            if self.several or stream == self.only:
+                return self.several
+            if self.only is self:
+                self.only = stream
+            elif self._changes < _CHANGES:
                 self.device.finish()
-                self._only, self.several = _NONE, True
+                self.only, self._changes = stream, self._changes + 1
+            else:
+                self._part()
             return self.several
+
+    def _part(self) -> None:
+        """From now on there are several streams; what was not noted so far is waited for."""
+        self.device.finish()
+        self.only, self.several = _NONE, True
 
     def _of(self, array: Any) -> Uses:
         key = id(array)
@@ -124,6 +140,7 @@ class Order:
 
 
 _NONE = object()
+_CHANGES = 2  # values are made on the first stream, say, and then everything is done on another
 
 
 class Turn:
@@ -141,9 +158,10 @@ class Turn:
 
     def __enter__(self) -> None:
         order = self.order
-        if order.device.which_stream() != order._only:
+        if order.device.which_stream() != order.only:
             order.before([s.value for s in self.read], [s.value for s in self.written], self.own)
 
     def __exit__(self, *error: object) -> None:
-        if self.order.several:
-            self.order.after([s.value for s in self.read], [s.value for s in self.written], self.own)
+        order = self.order
+        if order.device.which_stream() != order.only:
+            order.after([s.value for s in self.read], [s.value for s in self.written], self.own)

@@ -325,7 +325,8 @@ class CupyDevice:
         """Wait for all streams."""
         self.enter()
         try:
-            self._runtime.deviceSynchronize()
+            with self._one_capture:  # the device cannot be waited for while any thread captures
+                self._runtime.deviceSynchronize()
         except RuntimeError as error:
             raise KernelError(f"the device failed: {error}") from error
 
