@@ -269,7 +269,8 @@ def _sum_by_product(r: Renderer, op: Reduce, x: str, ndim: int, out: str | None)
     if ndim != 2 or op.axes != (1,):
         return None
     r.writer.namespace["row_sums"] = sums.row_sums
-    return f"row_sums({x}{r.into(out)}{', keepdims=True' if op.keepdims else ''})"
+    into = r.into(out, keyword=False) or (", None" if op.keepdims else "")
+    return f"row_sums({x}{into}{', True' if op.keepdims else ''})"
 
 
 def _axes(axes: tuple[int, ...]) -> str:

@@ -197,14 +197,10 @@ class Renderer:
     def _body(self, pack: Pack) -> None:
         self._read_shared()
         self._compare_named()
-        scratch = any(b.use is Use.SCRATCH for b in self.plan.buffers) or any(
-            isinstance(step.node.op, (LazyIfElse, Loop)) for step in self.plan.steps)
+        inside = any(isinstance(step.node.op, (LazyIfElse, Loop)) for step in self.plan.steps)
+        scratch = self.workspaces.is_needed(inside)
         if scratch:
-            self.writer.namespace["scratch"] = self.workspaces.scratch
-            with self.writer.indented("try:"):
-                self.writer.line("w = scratch.pop()")
-            with self.writer.indented("except IndexError:", "none is kept that is not in use"):
-                self.writer.line("w = scratch.more()")
+            self.workspaces.take()
         self.lap(len(self.plan.steps))
         for step in self.plan.steps:
             if step.commits and self.late:
@@ -223,7 +219,7 @@ class Renderer:
         values = [self._handed_out(u.variable, u.copy) for u in self.plan.updates]
         self._commit(values)
         if scratch:  # only now: what is computed at the commit reads it
-            self.writer.line("scratch.append(w)")
+            self.workspaces.give_back()
         self.lap(len(self.plan.steps) + 1)
         if self.clock is not None:
             self.writer.line("lap.done()")

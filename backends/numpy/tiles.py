@@ -18,6 +18,7 @@ from backends.source import tuple_text
 from symgraph.backend import Tiling
 from symgraph.graph.basic import Variable
 from symgraph.plan import Buffer, Kernel, Step, Use
+from symgraph.tensor.elemwise import Elemwise
 
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
@@ -57,8 +58,8 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     buffers = dict.fromkeys(blocks[v].buffer for v in variables if v in blocks)
     arrays = {b: r.arrays[b] for b in buffers if b in r.arrays}
     measured, there = len(r.measured), list(r.workspaces.there)
-    single = _Single(r, kernel, rows if kernel.reduces_rows else size)
-    with r.writer.indented(f"if {single.unless(_small(kernel, size, rows))}:"):
+    single = _Single(r, kernel, rows if _has_columns(kernel) else size)
+    with r.writer.indented(f"if {single.unless(_small(kernel, size, rows))}:"), r.workspaces.of_kernel(kernel):
         for step in kernel.steps:
             r.step(step)
         r.writer.current = None
@@ -74,6 +75,12 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     for buffer in buffers:
         if buffer is not None and r.arrays.get(buffer) in passing:
             del r.arrays[buffer]
+
+
+def _has_columns(kernel: Kernel) -> bool:
+    """Whether a kernel that reduces rows computes with the results, which of one row are single elements."""
+    return kernel.reduces_rows and any(
+        isinstance(step.node.op, Elemwise) and set(step.node.outputs[0].type.shape[1:]) <= {1} for step in kernel.steps)
 
 
 def _small(kernel: Kernel, size: str, rows: str) -> str:
@@ -104,7 +111,7 @@ def _rows(r: Renderer, kernel: Kernel) -> str:
 
 
 class _Single:
-    """One kernel as a function of a single element (or row, where rows are reduced), which makes new arrays.
+    """One kernel as a function of a single element (or row, where it has a number for each), which makes new arrays.
 
     Ufuncs do not find out that an array of one element lies over itself: where they compute in place they are slower
     then by half a microsecond.

@@ -6,7 +6,8 @@ whole group of them, a *workspace*, by comparing the lengths that were not known
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ class Workspaces:
                 self.kernels[buffer] = None
             elif (kernels := self.kernels.setdefault(buffer, set())) is not None:
                 kernels.add(step.kernel.index)
+        self.lone: int | None = None  # the kernel whose lines for small arrays alone need scratch
         self.waiting: dict[frozenset[int] | None, dict[Buffer, None]] = {}  # in the order of first need
         for buffer in self.kernels:
             self.waiting.setdefault(self._key(buffer), {})[buffer] = None
@@ -77,6 +79,39 @@ class Workspaces:
         found = [plan.blocks[output].buffer for output in step.node.outputs]
         buffer = found[0] if len(found) == 1 else None
         return buffer if buffer is not None and buffer.use is Use.SCRATCH and buffer.shape is not None else None
+
+    def is_needed(self, inside: bool) -> bool:
+        """Whether the function takes scratch at its start. Where the lines of one kernel alone need it, these do.
+
+        `inside` says that loops or choices are written into the function, which may need some.
+        """
+        users = {kernel for kernels in self.kernels.values() for kernel in kernels or (None,)}
+        if len(users) == 1 and not inside and self.r.monitor is None:
+            (self.lone,) = users
+        return inside or (bool(users) and self.lone is None)
+
+    def take(self) -> None:
+        """Write the lines that take what the function keeps."""
+        writer = self.r.writer
+        writer.namespace["scratch"] = self.scratch
+        with writer.indented("try:"):
+            writer.line("w = scratch.pop()")
+        with writer.indented("except IndexError:", "none is kept that is not in use"):
+            writer.line("w = scratch.more()")
+
+    def give_back(self) -> None:
+        """Write the line that keeps it for the next call."""
+        self.r.writer.line("scratch.append(w)")
+
+    @contextmanager
+    def of_kernel(self, kernel: Kernel) -> Iterator[None]:
+        """What is written inside are a kernel's lines for small arrays."""
+        if kernel.index != self.lone:
+            yield
+        else:
+            self.take()
+            yield
+            self.give_back()
 
     def prepare(self, kernel: Kernel) -> None:
         """Give their names to the arrays that a kernel needs for large arrays too."""
