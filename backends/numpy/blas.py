@@ -130,7 +130,7 @@ def _operand(matrix: Any) -> tuple[Any, int, int]:
 def product(c: Any, alpha: Any, a: Any, b: Any, beta: Any) -> Any:
     """A `Product` to be computed over `c`, or, where BLAS cannot do that or need not, its value in a new array."""
     scale = float(beta)  # comparing an array with a number takes longer
-    if c.size <= (_FEW if scale == 1 else _FEW // 4):
+    if c.nbytes <= _FEW:
         return _formula(c, alpha, a, b, beta, scale)
     routine = _routine(_ROUTINES[c.dtype.char]) if a.ndim == b.ndim == 2 and scale != 0 else None
     if routine is None or not (c.flags.carray and a.size and b.size):
@@ -167,7 +167,7 @@ def _formula(c: Any, alpha: Any, a: Any, b: Any, beta: Any, scale: float) -> Any
     return np.add(result, c if scale == 1 else beta * c, result)
 
 
-_FEW = 8192  # elements, which two more passes take less time over than preparing a call of BLAS does
+_FEW = 1 << 15  # bytes, which two or three more passes take less time over than preparing a call of BLAS does
 _PIECE = 8192  # elements: too few for BLAS to share them among threads, many enough to be fast
 _TRIED = 256  # numbers of pieces
 

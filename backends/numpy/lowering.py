@@ -92,6 +92,8 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     if module == "numpy":
         if out is not None and name not in _BY_KEYWORD and _turns(r, node):
             return f"np.{name}({', '.join(_turned(node, args))}{r.into(f'{out}.T', keyword=False)}).T"
+        if out is not None and out.startswith("spare_array("):
+            out = _spare(r, node, out)
         return f"np.{name}({', '.join(args)}{r.into(out, keyword=name in _BY_KEYWORD)})"
     if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
         local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
@@ -100,6 +102,18 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     own = f"{function.name}_of_any" if name else function.name  # beside the function of SciPy, which takes floats only
     r.writer.namespace[own] = function.impl
     return f"{own}({', '.join(args)})"
+
+
+_FEW = 4096  # elements, for which a new array is got sooner than it is asked whether there is one
+
+
+def _spare(r: Renderer, node: Apply, out: str) -> str:
+    """The array for a next value: for a short vector None, which means a new one."""
+    buffer = r.plan.blocks[node.outputs[0]].buffer
+    shape = () if buffer is None else buffer.shape or ()
+    if len(shape) != 1 or isinstance(shape[0], int):
+        return out
+    return f"{out} if {r.measure(*shape[0])} > {_FEW} else None"
 
 
 def _turns(r: Renderer, node: Apply) -> bool:
@@ -505,7 +519,7 @@ def _subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str 
     count = _count_of(r, node, 1)
     if count is not None:
         r.writer.namespace["head"] = runtime.head
-        return f"head({args[0]}, {count})"
+        return f"{args[0]}[:{count}].copy() if {count} <= len({args[0]}) else head({args[0]}, {count})"
     if _has_cells(r, node, 1):
         return f"{_cells(r, node, args, 1)}.of({args[0]})"
     return f"{args[0]}[{_index(node.op, args[1:])}]"

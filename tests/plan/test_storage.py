@@ -292,16 +292,16 @@ def address(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def counting() -> tuple[Any, Any]:
-    W = sg.shared(np.zeros(4), name="W")
+def counting(size: int = 4) -> tuple[Any, Any]:
+    W = sg.shared(np.zeros(size), name="W")
     f = sg.function([], updates=[(W, W + 1)])
     assert any(b.use is Use.UPDATE for b in f.plan.buffers)
     return W, f
 
 
 def test_updates_take_turns_between_two_arrays() -> None:
-    """The array of the value before the present one is computed into, as nobody holds it."""
-    W, f = counting()
+    """The array of the value before the present one is computed into, as nobody holds it and it is not short."""
+    W, f = counting(5000)
     f()
     f()
     places = []
@@ -311,16 +311,17 @@ def test_updates_take_turns_between_two_arrays() -> None:
     assert places[0::2] == [places[0]] * 3
     assert places[1::2] == [places[1]] * 3
     assert places[0] != places[1]
-    np.testing.assert_array_equal(W.get_value(), np.full(4, 8.0))
+    np.testing.assert_array_equal(W.get_value(), np.full(5000, 8.0))
 
 
-def test_a_value_somebody_borrowed_is_left_alone() -> None:
-    W, f = counting()
+@pytest.mark.parametrize("size", [4, 5000])
+def test_a_value_somebody_borrowed_is_left_alone(size: int) -> None:
+    W, f = counting(size)
     f()
     held = W.get_value(borrow=True)
     for _ in range(5):
         f()
-        np.testing.assert_array_equal(held, np.ones(4))
+        np.testing.assert_array_equal(held, np.ones(size))
     view = W.get_value(borrow=True)[1:3]
     for _ in range(5):
         f()
