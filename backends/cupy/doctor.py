@@ -132,7 +132,7 @@ def _cache(name: str) -> Finding:
 
 
 def try_out(device: Device) -> str:
-    """Let a device copy, run a kernel, multiply, and repeat both as a graph.
+    """Let a device copy, run a kernel, multiply, and repeat both as a graph, then with another argument.
 
     Raises
     ------
@@ -144,22 +144,28 @@ def try_out(device: Device) -> str:
     kernel, = device.load(KERNEL, ["sum_of_squares"])
     square, product = device.to_device(host[:900].reshape(30, 30)), device.empty((30, 30), np.float32)
 
+    bound = device.bind(kernel, (1, 1, 1), (128, 1, 1), 0, [y, x, np.int32(host.size)])
+
     def work() -> None:
-        device.launch(kernel, (1, 1, 1), (128, 1, 1), 0, [y, x, np.int32(host.size)])
+        bound()
         device.product(product, square, square)
 
-    def check(what: str) -> None:
+    def check(what: str, count: int = 1000) -> None:
         device.synchronize()
-        exact = host.astype(np.float64)
+        exact = host[:count].astype(np.float64)
         _agree(f"a kernel {what}", device.to_host(y), (exact * exact).sum(keepdims=True))
         _agree(f"a product {what}", device.to_host(product), exact[:900].reshape(30, 30) @ exact[:900].reshape(30, 30))
 
     _run(work, check, "launched")
-    with device.capture() as graph:
+    with device.capture([bound]) as graph:
         work()
     for array in (y, product):
         device.copy(array, device.to_device(np.full(array.shape, np.nan, np.float32)))
     _run(graph.launch, check, "in a graph")
+    bound.arguments[2].value = 950
+    graph.change(bound)
+    graph.launch()
+    check("in a graph, changed", 950)
     return "a kernel, a product and a graph computed what they should"
 
 

@@ -341,7 +341,10 @@ class Records:
             self._graphs[known] = graph
             if len(self._graphs) > _MOST:
                 self._let_go(self._graphs)
-        return len(steps), self._run_many(graph)
+            return len(steps), self._run_many(graph)
+        found_together = self._run_many(graph)
+        self.device.synchronize()  # before the graph is let go
+        return len(steps), found_together
 
     def _run_many(self, graph: ManyCalls) -> list[list[Any]]:
         """The outputs of each call of a graph."""
