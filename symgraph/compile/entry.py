@@ -33,6 +33,7 @@ __all__ = ["Kinds", "entry_for", "kinds_of"]
 
 #: For each input the dtype and the number of dimensions of the arrays that are taken as they are.
 Kinds = tuple[tuple[str, int], ...]
+_MOST = 8
 
 _TEXT = """\
 def __call__(self, {parameters}/, *more, **named):
@@ -65,10 +66,13 @@ def _given(*values: Any) -> tuple[Any, ...]:
 
 
 def kinds_of(types: Sequence[Type]) -> Kinds | None:
-    """The kinds of arrays that inputs of some types take as they are; None when one of them takes none."""
+    """The kinds of arrays that inputs of some types take as they are; None when one of them takes none.
+
+    And None for many inputs: a method of their own would take longer to make than their calls would gain.
+    """
     kinds = tuple((kind.dtype, kind.ndim) for kind in types
                   if isinstance(kind, TensorType) and set(kind.shape) <= {None})
-    return kinds if len(kinds) == len(types) else None
+    return kinds if len(kinds) == len(types) <= _MOST else None
 
 
 @cache
@@ -98,7 +102,7 @@ def entry_for(count: int, kinds: Kinds | None = None) -> Callable[..., Any]:
         parameters="".join(f"{name}=absent, " for name in names), values="".join(f"{name}, " for name in names),
         test=there, arguments=arguments, target="_target" if kinds is None else "_run",
     )
-    filename = f"<symgraph: a call with {', '.join(map(_shown, kinds[:9])) if kinds else count}>"
+    filename = f"<symgraph: a call with {', '.join(map(_shown, kinds)) if kinds else count}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     exec(compile(text, filename, "exec"), namespace)
     method: Callable[..., Any] = namespace["__call__"]
