@@ -12,7 +12,7 @@ from typing import Any as _Any
 
 from numpy import asarray as _asarray  # noqa: F401  (under the name Theano gives it)
 
-from symgraph import compile, random, sandbox, scan_module, tensor
+from symgraph import compile, random, sandbox, scalar, scalar_ops, scan_module, tensor
 from symgraph._version import __version__
 from symgraph.compile import Function, In, Mode, Out, Param, function
 from symgraph.config import config
@@ -66,6 +66,10 @@ _set_array_namespace(_array_namespace)
 for _function in (jacobian, hessian, hessian_vector_product):
     setattr(gradient, _function.__name__, _function)
     setattr(tensor, _function.__name__, _function)
+
+# Theano keeps users' functions of numbers beside its own.
+for _name in scalar_ops.__all__:
+    setattr(scalar, _name, getattr(scalar_ops, _name))
 
 # Theano keeps shared variables among the tensors; here they come after them.
 setattr(tensor, "sharedvar", _sys.modules["symgraph.shared"])  # noqa: B010

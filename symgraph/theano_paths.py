@@ -42,6 +42,7 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "sandbox.neighbours": ("tensor.nnet.neighbours", {}),
     "sandbox.softsign": ("tensor.nnet", {}),
     "scalar.basic": ("scalar", {}),
+    "scalar.basic_scipy": ("scalar_ops", {}),
     "tensor.nnet.nnet": ("tensor.nnet", {}),
     "tensor.sharedvar": ("shared", {}),
     "tensor.var": ("tensor.variable", {}),
@@ -138,6 +139,7 @@ def install() -> None:
     """Make the paths importable, and attributes of the modules they are in."""
     made: dict[str, ModuleType] = {path: TheanoPath(path, *entry) for path, entry in PATHS.items()}
     made.update((path, AbsentPath(path, *entry)) for path, entry in ABSENT.items())
+    made["theano"] = sys.modules["symgraph"]  # from theano import theano
     for path, module in made.items():
         full = f"symgraph.{path}"
         if full in sys.modules:

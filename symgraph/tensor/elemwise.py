@@ -21,6 +21,7 @@ from symgraph.graph.origin import current_origin
 from symgraph.graph.testvalues import compute_test_values
 from symgraph.graph.type import DisconnectedType, NullType, Type
 from symgraph.scalar import ScalarFunction
+from symgraph.scalar_ops import as_scalar_function
 from symgraph.tensor.type import TensorType, broadcast_static_shapes, dtype_name, tensor_type
 
 __all__ = [
@@ -87,11 +88,11 @@ def meeting_axes(
 
 @frozen(repr=False)
 class Elemwise(TensorOp):
-    """A function of the table in `symgraph.scalar`, applied element by element.
+    """A function of the table in `symgraph.scalar`, or of a user, applied element by element.
 
     Parameters
     ----------
-    scalar : ScalarFunction
+    scalar : ScalarFunction or symgraph.scalar.ScalarOp
     """
 
     scalar: ScalarFunction
@@ -297,6 +298,15 @@ class Elemwise(TensorOp):
 
     def __repr__(self) -> str:
         return self.scalar.name
+
+
+def _initialise(self: Elemwise, scalar: Any, inplace_pattern: Any = None, name: str | None = None,
+                nfunc_spec: Any = None) -> None:
+    """With Theano's arguments, of which only the first says something here; it may be a user's operation."""
+    object.__setattr__(self, "scalar", as_scalar_function(scalar))
+
+
+setattr(Elemwise, "__init__", _initialise)  # noqa: B010
 
 
 @frozen
