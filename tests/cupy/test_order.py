@@ -249,6 +249,32 @@ def test_training_on_changing_streams(streams: list[Any]) -> None:
             np.testing.assert_array_equal(a, b)
 
 
+def test_threads_with_streams_of_their_own(streams: list[Any]) -> None:
+    with on_device(cuda_graph="always"):
+        total, x = sg.shared(np.zeros(4, "float32")), T.vector("x")
+        add = sg.function([x], sg.Out(total * 1, device=True), updates=[(total, total + x)])
+        double = sg.function([x], [], updates=[(total, total + 2 * x)])
+    seen: list[list[float]] = [[], [], []]
+
+    def work(k: int) -> None:
+        with streams[k]:
+            for _ in range(6):
+                kept = add(np.full(4, 1, "float32"))
+                double(np.full(4, 1, "float32"))
+                seen[k].append(float(kept.get()[0]))
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    with streams[0]:
+        np.testing.assert_array_equal(total.get_value(), np.full(4, 54))
+    for found in seen:
+        assert found == sorted(set(found)), "each thread sees what it has added"
+    assert len({value for found in seen for value in found}) == 18
+
+
 def test_there_are_no_events_as_long_as_there_is_one_stream(streams: list[Any],
                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
