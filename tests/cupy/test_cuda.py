@@ -361,7 +361,14 @@ def bound_scale(device: Any, y: Any, x: Any) -> Any:
     return device.bind(kernel, (2, 3, 4), (32, 2, 1), 0, [y, x, np.float32(2), np.int32(x.size)])
 
 
-def test_arguments_of_captured_launches_are_changed(cupy: StandIn) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+def test_arguments_of_captured_launches_are_changed(cupy: StandIn, version: int,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    if version == 3:
+        ask = StandIn.cuStreamGetCaptureInfo_v2
+        monkeypatch.delattr(StandIn, "cuStreamGetCaptureInfo_v2")
+        monkeypatch.setattr(StandIn, "cuStreamGetCaptureInfo_v3", lambda self, *given: ask(self, *given[:5], given[6]),
+                            raising=False)
     device = cuda.CupyDevice()
     x, y, z = (device.to_device(np.full(6, k, np.float32)) for k in (1, 2, 3))
     first, second = bound_scale(device, y, x), bound_scale(device, z, y)

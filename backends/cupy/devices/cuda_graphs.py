@@ -48,9 +48,8 @@ def driver() -> Any:
             library = ctypes.CDLL("libcuda.so.1")
         except OSError:
             raise KernelError("the driver's library libcuda is not found") from None
-    for name in ("cuStreamGetCaptureInfo_v2", "cuGraphExecKernelNodeSetParams_v2"):
-        if not hasattr(library, name):
-            raise KernelError(f"the driver is older than CUDA 12: it lacks {name}")
+    if not hasattr(library, "cuGraphExecKernelNodeSetParams_v2"):
+        raise KernelError("the driver is older than CUDA 12: it does not change launches in graphs")
     return library
 
 
@@ -58,9 +57,12 @@ def last_node(stream: int) -> int:
     """The node that was captured last on a stream."""
     status, number, graph = ctypes.c_int(), ctypes.c_uint64(), ctypes.c_void_p()
     nodes, count = ctypes.POINTER(ctypes.c_void_p)(), ctypes.c_size_t()
-    failed = driver().cuStreamGetCaptureInfo_v2(
-        ctypes.c_void_p(stream), ctypes.byref(status), ctypes.byref(number), ctypes.byref(graph), ctypes.byref(nodes),
-        ctypes.byref(count))
+    asked = (ctypes.c_void_p(stream), ctypes.byref(status), ctypes.byref(number), ctypes.byref(graph),
+             ctypes.byref(nodes))
+    if hasattr(driver(), "cuStreamGetCaptureInfo_v2"):
+        failed = driver().cuStreamGetCaptureInfo_v2(*asked, ctypes.byref(count))
+    else:  # the next version tells of edges too
+        failed = driver().cuStreamGetCaptureInfo_v3(*asked, None, ctypes.byref(count))
     if failed or status.value != _CAPTURING or count.value != 1 or not nodes[0]:
         raise KernelError(f"the node of a launch is not known: error {failed}, status {status.value}, {count.value} "
                           "nodes")
