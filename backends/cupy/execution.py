@@ -10,7 +10,7 @@ import numpy as np
 
 from backends.cupy.devices.device import Device
 from backends.cupy.jobs.launches import Binding, DoesNotFit, Layout, bind
-from backends.cupy.jobs.shapes import shapes_of
+from backends.cupy.jobs.shapes import shapes_in
 from backends.cupy.language.prelude import prelude
 from backends.cupy.report import Entry
 from backends.cupy.runtime import blame
@@ -217,8 +217,8 @@ class Launcher:
         self.entry.bytes = sum(math.prod(shape) * v.type.numpy_dtype.itemsize for v, shape in shapes.items())
         self.entry.flops = 0
         precisions: dict[str, None] = {}
+        shapes = shapes_in(self.launch, shapes, integers)
         for job in self.launch.jobs:
-            shapes |= shapes_of(job.items.values(), shapes, integers)
             for item in job.items.values():
                 made, read = math.prod(shapes[item.output]), [shapes.get(v, ()) for v in item.inputs]
                 if isinstance(item.meaning, Product):

@@ -47,6 +47,10 @@ class Group:
         Other lengths of the first axis, of vectors that have elements for the first rows only.
     made : dict of Variable to Item
     parts : dict of Variable to Item
+    combines : Variable or None
+        The parts that its reduction combines.
+    behind : Group or None
+        The rows whose last block does it.
     """
 
     def __init__(self, kind: str, stage: int, number: int, space: Lengthwise, rows: Lengthwise = ()) -> None:
@@ -55,6 +59,8 @@ class Group:
         self.made: dict[Variable, Item] = {}
         self.parts: dict[Variable, Item] = {}
         self.absorbed: Group | None = None
+        self.combines: Variable | None = None
+        self.behind: Group | None = None
 
 
 class Grouping:
@@ -387,7 +393,9 @@ class Grouping:
         combine = Item(Fold(fold.kind, (0,), fold.accumulate, False), (part,), out, item.step)
         self.items[part] = item
         self.items[out] = combine
-        self._join(self._new("reduction", group.stage + 1, self._space(out)), combine)
+        combining = self._new("reduction", group.stage + 1, self._space(out))
+        combining.combines = part
+        self._join(combining, combine)
         if fold.keepdims:
             places = iter(range(len(kept)))
             order = tuple("x" if axis in fold.axes else next(places) for axis in range(x.type.ndim))

@@ -12,7 +12,8 @@ a reduction or a product, whose results it holds in one of four ways:
 ``rows``
     A block holds whole rows (everything behind the leading axes) of many tensors, so that it can reduce them, pick and
     set elements in them, and multiply them by a small matrix. What it reduces over the rows leaves as *parts*, one for
-    each block, which a reduction in a later launch combines.
+    each block, which a reduction in a later launch combines; or, if that is all that would be done there, the block
+    that is the last to come.
 
 Whatever follows an anchor element by element joins its job. What goes before it element by element *floats*: it
 belongs to no job and is computed wherever it is read. So a value is stored only where another job needs it and cannot
@@ -87,6 +88,10 @@ class Job:
         For a job of rows: how many leading axes count them.
     own : set of Variable
         What is computed once for each place; other items are computed wherever they are read.
+    kept : set of Variable
+        The parts that stay within the kernel.
+    behind : Job or None
+        Of a reduction: the job of rows whose last block does it, of parts that it keeps.
     """
 
     kind: str
@@ -97,6 +102,8 @@ class Job:
     parts: dict[Variable, Item] = field(default_factory=dict)
     n_rows: int = 0
     own: set[Variable] = field(default_factory=set)
+    kept: set[Variable] = field(default_factory=set)
+    behind: Job | None = None
 
     @property
     def anchors(self) -> list[Item]:
@@ -105,8 +112,8 @@ class Job:
 
     @property
     def stored(self) -> list[Variable]:
-        """Outputs and parts."""
-        return [*self.outputs, *self.parts]
+        """Outputs, and the parts that others read."""
+        return [*self.outputs, *(part for part in self.parts if part not in self.kept)]
 
 
 @dataclass(eq=False)
@@ -195,6 +202,7 @@ class _Writer:
             for variable in step.node.inputs:
                 self._provide(variable)
         groups = self.grouping.groups()
+        self._end_with_rows(groups)
         self._put_off(groups)
         groups.sort(key=lambda g: (g.stage, g.number))
         self._choose_stored(groups)
@@ -203,10 +211,8 @@ class _Writer:
         for step in sorted([*self.grouping.others, *views], key=lambda s: s.index):
             stages.setdefault(self.grouping.available(step.node.outputs[0]), []).append(step)
         jobs: dict[int, list[tuple[Job, list[Step]]]] = {}
-        for group in groups:
-            job = self._job(group)
-            if job.stored:
-                jobs.setdefault(group.stage, []).append((job, self._steps(job)))
+        for job, stage in self._jobs(groups):
+            jobs.setdefault(stage, []).append((job, self._steps(job)))
         number = 0
         for stage in sorted(jobs):
             for together in self._cut(jobs[stage]):
@@ -223,7 +229,7 @@ class _Writer:
         arrays: set[Variable] = set()
         for job, steps in jobs:
             arrays |= {*job.inputs, *job.stored}
-            if not cut or len(arrays) > self.abilities.most_arrays:
+            if not cut or (len(arrays) > self.abilities.most_arrays and job.behind is None):
                 cut.append([])
                 arrays = {*job.inputs, *job.stored}
             cut[-1].append((job, steps))
@@ -247,6 +253,28 @@ class _Writer:
         self.grouping.materialise(source)
         if self.grouping.home_of(source) is not None or source in self.grouping.floating:
             self.stored.add(source)
+
+    def _end_with_rows(self, groups: Sequence[Group]) -> None:
+        """Have parts combined by the last block of those that leave them, where that saves a launch."""
+        for stage in sorted({group.stage for group in groups}):
+            last = [group for group in groups if group.stage == stage]
+            if all(map(self._may_end_rows, last)):
+                for group in last:
+                    assert group.combines is not None
+                    group.behind = self.grouping.home_of(group.combines)
+                    assert group.behind is not None
+                    group.stage = group.behind.stage
+
+    def _may_end_rows(self, group: Group) -> bool:
+        """Whether a group combines numbers to a number, and reads nothing else that is made in the launch before."""
+        part = group.combines
+        rows = None if part is None else self.grouping.home_of(part)
+        if part is None or rows is None or part.type.ndim != 1:
+            return False
+        stage, group.stage = group.stage, rows.stage
+        read = self._leaves(group, self.grouping.outcomes(group))
+        group.stage = stage
+        return all(v is part or self.grouping.available(v) <= rows.stage for v in read)
 
     def _put_off(self, groups: Sequence[Group]) -> None:
         """Let loops that only make next values wait for the last stage where their present values are still read
@@ -331,6 +359,23 @@ class _Writer:
         return home is group or (home is not None and variable not in self.stored and self._recomputable(variable))
 
     # ---- jobs -----------------------------------------------------------------------------------------------
+
+    def _jobs(self, groups: Sequence[Group]) -> list[tuple[Job, int]]:
+        """The jobs and their stages; what the last block of rows does comes directly behind these."""
+        found: list[tuple[Job, int]] = []
+        for group in groups:
+            if group.behind is not None:
+                continue
+            job = self._job(group)
+            behind = [(other, self._job(other)) for other in groups if other.behind is group]
+            for other, last in behind:
+                assert other.combines is not None
+                last.behind = job
+                last.inputs.remove(other.combines)
+                job.kept.add(other.combines)
+            if job.stored or behind:
+                found += [(job, group.stage), *((last, group.stage) for _, last in behind)]
+        return found
 
     def _job(self, group: Group) -> Job:
         outputs = [v for v in group.made if v in self.stored]

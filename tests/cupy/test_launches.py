@@ -9,8 +9,10 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
+from backends.cupy.devices.emulated import EmulatedDevice
 from symgraph.plan.jobs import Launch
 from tests.cupy.common_jobs import Runner, assert_close
+from tests.cupy.gate import check_compiles
 
 RNG = np.random.default_rng(7)
 
@@ -176,3 +178,52 @@ def test_chains_are_as_long_as_their_dependencies() -> None:
     }
     for number, function in plans.items():
         assert len(launches(function)) == number
+
+
+def validation(penalty: bool = False) -> tuple[Any, list[np.ndarray]]:
+    """The cost and the rate of errors of a network that is not trained; arguments for it."""
+    x, y = T.fmatrix("x"), T.ivector("y")
+    W, b = weights(30, 10, name="W"), weights(10, name="b")
+    p = T.nnet.softmax(T.dot(x, W) + b)
+    cost = negative_log_likelihood(p, y) + (1e-3 * T.sum(W**2) if penalty else 0)
+    total = sg.shared(np.float32(0), name="total")
+    function = sg.function([x, y], [cost, T.mean(T.neq(T.argmax(p, axis=1), y)), p.max()], updates=[(total, total + 1)])
+    return function, [RNG.random((150, 30)).astype("float32"), RNG.integers(0, 10, 150).astype("int32")]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("rows", [150, 1])
+def test_means_over_rows_are_summed_by_the_last_block(seed: int, rows: int) -> None:
+    """With each access to memory looked at; the same bits whichever block comes last."""
+    function, arguments = validation()
+    arguments = [value[:rows] for value in arguments]
+    runner = Runner(function.plan, seed)
+    runner.device = EmulatedDevice(seed, checked=True)
+    runner.error = runner.device.to_device(np.zeros(3, "int64"))
+    first = runner(*arguments)
+    assert kinds(function) == [["loop", "reduction", "reduction", "reduction", "rows"]]
+    assert_close(first[:-1], function(*arguments), rtol=1e-4)
+    other = Runner(function.plan, seed + 7)
+    for mine, theirs in zip(first[:-1], other(*arguments)[:-1], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_kernel_of_a_validation_compiles_for_gpus() -> None:
+    function, arguments = validation()
+    runner = Runner(function.plan)
+    runner(*arguments)
+    check_compiles(*runner.sources)
+
+
+def test_means_wait_for_what_else_is_summed() -> None:
+    """The penalty is known after the launch; so the cost has one of its own, and all are summed there."""
+    function, arguments = validation(penalty=True)
+    assert [len(found) for found in kinds(function)] == [3, 3]
+    got = Runner(function.plan, 3)(*arguments)
+    assert_close(got[:-1], function(*arguments), rtol=1e-4)
+
+
+def test_a_row_of_rows_is_summed_in_a_launch_of_its_own() -> None:
+    """One block would be too slow for a mean of every column."""
+    x = T.fmatrix("x")
+    assert kinds(sg.function([x], T.nnet.softmax(x).mean(0))) == [["rows"], ["reduction"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +108,13 @@ class Params:
         name = f"{stem}{len(self.ints)}"
         self.ints[name] = value
         return name
+
+    def keep(self, part: Variable, shape: Sequence[int]) -> None:
+        """Have an array of partial results lie in memory of the kernel's own."""
+        assert isinstance(self.layouts, dict)
+        self.layouts[part] = Layout.plain(shape)
+        size = part.type.numpy_dtype.itemsize * math.prod(shape)
+        self.names[part] = f"(({ctype(part.type.dtype)} *){self.take(size)})"
 
     def take(self, size: int, zeroed: bool = False) -> str:
         """The name of a new array of partial results."""

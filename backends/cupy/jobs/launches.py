@@ -26,9 +26,9 @@ import numpy as np
 from backends.cupy.jobs.elements import Layout, Params
 from backends.cupy.jobs.loops import THREADS, Part, write_loop
 from backends.cupy.jobs.products import write_product
-from backends.cupy.jobs.reductions import write_reduction
+from backends.cupy.jobs.reductions import write_last, write_reduction
 from backends.cupy.jobs.rows import write_rows
-from backends.cupy.jobs.shapes import blocks_of, shapes_of
+from backends.cupy.jobs.shapes import blocks_of, shapes_in
 from backends.cupy.language.scalars import ctype
 from symgraph.graph.basic import Constant, Variable
 from symgraph.plan.items import NextState, Sample
@@ -127,16 +127,15 @@ def bind(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Mapping[Va
         When the shapes do not go together.
     """
     params = _parameters(launch, layouts, numbers)
-    parts = [_write(job, params, f"j{number}_", multiprocessors, most_shared) for number, job in enumerate(launch.jobs)]
+    parts = [_write(launch, number, params, multiprocessors, most_shared)
+             for number, job in enumerate(launch.jobs) if job.behind is None]
     if (most := max(part.shared_bytes for part in parts)) > most_shared:
         raise DoesNotFit(f"{launch} needs {most} bytes of shared memory, of {most_shared}")
     return _assembled(launch, params, parts, name)
 
 
 def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Mapping[Variable, int]) -> Params:
-    shapes: dict[Variable, tuple[int, ...]] = {v: layout.shape for v, layout in layouts.items()}
-    for job in launch.jobs:
-        shapes |= shapes_of(job.items.values(), shapes, numbers)
+    shapes = shapes_in(launch, {v: layout.shape for v, layout in layouts.items()}, numbers)
     known = {v: layouts[v] for v in launch.inputs}
     known |= {v: Layout.plain(shapes[v]) for job in launch.jobs for v in job.outputs}
     names = {v: f"a{i}" for i, v in enumerate(launch.inputs)}
@@ -154,7 +153,15 @@ def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Map
                   numbers=numbers)
 
 
-def _write(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:
+def _write(launch: Launch, number: int, params: Params, multiprocessors: int, most_shared: int) -> Part:
+    """The text of a job, and of those that its last block does."""
+    job = launch.jobs[number]
+    part = _write_one(job, params, f"j{number}_", multiprocessors, most_shared)
+    last = [(i, other) for i, other in enumerate(launch.jobs) if other.behind is job]
+    return write_last(part, [(f"j{i}_", other) for i, other in last], params, multiprocessors) if last else part
+
+
+def _write_one(job: Job, params: Params, prefix: str, multiprocessors: int, most_shared: int) -> Part:
     if job.kind == "loop":
         return write_loop(job, params, prefix, multiprocessors)
     if job.kind == "reduction":

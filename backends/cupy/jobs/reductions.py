@@ -9,6 +9,7 @@ the last to come combines all in order of the blocks. So the same sizes on the s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.cupy.jobs.elements import Emitter, Index, Params
@@ -18,7 +19,7 @@ from symgraph.graph.basic import Variable
 from symgraph.plan.items import Fold
 from symgraph.plan.jobs import Job
 
-__all__ = ["write_reduction"]
+__all__ = ["write_last", "write_reduction"]
 
 _BLOCKS = 8     # of a multiprocessor
 _SHARE = 16     # elements of a thread, below which no more blocks take part
@@ -66,7 +67,7 @@ class _Reduction:
         self.elements = math.prod(shape[axis] for axis in self.reduced)
         self.accumulator = Accumulator(self.fold, self.x.type.dtype)
         self.emitter = Emitter(job.items, params, prefix)
-        self.emitter.locate = self.locate
+        self.emitter.locate, self.emitter.loader = self.locate, self.load
         self._merge(shape)
         self.grid = self._grid()
 
@@ -95,6 +96,12 @@ class _Reduction:
         parts += [emit.scaled(place, f"{emit.prefix}{name}_{'x'.join(index)}_{i}", strides[group[-1]])
                   for i, (place, group) in enumerate(zip(self.places, self.groups, strict=True)) if strides[group[-1]]]
         return " + ".join(parts) or "0"
+
+    def load(self, variable: Variable, index: Index) -> str | None:
+        """What other blocks of the same kernel have left."""
+        if self.job.behind is None or variable not in self.job.behind.kept:
+            return None
+        return f"sg_fresh({self.params.names[variable]} + {self.emitter.locate(variable, index)})"
 
     def _grid(self) -> _Grid:
         last_kept, last_reduced = len(self.kept) - 1, len(self.trace.places) - 1
@@ -226,3 +233,31 @@ def write_reduction(job: Job, params: Params, prefix: str, multiprocessors: int)
     multiprocessors : int
     """
     return _Reduction(job, params, prefix, multiprocessors).write()
+
+
+def write_last(part: Part, jobs: Sequence[tuple[str, Job]], params: Params, multiprocessors: int) -> Part:
+    """A job of rows with what the last of its blocks to come does: it combines what all of them have left.
+
+    Parameters
+    ----------
+    part : Part
+        The text of the rows.
+    jobs : sequence of (str, Job)
+        The reductions, of numbers to a number, each with the prefix of its C variables.
+    params : Params
+    multiprocessors : int
+    """
+    lines, shared = [*part.lines, "  __threadfence();", "  __syncthreads();"], part.shared_bytes
+    texts = [_Reduction(job, params, prefix, multiprocessors) for prefix, job in jobs]
+    flag = max(text.accumulator.size for text in texts) * THREADS
+    if part.blocks > 1:
+        tickets, count = params.take(4, zeroed=True), params.fresh("n_blocks", part.blocks)
+        lines += [
+            f"  int *const last = (int *)((char *)shared + {flag});",
+            f"  unsigned int *const ticket = (unsigned int *){tickets};",
+            f"  if (t == 0) *last = atomicAdd(ticket, 1u) == (unsigned int){count} - 1u;",
+            "  __syncthreads();", "  if (!*last) return;", "  __threadfence();", "  if (t == 0) *ticket = 0u;"]
+    for text in texts:
+        assert text.grid.tiles * text.grid.chunks == 1
+        lines += ["  {", "    const int block = 0;", *(f"  {line}" for line in text.write().lines), "  }"]
+    return Part(lines, part.blocks, max(shared, flag + 16))

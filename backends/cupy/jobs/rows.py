@@ -322,6 +322,8 @@ class _Rows(RowWriter):
             shapes = self.params.shapes
             assert isinstance(shapes, dict)
             shapes[part] = (self.blocks, *columns)
+            if part in self.job.kept:
+                self.params.keep(part, shapes[part])
             with self.emitter.block(""):
                 if part.type.ndim > 1:
                     self._end_columns(part, accumulator, name, math.prod(columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from symgraph.graph.basic import Constant, Variable
 from symgraph.plan.items import (
@@ -21,7 +22,10 @@ from symgraph.plan.items import (
     lengths_in,
 )
 
-__all__ = ["blocks_of", "shapes_of"]
+__all__ = ["blocks_of", "shapes_in", "shapes_of"]
+
+if TYPE_CHECKING:
+    from symgraph.plan.jobs import Launch
 
 Shape = tuple[int, ...]
 
@@ -52,6 +56,20 @@ def shapes_of(items: Iterable[Item], shapes: Mapping[Variable, Sequence[int]],
             if variable not in found:
                 found[variable] = _shape_of_outside(variable)
         found[item.output] = _shape(item, [found[v] for v in item.inputs], numbers)
+    return found
+
+
+def shapes_in(launch: Launch, shapes: Mapping[Variable, Sequence[int]],
+              numbers: Mapping[Variable, int]) -> dict[Variable, Shape]:
+    """The shapes of all that the jobs of a launch compute and read.
+
+    What a job leaves for its last block has as many elements as there are blocks, which is not known yet; here it has
+    one.
+    """
+    found: dict[Variable, Shape] = {v: tuple(shape) for v, shape in shapes.items()}
+    for job in launch.jobs:
+        found |= dict.fromkeys(job.kept, (1,))
+        found |= shapes_of(job.items.values(), found, numbers)
     return found
 
 
