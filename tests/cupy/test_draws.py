@@ -49,11 +49,11 @@ PROGRAMS: dict[str, tuple[Make, np.ndarray, bool]] = {
 }
 
 
-@pytest.mark.parametrize("which", PROGRAMS)
-def test_numbers_are_those_of_the_cpu(which: str) -> None:
+def compare(which: str, other: str) -> None:
+    """The numbers of a device, of three calls, with those of the CPU."""
     make, value, exact = PROGRAMS[which]
     found = []
-    for device in ("cpu", "emulated"):
+    for device in ("cpu", other):
         with on_device(device=device, floatX="float32"):
             streams = RandomStreams(11)
             made = make(streams)
@@ -67,6 +67,17 @@ def test_numbers_are_those_of_the_cpu(which: str) -> None:
         else:
             digits = 64 * float(np.finfo(mine.dtype).eps)
             np.testing.assert_allclose(mine.astype(float), theirs.astype(float), rtol=digits, atol=digits)
+
+
+@pytest.mark.parametrize("which", PROGRAMS)
+def test_numbers_are_those_of_the_cpu(which: str) -> None:
+    compare(which, "emulated")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("which", PROGRAMS)
+def test_numbers_of_a_gpu_are_those_of_the_cpu(which: str) -> None:
+    compare(which, "cuda")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -227,3 +227,18 @@ def test_a_row_of_rows_is_summed_in_a_launch_of_its_own() -> None:
     """One block would be too slow for a mean of every column."""
     x = T.fmatrix("x")
     assert kinds(sg.function([x], T.nnet.softmax(x).mean(0))) == [["rows"], ["reduction"]]
+
+
+@pytest.mark.gpu
+def test_the_last_block_of_a_gpu_sums_the_same_bits_every_time() -> None:
+    with sg.config.change_flags(device="cuda", floatX="float32"):
+        x, y = T.fmatrix("x"), T.ivector("y")
+        p = T.nnet.softmax(x)
+        function = sg.function([x, y], [negative_log_likelihood(p, y), T.mean(T.neq(T.argmax(p, axis=1), y))])
+    arguments = [RNG.random((65536, 10)).astype("float32"), RNG.integers(0, 10, 65536).astype("int32")]
+    first = function(*arguments)
+    exact = np.log(np.exp(arguments[0].astype(float)).sum(1)) - arguments[0][np.arange(65536), arguments[1]]
+    np.testing.assert_allclose(first[0], exact.mean(), rtol=1e-5)
+    for _ in range(200):
+        np.testing.assert_array_equal(function(*arguments), first)
+    assert function.report().launches == 1

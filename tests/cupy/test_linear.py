@@ -36,13 +36,14 @@ def test_the_kernel_of_pivots_compiles_for_gpus() -> None:
     compiles(rows_of_pivots, [PIVOTS], 6)
 
 
-def test_gradients_through_factors_are_those_of_the_cpu() -> None:
+@pytest.mark.parametrize("other", ["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_gradients_through_factors_are_those_of_the_cpu(other: str) -> None:
     a, b = T.dtensor3("a"), T.dtensor3("b")
     p, low, up = T.slinalg.lu(a)
     solved = T.slinalg.lu_solve(T.slinalg.lu_factor(a), b, trans=1)
     cost = (T.sin(low) + T.cos(up)).sum() + (solved**2).sum() + T.slinalg.expm(a / 4).sum() + p.sum()
     found = []
-    for device in ("cpu", "emulated"):
+    for device in ("cpu", other):
         with on_device(device=device, floatX="float64"):
             found.append(sg.function([a, b], [cost, *sg.grad(cost, [a, b])])(A, A[:, :, :2]))
     for mine, theirs in zip(*reversed(found), strict=True):

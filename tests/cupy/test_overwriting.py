@@ -69,12 +69,14 @@ def test_shared_values_are_changed_where_they_lie(which: str) -> None:
     f(INDEX)
 
 
-def test_many_calls_change_it_one_after_the_other() -> None:
+@pytest.mark.parametrize("other", ["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_many_calls_change_it_one_after_the_other(other: str) -> None:
     found = []
-    for device in ("cpu", "emulated"):
+    for device in ("cpu", other):
         with on_device(device=device, floatX="float32"):
             f, shared = embedding()
-            f(INDEX)
+            for _ in range(2):
+                f(INDEX)
             found.append([f.map([INDEX, INDEX + 1, INDEX[::-1].copy()]), *(v.get_value() for v in shared)])
     for theirs, mine in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=1e-6)
