@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from backends.conform import conform
 from backends.numpy import blas, commits, runtime
 from backends.numpy.lowering import lowering_of, needs_no_counting
+from backends.numpy.performing import performer
 from backends.numpy.tiles import render_kernel
 from backends.numpy.workspaces import Workspaces
 from backends.source import SourceWriter, printable, tuple_text
@@ -108,23 +106,7 @@ class Renderer:
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""
-        copies = self.writer.current.copies if self.writer.current is not None else ()
-        wanted = [v.type for v in node.inputs]
-
-        def perform(*values: Any) -> Any:
-            inputs = [np.asarray(v) if isinstance(t, TensorType) else v for v, t in zip(values, wanted, strict=True)]
-            given = tuple(inputs)
-            for place in copies:
-                inputs[place] = np.array(inputs[place])
-            storage: list[list[Any]] = [[None] for _ in node.outputs]
-            node.op.perform(node, inputs, storage)
-            results = [conform(cell[0], out, node) for cell, out in zip(storage, node.outputs, strict=True)]
-            for i, result in enumerate(results):
-                if i not in node.op.view_map and any(_may_be_one(result, v) for v in (*given, *results[:i])):
-                    results[i] = np.array(result)  # it returned what is not its own, and did not say so
-            return results[0] if len(results) == 1 else results
-
-        return perform
+        return performer(node, self.writer.current.copies if self.writer.current is not None else ())
 
     # ---- the function ---------------------------------------------------------------------------------------
 
@@ -493,7 +475,3 @@ def _types(node: Apply) -> str:
 def _name(variable: Any) -> str:
     origin = f"  {variable.origin}" if getattr(variable, "origin", None) else ""
     return f"{variable.name or (variable.data if hasattr(variable, 'data') else '')}{origin}"
-
-
-def _may_be_one(a: Any, b: Any) -> bool:
-    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
