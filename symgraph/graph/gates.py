@@ -97,6 +97,11 @@ def undefined_grad(x: Variable) -> Variable:
     return GradientGate("undefined")(x)
 
 
+def _number(value: Any) -> Any:
+    """A number that can be hashed, of an array that holds one."""
+    return value.item() if hasattr(value, "__array_interface__") and value.shape == () else value
+
+
 def grad_clip(x: Variable, lower_bound: float, upper_bound: float) -> Variable:
     """`x`, with the gradient that flows back clipped, element by element, to the bounds.
 
@@ -107,12 +112,12 @@ def grad_clip(x: Variable, lower_bound: float, upper_bound: float) -> Variable:
     """
     if not lower_bound <= upper_bound:
         raise ValueError(f"grad_clip: the lower bound {lower_bound} exceeds the upper bound {upper_bound}")
-    return GradientGate("clip", (lower_bound, upper_bound))(x)
+    return GradientGate("clip", (_number(lower_bound), _number(upper_bound)))(x)
 
 
 def grad_scale(x: Variable, multiplier: float) -> Variable:
     """`x`, with the gradient that flows back multiplied by a number."""
-    return GradientGate("scale", (multiplier,))(x)
+    return GradientGate("scale", (_number(multiplier),))(x)
 
 
 def grad_undefined(op: Op, x_pos: int, x: Variable, comment: str = "") -> Variable:

@@ -178,13 +178,13 @@ def concatenate(tensor_list: Any, axis: int = 0) -> Any:
     return join(axis, *tensor_list)
 
 
-def stack(tensors: Any, axis: int = 0, *more: Any) -> Any:
-    """Tensors of one shape put side by side along a new axis, as `numpy.stack`."""
-    if isinstance(tensors, Variable):
-        if isinstance(axis, Variable) or more:  # stack(a, b, c), the oldest form
-            tensors, axis = [tensors, axis, *more], 0
-        else:
+def stack(tensors: Any, axis: Any = None, *more: Any) -> Any:
+    """Tensors of one shape put side by side along a new axis, the first unless given, as `numpy.stack`."""
+    if isinstance(tensors, Variable) or np.isscalar(tensors):
+        if getattr(tensors, "ndim", 0) and not (isinstance(axis, Variable) or more):
             return tensors
+        tensors, axis = [tensors, *([] if axis is None else [axis]), *more], None  # stack(a, b, c), the oldest form
+    axis = 0 if axis is None else axis
     variables = _common(tensors, "stack")
     ndim = variables[0].type.ndim
     if any(v.type.ndim != ndim for v in variables):

@@ -86,3 +86,21 @@ def test_theano_s_classes_of_special_functions() -> None:
     gammaln = T.Elemwise(GammaLn(theano.scalar.upgrade_to_float, name="scalar_gammaln"), name="gammaln")
     assert gammaln(x).owner.op == T.gammaln(x).owner.op
     assert T.Elemwise(Psi(theano.scalar.upgrade_to_float))(x).owner.op == T.psi(x).owner.op
+
+
+def test_the_oldest_form_of_stack() -> None:
+    x, y = T.dscalars("x", "y")
+    stacked = [T.stack(x, y, 2), T.stack(1, x), T.stack(x, 4), T.stack([x, y])]
+    values = [s.eval({v: value for v, value in ((x, 3.0), (y, 5.0)) if v in theano.gof.graph.inputs([s])})
+              for s in stacked]
+    np.testing.assert_array_equal(values[0], [3, 5, 2])
+    for value, wanted in zip(values[1:], ([1, 3], [3, 4], [3, 5]), strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
+def test_gates_of_gradients_take_arrays_of_one_number() -> None:
+    x = T.dvector("x")
+    scaled = theano.gradient.grad_scale(x, np.array(0.5))
+    clipped = theano.gradient.grad_clip(x, np.float64(-1), np.array(1.0))
+    f = theano.function([x], theano.grad((scaled ** 2 + clipped ** 2).sum(), x))
+    np.testing.assert_allclose(f([0.25, 3.0]), [0.25 + 0.5, 3.0 + 1.0])

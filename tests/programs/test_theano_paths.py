@@ -44,6 +44,9 @@ from symgraph.tests.unittest_tools import assert_allclose, verify_grad
 from symgraph.updates import OrderedUpdates
 import symgraph.sandbox.cuda
 import symgraph.sparse
+from symgraph import theano
+from symgraph.compile import view_op
+from symgraph.scalar.basic_scipy import GammaLn, Psi
 from symgraph.sandbox.cuda import dnn
 from symgraph.sandbox.cuda.basic_ops import gpu_contiguous
 """.strip().splitlines()
