@@ -75,7 +75,7 @@ def loops(outputs: Any) -> list[Any]:
 
 def test_a_network_is_vectorised_without_a_loop() -> None:
     x, W, b = T.dvector("x"), T.dmatrix("W"), T.dvector("b")
-    p = T.nnet.softmax(T.tanh(x @ W + b))
+    p = T.nnet.softmax(T.tanh(x @ W + b), axis=-1)
     cost = -T.log(p[0]) + (W ** 2).sum()
     gW = sg.grad(cost, W)
     xs = T.dmatrix("xs")

@@ -78,3 +78,31 @@ def test_parts_of_a_step_that_do_not_fit_name_the_line() -> None:
     with pytest.raises(ValueError, match=r"add: shapes \(2, 4\) and \(2, 3\)") as caught:
         f(np.ones((4, 2, 6)), np.ones((4, 2)), np.ones((2, 3)), np.ones((3, 3)))
     assert "test_recurrent_networks.py" in str(caught.value) + "".join(caught.value.__notes__)
+
+
+def test_words_predicted_one_by_one_by_the_row_of_a_softmax() -> None:
+    """Without an axis, the softmax of a vector is a matrix of one row: programs take its first element."""
+    draw = np.random.default_rng(3).normal
+    E, V, W = (sg.shared(draw(size=size), name) for name, size in (("E", (4, 6)), ("V", (6, 4)), ("W", (4, 4))))
+    x, y = T.ivector("x"), T.ivector("y")
+
+    def step(x_t: Any, s: Any) -> Any:
+        s = T.tanh(E[:, x_t] + W.dot(s))
+        o = T.nnet.softmax(V.dot(s))
+        return [o[0], s]
+
+    (o, _), _ = sg.scan(step, x, [None, T.zeros(4)], truncate_gradient=4)
+    cost = T.sum(T.nnet.categorical_crossentropy(o, y))
+    f = sg.function([x, y], [o, cost, T.argmax(o, axis=1), sg.grad(cost, V)])
+    words, following = np.array([0, 3, 5], "int32"), np.array([3, 5, 1], "int32")
+    found, loss, best, slope = f(words, following)
+    s, rows, states = np.zeros(4), [], []
+    for word in words:
+        s = np.tanh(E.get_value()[:, word] + W.get_value() @ s)
+        z = np.exp(V.get_value() @ s)
+        rows.append(z / z.sum())
+        states.append(s)
+    np.testing.assert_allclose(found, rows)
+    np.testing.assert_allclose(loss, -np.log(np.array(rows)[range(3), following]).sum())
+    np.testing.assert_array_equal(best, np.argmax(rows, axis=1))
+    np.testing.assert_allclose(slope, (np.array(rows) - np.eye(6)[following]).T @ np.array(states))

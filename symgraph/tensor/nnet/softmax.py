@@ -167,37 +167,48 @@ def _floating(x: Any) -> Any:
     return elemwise(scalar.true_div)(variable, 1) if variable.type.is_discrete else variable
 
 
-def softmax(c: Any, axis: Any = -1) -> Any:
+def _rows(c: Any, axis: Any, who: str) -> tuple[Any, tuple[int, ...]]:
+    """What is normalised, and along which axes: a vector, with no axis given, becomes the row of a matrix."""
+    x = _floating(c)
+    if x.type.ndim == 0:
+        raise ValueError(f"{who} of a scalar is not defined: it needs an axis")
+    if axis == "last":
+        axis = -1
+        if x.type.ndim == 1:
+            x = x.dimshuffle("x", 0)
+    return x, normalize_axes(axis, x.type.ndim, who)
+
+
+def softmax(c: Any, axis: Any = "last") -> Any:
     """exp(c) / sum(exp(c)) along an axis: positive numbers that add up to 1.
 
     Parameters
     ----------
     c : tensor-like
-    axis : int, sequence of int, or None
+    axis : int, sequence of int, or None, optional
         The last by default; None for all elements.
 
     Returns
     -------
     TensorVariable
-        Of the shape of `c`.
+        Of the shape of `c`; but without an `axis` that of a vector is a matrix of one row, as in Theano, whose programs
+        write ``softmax(v)[0]``. With ``axis=-1`` it is a vector.
 
     Examples
     --------
-    >>> softmax([1000.0, 1000.0]).eval()
+    >>> softmax([1000.0, 1000.0], axis=-1).eval()
     array([0.5, 0.5])
+    >>> softmax([1000.0, 1000.0]).eval()
+    array([[0.5, 0.5]])
     """
-    x = _floating(c)
-    if x.type.ndim == 0:
-        raise ValueError("softmax of a scalar is not defined: it needs an axis")
-    return Softmax(normalize_axes(axis, x.type.ndim, "softmax"))(x)
+    x, axes = _rows(c, axis, "softmax")
+    return Softmax(axes)(x)
 
 
-def logsoftmax(c: Any, axis: Any = -1) -> Any:
-    """log(softmax(c)), computed without leaving the range of floats."""
-    x = _floating(c)
-    if x.type.ndim == 0:
-        raise ValueError("log_softmax of a scalar is not defined: it needs an axis")
-    return LogSoftmax(normalize_axes(axis, x.type.ndim, "log_softmax"))(x)
+def logsoftmax(c: Any, axis: Any = "last") -> Any:
+    """log(softmax(c)), computed without leaving the range of floats; see `softmax`."""
+    x, axes = _rows(c, axis, "log_softmax")
+    return LogSoftmax(axes)(x)
 
 
 log_softmax = logsoftmax
