@@ -33,7 +33,7 @@ from typing import Any
 from symgraph.graph.basic import Variable
 from symgraph.plan.failing import failing
 from symgraph.plan.groups import Group, Grouping
-from symgraph.plan.items import Item, NextState, Shuffle
+from symgraph.plan.items import Item, NextState, Sample, Shuffle
 from symgraph.plan.kernel import is_cheap
 from symgraph.plan.plan import Plan, Step
 from symgraph.scalar import ScalarFunction
@@ -203,6 +203,8 @@ class _Writer:
                 self._provide(variable)
         groups = self.grouping.groups()
         self._end_with_rows(groups)
+        self._draw_ahead(groups)
+        groups = self.grouping.groups()
         self._put_off(groups)
         groups.sort(key=lambda g: (g.stage, g.number))
         self._choose_stored(groups)
@@ -276,6 +278,19 @@ class _Writer:
         group.stage = stage
         return all(v is part or self.grouping.available(v) <= rows.stage for v in read)
 
+    def _draw_ahead(self, groups: Sequence[Group]) -> None:
+        """Have a loop draw and store, in an earlier launch, the random numbers that a job with an anchor would draw.
+
+        There each takes a block of words of its own, and many have to wait for it; a loop draws all numbers of a block
+        at once, beside what else is done. In the first launch there is nothing to be done before.
+        """
+        for group in groups:
+            if group.kind == "loop":
+                continue
+            for variable, item in self._closure(group, self.grouping.outcomes(group))[0].items():
+                if isinstance(item.meaning, Sample) and self.grouping.ready(variable) < group.stage:
+                    self.grouping.materialise(variable)
+
     def _put_off(self, groups: Sequence[Group]) -> None:
         """Let loops that only make next values wait for the last stage where their present values are still read
         meanwhile: they are written over these then, and need not be copied there afterwards."""
@@ -284,13 +299,14 @@ class _Writer:
         made_of.update(v for step in self.grouping.others for v in step.node.inputs)
         made_of.update(o.variable for o in self.plan.outputs)
         last = max((g.stage for g in groups), default=0)
-        for group in groups:
-            if group.kind != "loop" or group.stage == last or not all(v in targets and v not in made_of
-                                                                      for v in group.made):
-                continue
+        waiting = [g for g in groups if g.kind == "loop" and g.stage < last
+                   and all(v in targets and v not in made_of for v in g.made)]
+        if not waiting:
+            return
+        read = {g: self._leaves(g, self.grouping.outcomes(g)).keys() & targets.values() for g in groups}
+        for group in waiting:
             present = {targets[v] for v in group.made}
-            if any(other is not group and other.stage >= group.stage
-                   and present & self._leaves(other, self.grouping.outcomes(other)).keys() for other in groups):
+            if any(other is not group and other.stage >= group.stage and present & read[other] for other in groups):
                 group.stage = last
 
     # ---- what is stored -------------------------------------------------------------------------------------
