@@ -207,7 +207,8 @@ def _second(a: Any, b: Any) -> Any:
 
 @_floating
 def _softplus(x: Any) -> Any:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    with np.errstate(invalid="ignore"):  # of which it speaks when it meets NaN
+        return np.logaddexp(x, x.dtype.type(0))
 
 
 @_floating

@@ -99,7 +99,8 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
         local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
         r.writer.namespace[local] = getattr(importlib.import_module(module), name)
         return f"{local}({', '.join(args)}{r.into(out)})"
-    own = f"{function.name}_of_any" if name else function.name  # beside the function of SciPy, which takes floats only
+    beside = name or hasattr(runtime, function.name)  # a function of floats only
+    own = f"{function.name}_of_any" if beside else function.name
     r.writer.namespace[own] = function.impl
     return f"{own}({', '.join(args)})"
 
@@ -154,11 +155,12 @@ def _identity(r: Renderer, node: Apply, args: list[str], target: str, out: str |
     return f"np.array({args[0]})"
 
 
-def _sigmoid(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
-        r.writer.namespace["sigmoid"] = runtime.sigmoid
-        return f"sigmoid({args[0]}{r.into(out)})"
+def _of_floats(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     assert isinstance(node.op, Elemwise)
+    if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
+        name = node.op.scalar.name
+        r.writer.namespace[name] = getattr(runtime, name)
+        return f"{name}({args[0]}{r.into(out, keyword=False)})"
     return _by_name(r, node, args, out)
 
 
@@ -234,7 +236,8 @@ ELEMWISE: dict[str, Lowering] = {
     "minimum": _clip,
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
-    "sigmoid": _sigmoid,
+    "sigmoid": _of_floats,
+    "softplus": _of_floats,
     "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{r.into(out, keyword=False)})",
 }
 

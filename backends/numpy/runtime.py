@@ -16,7 +16,7 @@ from symgraph.shared import Storage, committing
 
 __all__ = [
     "Locks", "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "float32_of", "head", "mismatch",
-    "misnamed", "numpy_by_name", "own", "select", "set_head", "sigmoid", "spare_array", "zeros_but_head",
+    "misnamed", "numpy_by_name", "own", "select", "set_head", "sigmoid", "softplus", "spare_array", "zeros_but_head",
 ]
 
 _SHORT = 32  # elements of a row
@@ -114,6 +114,33 @@ def sigmoid(x: Any, out: Any = None) -> Any:
     e = np.minimum(x, _CAP[x.dtype.char], out=out)
     np.exp(e, out=e)
     return np.divide(e, e + 1, out=e)
+
+
+_ZERO, _ONE, _INFINITY = ({char: np.asarray(value, char) for char in "fd"} for value in (0, 1, np.inf))
+
+
+@np.errstate(invalid="ignore")  # of which it speaks when it meets NaN
+def _softplus_of_few(x: Any, out: Any) -> Any:
+    return np.logaddexp(x, _ZERO[x.dtype.char], out)
+
+
+def softplus(x: Any, out: Any = None) -> Any:
+    """``log(1 + exp(x))`` of float32 or float64, which is max(x, 0) + log(1 + u) with u = exp(-|x|) at most 1.
+
+    NumPy's logarithm is several times as fast as its `log1p`. Let w be 1 + u as rounded: then u - (w - 1) is the error
+    of that, exactly (Dekker, 1971), and log(1 + u) = log(w) + (u - (w - 1)) / w but for its square.
+    """
+    if x.size < _FEW:
+        return _softplus_of_few(x, out)
+    char = x.dtype.char
+    u = np.absolute(x)
+    np.exp(np.negative(u, u), u)
+    w = np.add(u, _ONE[char])
+    np.subtract(u, np.subtract(w, _ONE[char]), u)
+    np.divide(u, w, u)
+    np.add(np.log(w, w), u, w)
+    positive = np.maximum(x, _ZERO[char], out=out) if clip is None else clip(x, _ZERO[char], _INFINITY[char], out)
+    return np.add(positive, w, positive)
 
 
 def negative(x: Any, out: Any) -> Any:

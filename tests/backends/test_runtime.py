@@ -12,7 +12,7 @@ import scipy.special
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.runtime import Scratch, commit, empty_columns, mismatch, select, sigmoid, spare_array
+from backends.numpy.runtime import Scratch, commit, empty_columns, mismatch, select, sigmoid, softplus, spare_array
 from symgraph.shared import Storage
 
 # ---- zeros ----------------------------------------------------------------------------------------------------------
@@ -245,6 +245,23 @@ def test_the_logistic_function_of_large_arrays_is_scipys(dtype: str) -> None:
         for found in (sigmoid(x), sigmoid(x, out=np.empty_like(x)), sigmoid(x[:100])):
             tiny = np.finfo(dtype).smallest_normal  # below it SciPy's and NumPy's own functions lose digits, or all
             np.testing.assert_allclose(found, wanted[: len(found)], rtol=4 * np.finfo(dtype).eps, atol=tiny)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [1, 200, 7000])
+def test_the_softplus_of_few_and_many(dtype: str, size: int) -> None:
+    """To four units in the last place, for large and small, without a word of what it meets."""
+    rng = np.random.default_rng(0)
+    special = np.array([np.nan, 0.0, -0.0, np.inf, -np.inf, 88.7, -88.7, -100, 709, -709, -740, 1e-30, 1e30, -1e30])
+    x = np.concatenate([special, rng.normal(size=3500), np.geomspace(1e-9, 99, 1743), -np.geomspace(1e-9, 99, 1743)])
+    x = x[:size].astype(dtype)
+    wanted = np.logaddexp(x[1:].astype(np.longdouble), 0)
+    with np.errstate(all="raise", under="ignore"):
+        for found in (softplus(x), softplus(x, np.empty_like(x)), softplus(x[:, None]), softplus(y := x.copy(), y)):
+            assert found.dtype == dtype
+            assert np.isnan(found[0])
+            np.testing.assert_allclose(found.ravel()[1:], wanted, rtol=4 * np.finfo(dtype).eps,
+                                       atol=np.finfo(dtype).smallest_normal)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
