@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cells", "cells"]
+__all__ = ["Cells", "cells", "picked"]
 
 _MOST_KEPT = 1 << 16  # rows whose numbers are kept from call to call
 _kept: dict[tuple[tuple[int, int], bool], tuple[Any, Any]] = {}
@@ -78,13 +78,29 @@ def cells(x: Any, count: int, columns: Any) -> Cells:
     columns : numpy.ndarray
         For each of these rows a whole number. One that names no column is found out when elements are read or written.
     """
-    flags, flat = x.flags, None
+    flags, shape, flat = x.flags, x.shape, None
     along = not flags.c_contiguous
-    if count <= len(x) and (not along or flags.f_contiguous):
-        rows, starts = _kept.get((x.shape, along)) or _places(x.shape, along)
+    if count <= shape[0] and (not along or flags.f_contiguous):
+        rows, starts = _kept.get((shape, along)) or _places(shape, along)
         try:
             flat = starts.take(columns)
         except IndexError:  # which tells the axis of this array
-            return Cells(x.shape, along, count, columns, None)
-        np.add(flat, rows if count == len(rows) else rows[:count], flat)
-    return Cells(x.shape, along, count, columns, flat)
+            return Cells(shape, along, count, columns, None)
+        np.add(flat, rows if count == shape[0] else rows[:count], flat)
+    return Cells(shape, along, count, columns, flat)
+
+
+def picked(x: Any, count: int, columns: Any) -> tuple[Cells, Any]:
+    """The cells of a matrix and of those like it, and a new array of its elements there."""
+    shape, along = x.shape, not x.flags.c_contiguous
+    places = _kept.get((shape, along)) if count == shape[0] else None
+    if places is None or not x.flags.forc:
+        found = cells(x, count, columns)
+        return found, found.of(x)
+    rows, starts = places
+    try:
+        flat = starts.take(columns)
+    except IndexError:  # which tells the axis of this array
+        return cells(x, count, columns), x[np.arange(count), columns]
+    np.add(flat, rows, flat)
+    return Cells(shape, along, count, columns, flat), x.ravel("K")[flat]

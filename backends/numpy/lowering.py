@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends.numpy import blas, random, runtime, sums
-from backends.numpy.cells import cells
+from backends.numpy.cells import cells, picked
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
 from symgraph.plan import Use
@@ -91,7 +91,9 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
     module, _, name = function.spelling.partition(":")
     if module == "numpy":
         if out is not None and name not in _BY_KEYWORD and _turns(r, node):
-            return f"np.{name}({', '.join(_turned(node, args))}{r.into(f'{out}.T', keyword=False)}).T"
+            plain = f"np.{name}({', '.join(args)}{r.into(out, keyword=False)})"
+            turned = f"np.{name}({', '.join(_turned(node, args))}, {out}.T).T"
+            return f"{plain} if {out}.flags.c_contiguous else {turned}"
         if out is not None and out.startswith("spare_array("):
             out = _spare(r, node, out)
         return f"np.{name}({', '.join(args)}{r.into(out, keyword=name in _BY_KEYWORD)})"
@@ -524,7 +526,13 @@ def _subtensor(r: Renderer, node: Apply, args: list[str], target: str, out: str 
         r.writer.namespace["head"] = runtime.head
         return f"{args[0]}[:{count}].copy() if {count} <= len({args[0]}) else head({args[0]}, {count})"
     if _has_cells(r, node, 1):
-        return f"{_cells(r, node, args, 1)}.of({args[0]})"
+        index = node.inputs[1], node.inputs[2]
+        if index in r.cells:
+            return f"{r.cells[index]}.of({args[0]})"
+        r.writer.namespace["picked"] = picked
+        r.cells[index] = r.writer.fresh("e")
+        r.line(f"{r.cells[index]}, {target} = picked({args[0]}, {_counted(r, index[0])}, {args[2]})", node)
+        return None
     return f"{args[0]}[{_index(node.op, args[1:])}]"
 
 

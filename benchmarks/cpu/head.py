@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Head"]
+__all__ = ["ONE", "Head"]
+
+ONE = np.float32(1)
 
 
 class Head:
@@ -26,8 +28,9 @@ class Head:
     """
 
     def __init__(self, batch_size: int, classes: int) -> None:
-        self.batch_size = np.int32(batch_size)
+        self.batch_size = batch_size
         self.columns = np.arange(batch_size)
+        self.starts = np.arange(classes) * batch_size  # of the classes in the slope, in elements
         self.places = np.empty(batch_size, np.int64)
         self.slope = np.empty((classes, batch_size), np.float32)
         self.flat = self.slope.reshape(-1)
@@ -37,7 +40,7 @@ class Head:
     def __call__(self, product: Any, bias: Any, labels: Any) -> Any:
         """Return the mean cost of ``product + bias``, where `product` is (batch_size, classes)."""
         scores, flat, places, sums = self.slope, self.flat, self.places, self.sums
-        np.multiply(labels, self.batch_size, out=places)
+        self.starts.take(labels, None, places, "clip")
         np.add(places, self.columns, out=places)
         np.add(product.T, bias[:, None], out=scores)
         np.maximum.reduce(scores, axis=0, out=self.largest)
@@ -46,5 +49,7 @@ class Head:
         np.exp(scores, out=scores)
         np.add.reduce(scores, axis=0, out=sums)
         np.divide(scores, sums, out=scores)
-        flat[places] -= 1
+        of_labels = flat[places]
+        np.subtract(of_labels, ONE, out=of_labels)
+        flat[places] = of_labels
         return (np.add.reduce(np.log(sums, out=sums)) - chosen) / self.batch_size

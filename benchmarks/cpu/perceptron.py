@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cpu.blas import Product
-from benchmarks.cpu.head import Head
+from benchmarks.cpu.head import ONE, Head
 from benchmarks.cpu.team import Team, tiles
 from benchmarks.cpu.training import Network, Plain, with_peers
 from benchmarks.cpu.workload import Build, Case, Settings
@@ -96,16 +96,17 @@ class Folded:
         self.rate = np.float32(network.rate / size)
         self.hidden = np.empty((size, network.widths[1]), dtype=np.float32)
         self.slope_hidden = np.empty_like(self.hidden)
-        self.squares = np.empty((threads, min(ROWS, size), network.widths[1]), dtype=np.float32)
+        self.team = Team(threads if self.hidden.size >= 50_000 else 1)
+        rows = ROWS if self.team.threads > 1 else size
+        self.squares = np.empty((self.team.threads, rows, network.widths[1]), dtype=np.float32)
         self.scores = np.empty((size, network.widths[2]), dtype=np.float32)
         self.head = Head(size, network.widths[2])
         self.ones = np.ones(size, dtype=np.float32)
         self.change_b1, self.change_b2 = np.empty_like(b1), np.empty_like(b2)
         self.flat = W1.reshape(-1), W2.reshape(-1)
-        self.team = Team(threads if self.hidden.size >= 50_000 else 1)
-        alpha, beta = -float(self.rate), 1 - 2 * network.rate * network.l2
-        self.descend_1 = Product(self.images[:size].T, self.slope_hidden, W1, alpha, beta)
-        self.descend_2 = Product(self.hidden.T, self.head.slope.T, W2, alpha, beta)
+        beta = 1 - 2 * network.rate * network.l2
+        self.descend_1 = Product(self.images[:size].T, self.slope_hidden, W1, -float(self.rate), beta)
+        self.beta, self.change_W2 = np.float32(beta), np.empty_like(W2)
 
     def __call__(self, index: int) -> Any:
         size, (W1, b1, W2, b2) = self.network.batch_size, self.parameters
@@ -113,14 +114,23 @@ class Folded:
         flat_1, flat_2 = self.flat
         penalty = self.network.l2 * float(np.dot(flat_1, flat_1) + np.dot(flat_2, flat_2))
         np.dot(x, W1, out=self.hidden)
-        self.team.run(self._squash)
+        if self.team.threads > 1:
+            self.team.run(self._squash)
+        else:
+            np.tanh(np.add(self.hidden, b1, out=self.hidden), out=self.hidden)
         cost = self.head(np.dot(self.hidden, W2, out=self.scores), b2, y)
 
         slope = self.head.slope.T
         np.dot(slope, W2.T, out=self.slope_hidden)
-        self.team.run(self._unsquash)
+        if self.team.threads > 1:
+            self.team.run(self._unsquash)
+        else:
+            self._unsquash_rows(self.hidden, self.slope_hidden, self.squares[0])
         self.descend_1(x)
-        self.descend_2(self.hidden.T)
+        change = np.dot(self.hidden.T, slope, out=self.change_W2)  # a few thousand elements: ufuncs are sooner done
+        np.multiply(change, self.rate, out=change)
+        np.multiply(W2, self.beta, out=W2)
+        np.subtract(W2, change, out=W2)
         for b, g in (
             (b1, np.dot(self.ones, self.slope_hidden, out=self.change_b1)),
             (b2, np.add.reduce(self.head.slope, axis=1, out=self.change_b2)),
@@ -136,13 +146,15 @@ class Folded:
             np.tanh(block, out=block)
 
     def _unsquash(self, part: int) -> None:
-        one = np.float32(1)
         for rows in tiles(len(self.hidden), ROWS, part, self.team.threads):
             block, slope = self.hidden[rows], self.slope_hidden[rows]
-            factor = self.squares[part, : len(block)]
-            np.multiply(block, block, out=factor)
-            np.subtract(one, factor, out=factor)
-            np.multiply(slope, factor, out=slope)
+            self._unsquash_rows(block, slope, self.squares[part, : len(block)])
+
+    @staticmethod
+    def _unsquash_rows(block: Any, slope: Any, factor: Any) -> None:
+        np.multiply(block, block, out=factor)
+        np.subtract(ONE, factor, out=factor)
+        np.multiply(slope, factor, out=slope)
 
     def state(self) -> list[Any]:
         return self.parameters

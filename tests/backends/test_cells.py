@@ -9,7 +9,7 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.cells import cells
+from backends.numpy.cells import cells, picked
 
 LAYOUTS = {"C": np.array, "F": np.asfortranarray, "strided": lambda a: np.repeat(a, 2, axis=1)[:, ::2]}
 
@@ -25,6 +25,7 @@ def test_cells_are_what_the_index_means(first: str, second: str, dtype: str) -> 
     x, y = LAYOUTS[first](matrix), LAYOUTS[second](matrix)
     found, index = cells(x, 5, columns), (np.arange(5), columns)
     np.testing.assert_array_equal(found.of(x), matrix[index])
+    np.testing.assert_array_equal(picked(x, 5, columns)[1], matrix[index])
     for value in (2.5, np.arange(5.0)):
         wanted = matrix.copy()
         wanted[index] += value
@@ -44,6 +45,8 @@ def test_what_is_not_there_is_an_error(layout: str) -> None:
     for count, columns in ((2, [0, 4]), (2, [-5, 0]), (4, [0, 0, 0, 0])):
         with pytest.raises(IndexError):
             cells(x, count, np.array(columns)).of(x)
+        with pytest.raises(IndexError):
+            picked(x, count, np.array(columns))
 
 
 def _step() -> Any:
@@ -54,7 +57,8 @@ def _step() -> Any:
 
 def test_gather_and_scatter_share_their_cells() -> None:
     f, w = _step()
-    assert f.source.count("cells(") == 1
+    assert f.source.count("picked(") == 1
+    assert "cells(" not in f.source
     assert "np.arange" not in f.source
     x, y = np.random.default_rng(0).normal(size=(6, 5)).astype("float32"), np.array([0, 2, 1, 1, 0, 2], "int32")
     p = np.full((6, 3), 1 / 3)
