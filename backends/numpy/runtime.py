@@ -99,7 +99,7 @@ def empty_columns(shape: tuple[int, int], dtype: Any) -> Any:
 
 
 _CAP = {"f": 80.0, "d": 700.0}  # of an exponent; the logistic function is 1 from there on
-_FEW = 256
+_FEW, _FEW_TO_SELECT = 256, 2048  # elements
 
 
 def sigmoid(x: Any, out: Any = None) -> Any:
@@ -158,7 +158,7 @@ def select(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
 
     The bits of `a` and `b` are mixed by those of the mask: where the mask is irregular, that is ten times as fast.
     """
-    if condition.size < _FEW:
+    if condition.size < _FEW_TO_SELECT:
         result = np.where(condition, a, b)
         if out is None:
             return result
