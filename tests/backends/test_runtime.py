@@ -281,8 +281,8 @@ def test_select_is_where(dtype: str, size: int, where: str) -> None:
 
 def test_select_broadcasts_and_takes_zeros_and_signs() -> None:
     rng = np.random.default_rng(0)
-    a = rng.normal(size=(300, 4))
-    for condition in (rng.random((300, 1)) < 0.5, rng.random((300, 4)) < 0.5):
+    a = rng.normal(size=(2500, 4))
+    for condition in (rng.random((2500, 1)) < 0.5, rng.random((2500, 4)) < 0.5):
         for b in (np.asarray(0.0), np.float64(0.0), np.asarray(-0.0), np.asarray(2.5), rng.normal(size=4)):
             found = select(condition, a, b)
             np.testing.assert_array_equal(found, np.where(condition, a, b))
