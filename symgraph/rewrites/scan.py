@@ -232,19 +232,52 @@ def _row_of(node: Apply, row: Any) -> Variable | None:
 def one_of_the_last(node: Apply, uses: Uses) -> Variable | None:
     """history[1:][-3], where nothing else reads the history -> a state that looks back: no history is kept for it."""
     row = node.op.spec[0] if node.op.spec else None
-    if not isinstance(row, int) or not -_FURTHEST <= row < -1 or uses(node.inputs[0]) > 1:
+    found = _read_here_only(node, uses)
+    if not isinstance(row, int) or not -_FURTHEST <= row < -1 or found is None:
+        return None
+    loop, place, later = found
+    return _row_of(node, _after(loop, -row - 1 + later, _looking_back(loop, place, -row)[0], row))
+
+
+@rewrite_rule(Subtensor, when=made_of(Scan, Subtensor), counts=True)
+def the_last_few(node: Apply, uses: Uses) -> Variable | None:
+    """history[1:][-3:], where nothing else reads the history -> states that look back: no history is kept for them."""
+    entry = node.op.spec[0] if node.op.spec else None
+    found = _read_here_only(node, uses)
+    if found is None or not isinstance(entry, SliceSpec) or entry.stop is not None or entry.step not in (None, 1):
+        return None
+    if not isinstance(entry.start, int) or not -_FURTHEST <= entry.start < 0:
+        return None
+    (loop, place, later), count = found, -entry.start
+    rows = _looking_back(loop, place, count)
+    few = Join(0)(*map(_padded, rows)) if count > 1 else _padded(rows[0])
+    there = elemwise(scalar.add)(loop.inputs[0], 1 - later)  # of fewer steps there are fewer rows
+    few = few[elemwise(scalar.maximum)(count - there, 0):]
+    rest = node.op.spec[1:]
+    return fitted(Subtensor((SliceSpec(), *rest))(few, *node.inputs[1:]) if rest else few, node)
+
+
+def _read_here_only(node: Apply, uses: Uses) -> tuple[Apply, int, int] | None:
+    """What `_history` says of what is indexed, where nothing else reads it and the loop makes all its steps."""
+    if uses(node.inputs[0]) > 1:
         return None
     found = _history(node.inputs[0])
     if found is None or found[0].op.until or (found[2] and uses(node.inputs[0].owner.inputs[0]) > 1):  # type: ignore[union-attr]
         return None
-    loop, place, later = found
+    return found
+
+
+def _looking_back(loop: Apply, place: int, count: int) -> list[Any]:
+    """The last values of a state, so many, of a loop that carries them; where it makes fewer steps, any others."""
     parts = parts_of(loop)
     state = parts.states[place]
-    for _ in range(-row - 1):
+    added = len(parts.states)
+    for _ in range(count - 1):
         slot = state.slot.type.make_variable(f"before {state.slot}")
         state = Carried(slot, parts.states[place].initial, state.slot, False)
         parts.states[len(parts.states)] = state
-    return _row_of(node, _after(loop, -row - 1 + later, parts.build().final[-1], row))
+    final = parts.build().final
+    return [final[i] for i in (*range(len(final) - 1, added - 1, -1), [*parts.states].index(place))]
 
 
 # ---- loops that are none ---------------------------------------
@@ -274,5 +307,5 @@ def _padded(x: Any) -> Any:
 
 LOOPS = (
     loop_reads_once, unread_results, state_that_stays, from_the_end, equal_states, collected_twice, last_state,
-    one_of_the_last, single_step, *HOISTING,
+    one_of_the_last, the_last_few, single_step, *HOISTING,
 )

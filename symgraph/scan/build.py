@@ -115,7 +115,9 @@ def scan(fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None
     return_list : bool
         Return a list of outputs also where there is one.
     mode, profile, allow_gc
-        Accepted for programs that pass them: a loop is compiled and profiled with the function it is part of.
+        Without effect, and there for programs that pass them. A loop is part of the function that holds it: it is
+        rewritten in that function's mode, timed with ``function(..., profile=True)``, and its memory is planned with
+        the function's.
 
     Returns
     -------

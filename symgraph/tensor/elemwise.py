@@ -145,6 +145,7 @@ class Elemwise(TensorOp):
         """Turn what is not symbolic into constants; Python's numbers take their dtype from their neighbours."""
         from symgraph.tensor.basic import as_tensor_variable, number_constant
 
+        self._check_count(len(inputs))
         weak = [type(value) in _PYTHON_NUMBERS for value in inputs]
         if all(weak) or not any(weak):
             return [as_tensor_variable(value) for value in inputs]
@@ -188,9 +189,12 @@ class Elemwise(TensorOp):
                   for i, v in enumerate(inputs)]
         return capped, self._cached_types(tuple([v.type for v in capped]))
 
+    def _check_count(self, count: int) -> None:
+        if count != self.scalar.nin:
+            raise TypeError(f"{self} takes {self.scalar.nin} argument{'s' * (self.scalar.nin != 1)}, not {count}")
+
     def infer_type(self, *types: Type) -> Sequence[TensorType]:
-        if len(types) != self.scalar.nin:
-            raise TypeError(f"{self} takes {self.scalar.nin} argument{'s' * (self.scalar.nin != 1)}, not {len(types)}")
+        self._check_count(len(types))
         for kind in types:
             if not isinstance(kind, TensorType):
                 raise TypeError(f"{self} takes tensors, not {kind}")

@@ -355,7 +355,9 @@ def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:
             f"only integers, slices, ellipsis, None and integer or boolean arrays index a tensor, not {entry!r}"
         ) from None
     if variable.type.numpy_dtype.kind not in "iu":
-        raise IndexError(f"arrays used as indices must be of integer (or boolean) type, not {variable.type}")
+        raise IndexError("arrays used as indices must be of integer (or boolean) type, not "
+                         f"{variable.type}: {variable}. Where its numbers are whole, T.cast({variable}, 'int64') makes it "
+                         "one")
     if variable.type.ndim == 0:
         return _parse_scalar(variable, inputs, "an index")
     inputs.append(variable)

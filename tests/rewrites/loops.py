@@ -72,6 +72,9 @@ FIRES: list[Example] = [
     example("last_state", lambda x: loop(lambda r, h: r - h, x)[-1, 2], X),
     example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[-2], X),
     example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[-3, 1:], X),
+    example("the_last_few", lambda x: loop(lambda r, h: r - h, x)[-2:], X),
+    example("the_last_few", lambda x: loop(lambda r, h: r - h, x)[-1:, 1:], X),
+    example("the_last_few", lambda x: loop(lambda r, h: r - h, x)[-7:], X),  # there are only three
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=1), X),
     example("single_step", lambda x: two(lambda r, h: [r - h, r * h], x[:1], zeros(), None)[1], X[:1]),
     example("invariants_out", invariant, X, V),
@@ -96,6 +99,10 @@ DECLINES: list[Example] = [
     example("last_state", lambda x: two(lambda r, h: [r - h, r * h], x, zeros(), None)[1][-1], X),
     example("one_of_the_last", lambda x: loop(lambda r, h: r - h, x)[1], X),
     example("one_of_the_last", uses_twice(lambda x: loop(lambda r, h: r - h, x)), X),
+    example("the_last_few", lambda x: loop(lambda r, h: r - h, x)[-2:-1], X),
+    example("the_last_few", lambda x: loop(lambda r, h: r - h, x)[-9:], X),  # as many are better kept as a history
+    example("the_last_few", lambda x: loop(lambda r, h: (r - h, until(h[0] > 1)), x)[-2:], X),
+    example("the_last_few", uses_twice(lambda x: loop(lambda r, h: r - h, x)), X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x, n_steps=2), X),
     example("single_step", lambda x: loop(lambda r, h: r - h, x), X),
     example("invariants_out", lambda x, w: loop(lambda r, h: T.dot(h, T.exp(w)) + r, x), X, W),

@@ -441,6 +441,17 @@ def test_whether_a_shared_variable_was_given_is_asked_by_its_truth() -> None:
     assert all(bool(sg.shared(value)) for value in (np.zeros(3), 0.0, 0))
 
 
+def test_a_forgotten_argument_is_counted() -> None:
+    with pytest.raises(TypeError, match="switch takes 3 arguments, not 2"):
+        T.switch(T.dvector("x") > 0, 1)
+
+
+def test_floats_as_indices_say_how_to_make_them_integers() -> None:
+    y = T.dvector("y")
+    with pytest.raises(IndexError, match=r"float64\[\?\]: y\. .*T\.cast\(y, 'int64'\)"):
+        T.dmatrix("p")[T.arange(3), y]
+
+
 def test_variables_are_compared_and_hashed_as_themselves() -> None:
     """``==`` says whether two names mean one variable: expressions can be keys of a dict."""
     x, y = T.dvectors("x", "y")
