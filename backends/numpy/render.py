@@ -322,6 +322,9 @@ class Renderer:
                 if self.clock is not None:
                     writer.line("lap.skip()")
         out = self._destination(step)
+        if out in args and set(node.outputs[0].type.shape) == {1}:  # which ufuncs do not find to lie over itself
+            out = None
+            self.anew.add(step)
         targets = [writer.fresh("t") for _ in node.outputs]
         target = ", ".join(targets)
         expression = self.lowered(node, args, target, out)

@@ -280,6 +280,15 @@ def test_scratch_is_computed_into(build: Any) -> None:
     assert re.search(r"t0 = .*(, |out=)w\d[,)]", f.source)
 
 
+def test_single_elements_are_not_computed_in_place() -> None:
+    """Ufuncs take more than twice as long for that."""
+    x = T.dvector("x")
+    f = sg.function([x], T.exp(T.log(T.sum(x, axis=0, keepdims=True)) + 1)[0] + T.sum(T.exp(T.log(x) + 1)))
+    assert re.search(r"t\d+ = np.add\(t(\d+), c\d+, t\1\)  *# float64\[\?\]", f.source)
+    assert not re.search(r"= np\.\w+\(.*t(\d+).*, t\1\)  *# float64\[1\]", f.source)
+    np.testing.assert_allclose(f([1, 2]), 6 * np.e, rtol=1e-15)
+
+
 def test_a_cast_is_copied_into_scratch() -> None:
     x = T.dvector("x")
     f = sg.function([x], T.sum(T.cast(x, "float32")))
