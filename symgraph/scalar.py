@@ -410,11 +410,29 @@ psi: Row = _row("psi", "scipy.special:psi", (lambda z, x: polygamma(1, x),), typ
 
 def _polygamma(n: Any, x: Any) -> Any:
     from scipy.special import gamma as factorial
-    from scipy.special import zeta
 
     result = _polygamma_types(np.asarray(n).dtype, np.asarray(x).dtype)[-1]
     order = np.asarray(n, "float64") + 1
-    return np.asarray(np.where(order % 2, -1, 1) * factorial(order) * zeta(order, np.asarray(x, "float64")), result)
+    sums = _inverse_powers(order, np.asarray(x, "float64"))
+    return np.asarray(np.where(order % 2, -1, 1) * factorial(order) * sums, result)
+
+
+def _inverse_powers(order: Any, x: Any) -> Any:
+    """The sum of ``(x + k) ** -order`` over k = 0, 1, ...; far below 0 the sum over all integers, less the rest.
+
+    SciPy would take a step for each integer between x and 0.
+    """
+    from scipy.special import zeta
+
+    far = x < -64
+    if not np.any(far):
+        return zeta(order, x)
+    below = np.where(far & np.isfinite(x), x, -64.5)
+    part = below - np.floor(below)
+    sign = np.where(order % 2, -1, 1)
+    whole = zeta(order, part) + sign * zeta(order, 1 - part)
+    result = np.where(far, whole - sign * zeta(order, 1 - below), zeta(order, np.where(far, 1, x)))
+    return np.where(x == -np.inf, np.inf, result)
 
 
 def _polygamma_types(n: DType, x: DType) -> tuple[DType, ...]:

@@ -356,8 +356,7 @@ def _parse_entry(entry: Any, inputs: list[Variable]) -> Entry:
         ) from None
     if variable.type.numpy_dtype.kind not in "iu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type, not "
-                         f"{variable.type}: {variable}. Where its numbers are whole, T.cast({variable}, 'int64') makes it "
-                         "one")
+                         f"{variable.type}: {variable}. If its numbers are whole, use T.cast({variable}, 'int64')")
     if variable.type.ndim == 0:
         return _parse_scalar(variable, inputs, "an index")
     inputs.append(variable)

@@ -182,3 +182,19 @@ def test_logarithms_of_what_is_left_lose_nothing() -> None:
         found = T.log1mexp(x).eval({x: tiny})
     np.testing.assert_allclose(found[:2], np.log([1e-300, 1e-20]), rtol=1e-14)
     np.testing.assert_allclose(found[2:], [np.log1p(-np.exp(v)) for v in tiny[2:]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_polygamma_far_below_zero(order: int) -> None:
+    """Against sums of the definition; and where those have too many terms, against the period they settle in."""
+    x = T.dvector("x")
+    f = sg.function([x], T.polygamma(order, x))
+    near = -np.array([64.25, 70.5, 300.75, 2000.125])
+    terms = np.arange(200_000.0)[:, None]
+    sign = (-1) ** (order + 1)
+    factorial = float(np.prod(np.arange(1, order + 1)))
+    wanted = sign * factorial * ((near + terms) ** -(order + 1.0)).sum(axis=0)
+    np.testing.assert_allclose(f(near), wanted, rtol=1e-4 if order == 1 else 1e-9, atol=1e-9)
+    settled = -np.array([1e9, 1e12]) + 0.25
+    np.testing.assert_allclose(f(settled), f([-1e6 + 0.25, -1e6 + 0.25]), rtol=1e-5)
+    assert np.isinf(f([-100.0, -1e300, -np.inf])).all()
