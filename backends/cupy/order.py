@@ -155,13 +155,15 @@ class Turn:
 
     def __init__(self, order: Order, read: Sequence[Any], written: Sequence[Any]) -> None:
         self.order, self.read, self.written, self.own = order, read, written, Uses()
+        self._stream: Any = None
 
     def __enter__(self) -> None:
         order = self.order
-        if order.device.which_stream() != order.only:
+        self._stream = order.device.which_stream()
+        if self._stream != order.only:
             order.before([s.value for s in self.read], [s.value for s in self.written], self.own)
 
     def __exit__(self, *error: object) -> None:
         order = self.order
-        if order.device.which_stream() != order.only:
+        if self._stream != order.only:
             order.after([s.value for s in self.read], [s.value for s in self.written], self.own)

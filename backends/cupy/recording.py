@@ -6,7 +6,6 @@ a place in one *arena*, by the times at which it is in use. `backends.cupy.repla
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right, insort
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -184,12 +183,14 @@ class Recorder:
                 noted.append(self._reference(argument, sources.get(i)))
             else:
                 noted.append(Number(sources[i], argument) if i in sources else argument)
-        self._note(lambda args: how.bound(self.device, args), noted, is_launch=True)
+        device = self.device  # rather than this recorder, which holds all arrays of the call
+        self._note(lambda args: how.bound(device, args), noted, is_launch=True)
 
     def copy(self, target: Any, source: Any) -> None:
         """Copy within the device."""
         self.device.copy(target, source)
-        self._note(lambda args: partial(self.device.copy, *args), [self._reference(v) for v in (target, source)])
+        copy = self.device.copy
+        self._note(lambda args: partial(copy, *args), [self._reference(v) for v in (target, source)])
 
     def product(self, out: Any, a: Any, b: Any, alpha: float = 1.0, beta: float = 0.0, tf32: bool = False) -> None:
         """A product by the vendor's library."""
@@ -331,6 +332,4 @@ class Result:
 
     def of(self, raw: np.ndarray[Any, Any], start: int = WORD) -> np.ndarray[Any, Any]:
         """The result, copied out of a board's bytes."""
-        size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
-        first = start + self.offset
-        return raw[first:first + size].view(self.dtype).reshape(self.shape).copy()
+        return np.ndarray(self.shape, self.dtype, raw.data, start + self.offset).copy()

@@ -19,6 +19,7 @@ import numpy as np
 from backends.cupy.devices.device import KernelError
 from backends.cupy.graphs import MOST_LAUNCHES, ManyCalls, OneCall
 from backends.cupy.recording import WORD, Memory, Passed, Recorder, Reference, Result, Unrecordable
+from backends.cupy.remembered import Known, Remembered
 from backends.cupy.replay import Recording
 from backends.cupy.report import Rung
 from symgraph.config import config
@@ -71,12 +72,14 @@ class Records:
         self._no_graph = "cuda_graph=never" if self._wanted == "never" else ""
         if self.device.waits_for_each:
             self._no_graph = "every launch is waited for (SYMGRAPH_CUDA_SYNC)"
+        self._remembered = Remembered(program)
         self._why_launches = ""  # why the last call that was replayed was no graph
 
     def free(self) -> None:
         """Forget all records, and the memory they hold, once nothing runs any more that uses it."""
         if self._found or self._graphs:
             self.device.finish()
+        self._remembered.clear()
         self._found.clear()
         self._graphs.clear()
 
@@ -111,8 +114,22 @@ class Records:
                     for o, value in zip(program.plan.outputs, program.computed(passed), strict=True)]
         return self._first(self._key(passed), passed)
 
-    def replayed(self, passed: Sequence[Any]) -> list[Any] | None:
-        """The same where there is a record; else None."""
+    def again(self, values: Sequence[Any]) -> list[Any] | None:
+        """The same for values that it is known for what is passed for them; else None.
+
+        Parameters
+        ----------
+        values : sequence
+            Of the program's inputs.
+        """
+        known = self._remembered.get(values, self._stamp)
+        if known is None:
+            return None
+        self._found.move_to_end(known.key)
+        return self._again(known.record, known.passed, known.now)
+
+    def replayed(self, passed: Sequence[Any], values: Sequence[Any] | None = None) -> list[Any] | None:
+        """The same where there is a record; else None. What is passed for some `values` is kept for the next time."""
         if self.why:
             return None
         key = self._key(passed)
@@ -120,7 +137,11 @@ class Records:
         if record is None:
             return None
         self._found.move_to_end(key)
-        return self._again(record, passed)
+        now = None
+        if values is not None and self._remembered.is_of_use:
+            now = record.now(passed)
+            self._remembered.add(values, Known(passed, key, record, now, self._stamp))
+        return self._again(record, passed, now)
 
     def _key(self, passed: Sequence[Any]) -> Any:
         """What a record holds for: the layouts of arrays, and numbers that lengths and places within depend on."""
@@ -146,11 +167,11 @@ class Records:
         self._seen = [(place, weakref.ref(passed[place])) for place in sorted(self._whole)]
         self._of_shared = tuple(self._layout(passed[place]) for place in sorted(self._whole))
 
-    def _again(self, record: Recording, passed: Sequence[Any]) -> list[Any]:
+    def _again(self, record: Recording, passed: Sequence[Any], known: Sequence[Any] | None = None) -> list[Any]:
         may_fail = self.program.errors.may_fail
         raw = None
         if not self._as_graph(record, passed):
-            record.launch(passed, stamp=self._stamp)
+            record.launch(passed, None, 0, self._stamp, known)
         if record.commits and not (self.rung is Rung.GRAPH and record.one.commits):
             if may_fail:
                 self._check(record)
@@ -206,8 +227,8 @@ class Records:
 
     def _raise(self, raw: Any, board: Any) -> None:
         """Raise for what kernels noted in the error word, which is cleared for the next call."""
-        word = raw[:24].view(np.int64)
-        if word[0]:
+        if raw[0]:  # the first of three integers is 1
+            word = raw[:24].view(np.int64)
             self.device.to_device(np.zeros(WORD, np.uint8), board[:WORD])
             self.program.errors.raise_for(word)
 
@@ -238,6 +259,7 @@ class Records:
     def _let_go(self, kept: OrderedDict[Any, Any]) -> None:
         """Forget the oldest, once nothing runs any more that uses its memory."""
         self.device.finish()
+        self._remembered.clear()
         kept.popitem(last=False)
 
     def _noted(self, recorder: Recorder, output: Any, value: Any) -> Any:

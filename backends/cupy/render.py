@@ -70,6 +70,7 @@ class Renderer:
         self.returned: list[int | None] = []  # for each output, where it is passed
         self.targets: dict[Any, int] = {}  # where the present values of shared variables are passed
         self.fixed: set[str] = set()       # values of the host for one of which a record holds
+        self.before: list[Step] = []       # what `arguments` does
         self.storages: dict[Any, str] = {}
         self.last_reader: dict[Variable, Launch | Step] = {}
 
@@ -219,6 +220,7 @@ class Renderer:
                 places = (guard.left, guard.right, *(p for p in guard.tested if isinstance(p, tuple)))
                 self.last_reader.update((variable, work) for variable, _ in places)
         early = [part for part in line if self._is_early(part)]
+        self.before = [part for part in early if isinstance(part, Step)]
         waiting = [part for part in line if part not in early]
         names = [self.host_names[v] for v in self.plan.inputs]
         with self.writer.indented(f"def arguments({', '.join(names)}):", self.title):

@@ -93,6 +93,7 @@ class Recording:
         self.arena = self.device.empty((max(self.bytes, 1),), np.uint8, "the arena of a function")
         self.result_bytes = recorder.results
         self.board = self.new_board(1)
+        self._own = self.device.address(self.board), WORD
         self.varying: dict[int, Varying] = {}
         self.pinned: set[int] = set()
         self.one: Any = None
@@ -104,6 +105,8 @@ class Recording:
         self.for_host = any(isinstance(output, Result) for output in outputs)
         self.steps = [self._step(entry) for entry in recorder.entries[:commit] if not _is_idle(entry)]
         self.commits = [self._step(entry) for entry in recorder.entries[commit:]]
+        #: Those steps, if none takes other arrays in every call.
+        self._plain = None if any(isinstance(step, Entry) for step in self.steps) else self.steps
         self.launches = sum(entry.is_launch for entry in recorder.entries)
         self._passed = [varying for varying in self.varying.values() if varying.place not in whole]
         for memory in recorder.memories:  # what was recorded is not kept alive
@@ -157,7 +160,16 @@ class Recording:
 
     # ---- replaying ------------------------------------------------------------------------------------------
 
-    def write(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None) -> None:
+    def now(self, values: Sequence[Any]) -> list[Any]:
+        """The numbers, and the addresses of arrays that are not the present ones of shared variables."""
+        return [self._now(varying, values) for varying in self._passed]
+
+    def _now(self, varying: Varying, values: Sequence[Any]) -> Any:
+        value = values[varying.place]
+        return np.asarray(value).tobytes() if varying.is_number else self.device.address(value)
+
+    def write(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None,
+              known: Sequence[Any] | None = None) -> None:
         """Write what differs from the call before into the parameters of launches.
 
         Parameters
@@ -170,22 +182,18 @@ class Recording:
             The first byte of the results there; behind the error word by default.
         stamp : int, optional
             The same as in the call before if all shared variables have the same arrays.
+        known : list, optional
+            What `now` gives for the values.
         """
-        address = self.device.address
-        same = stamp is not None and stamp == self._stamp
+        if stamp is None or stamp != self._stamp:
+            for varying in self.varying.values():
+                self._change(varying, self._now(varying, values), values)
+        else:
+            for varying, now in zip(self._passed, self.now(values) if known is None else known, strict=True):
+                if now != varying.now:
+                    self._change(varying, now, values)
         self._stamp = stamp
-        for varying in self._passed if same else self.varying.values():
-            value = values[varying.place]
-            now: Any = np.asarray(value).tobytes() if varying.is_number else address(value)
-            if now == varying.now:
-                continue
-            varying.now = now
-            for _, slot, offset in varying.patches:
-                if varying.is_number:
-                    write_number(slot, value)
-                else:
-                    slot.value = now + offset
-        where = address(self.board if board is None else board), start or WORD
+        where = self._own if board is None else (self.device.address(board), start or WORD)
         if where != self._where:
             self._where = where
             for slot in self._by_word:
@@ -193,9 +201,20 @@ class Recording:
             for slot, offset in self._by_result:
                 slot.value = where[0] + where[1] + offset
 
-    def launch(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None) -> None:
+    def _change(self, varying: Varying, now: Any, values: Sequence[Any]) -> None:
+        if now == varying.now:
+            return
+        varying.now = now
+        for _, slot, offset in varying.patches:
+            if varying.is_number:
+                write_number(slot, values[varying.place])
+            else:
+                slot.value = now + offset
+
+    def launch(self, values: Sequence[Any], board: Any = None, start: int = 0, stamp: int | None = None,
+               known: Sequence[Any] | None = None) -> None:
         """Do everything but copy new values to shared variables. Parameters as for `write`."""
-        self.write(values, board, start, stamp)
+        self.write(values, board, start, stamp, known)
         self._do(self.steps, values, board, start)
 
     def commit(self, values: Sequence[Any], board: Any = None, start: int = 0) -> None:
@@ -203,6 +222,9 @@ class Recording:
         self._do(self.commits, values, board, start)
 
     def _do(self, steps: Sequence[Any], values: Sequence[Any], board: Any, start: int) -> None:
+        if steps is self._plain:
+            self.device.do_all(steps)
+            return
         board, start = self.board if board is None else board, start or WORD
         for step in steps:
             if isinstance(step, Entry):

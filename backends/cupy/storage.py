@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class DeviceMemory:
 
     def __init__(self, name: str, device: Device) -> None:
         self.name, self.device, self.order = name, device, Order(device)
+        self.holders: weakref.WeakSet[Any] = weakref.WeakSet()  # who keeps shared arrays, to `clear` when one goes
 
     def put(self, host: np.ndarray[Any, Any], into: Any = None) -> Any:
         old = [] if into is None else [into]
@@ -34,7 +36,7 @@ class DeviceMemory:
         if not self._fits(host, into):
             into = None
             if old:
-                self.order.before_freeing()
+                self._before_freeing()
         made = self.device.to_device(np.asarray(host), into)
         self.order.after((), [made])
         return made
@@ -58,11 +60,17 @@ class DeviceMemory:
         self.order.before([array], old)
         if into is None or not self._fits(array, into):
             if old:
-                self.order.before_freeing()
+                self._before_freeing()
             into = self.device.empty(array.shape, array.dtype, "a shared value")
         self.device.copy(into, array)
         self.order.after([array], [into])
         return into
+
+    def _before_freeing(self) -> None:
+        """An array is about to be replaced by another."""
+        self.order.before_freeing()
+        for holder in list(self.holders):
+            holder.clear()
 
     def copied(self, array: Any) -> Any:
         """A copy of a result, for who is in the order of its values already."""

@@ -297,12 +297,28 @@ def test_launches_pass_geometry_stream_and_arguments(cupy: StandIn) -> None:
         scale(device, y, np.ones(3, np.float32))
 
 
+def test_several_launches_ask_for_the_stream_once(cupy: StandIn) -> None:
+    device = cuda.CupyDevice()
+    x, y, z = (device.to_device(np.ones(6, np.float32)) for _ in range(3))
+    steps = [bound_scale(device, y, x), lambda: device.copy(x, y), bound_scale(device, z, x)]
+    device.do_all(steps)
+    np.testing.assert_array_equal(device.to_host(z), np.full(6, 4.0))
+    assert [call[2] for call in cupy.calls] == [7, 7]
+    with device.capture([steps[2]]) as graph:
+        device.do_all(steps)
+    graph.launch()
+    np.testing.assert_array_equal(device.to_host(z), np.full(6, 8.0))
+    graph.change(steps[2])
+
+
 def test_every_launch_is_waited_for_when_asked(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYMGRAPH_CUDA_SYNC", "1")
     device = cuda.CupyDevice()
     x = device.to_device(np.ones(6, np.float32))
     scale(device, x, x)
     assert [call[0] for call in cupy.calls] == ["launch", "synchronize"]
+    device.do_all([bound_scale(device, x, x)])
+    assert [call[0] for call in cupy.calls] == ["launch", "synchronize"] * 2
 
     def fails() -> None:
         raise RuntimeError("cudaErrorIllegalAddress")

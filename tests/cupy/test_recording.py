@@ -307,6 +307,19 @@ def test_a_record_keeps_no_array_of_the_call_it_was_made_in() -> None:
     assert device().memory()[0] - free <= held + 4096
 
 
+def test_a_record_does_not_keep_arguments() -> None:
+    with on_device():
+        v, w = (sg.shared(np.eye(3, dtype="float32")) for _ in range(2))
+        x = T.vector("x")
+        f = sg.function([x], x.sum(), updates=[(v, w), (w, v)])  # swapped by copies at the end
+    value = device().to_device(np.ones(1000, "float32"))
+    f(value)
+    assert records_of(f)._found
+    free = device().memory()[0]
+    del value
+    assert device().memory()[0] - free == 4000
+
+
 def test_where_no_graph_can_be_captured_calls_are_launched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def refuse() -> Iterator[None]:

@@ -10,7 +10,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,15 +64,22 @@ class _Bound:
     def __call__(self) -> None:
         device = self._device
         device.enter()
-        try:
-            self._launch(self._kernel.handle, *self._geometry, device.stream(), self._address, *self._rest)
-            if device.waits_for_each:
+        self.on(device.stream())
+        if device.waits_for_each:
+            try:
                 device.synchronize()
-        except RuntimeError as error:
-            raise KernelError(f"kernel {self._kernel.name} failed: {error}") from error
+            except RuntimeError as error:
+                raise KernelError(f"kernel {self._kernel.name} failed: {error}") from error
         graph = device.graph
         if graph is not None:
             graph.launched(self)
+
+    def on(self, stream: int) -> None:
+        """Launch on a stream of the thread's current device."""
+        try:
+            self._launch(self._kernel.handle, *self._geometry, stream, self._address, *self._rest)
+        except RuntimeError as error:
+            raise KernelError(f"kernel {self._kernel.name} failed: {error}") from error
 
     def node_parameters(self) -> NodeParameters:
         """The launch as a node of a graph knows it: with the arguments that are there whenever they are read."""
@@ -257,6 +264,20 @@ class CupyDevice:
                cooperative: bool = False) -> None:
         """Launch a kernel once on the current stream."""
         self.bind(kernel, grid, block, shared_bytes, args, cooperative)()
+
+    def do_all(self, steps: Iterable[Callable[[], None]]) -> None:
+        """Call all of these; what each launch would ask for again is asked for once."""
+        if self.waits_for_each or self.graph is not None:
+            for step in steps:
+                step()
+            return
+        self.enter()
+        stream = self.stream()
+        for step in steps:
+            if isinstance(step, _Bound):
+                step.on(stream)
+            else:
+                step()
 
     def product(self, out: Any, a: Any, b: Any, alpha: float = 1.0, beta: float = 0.0, tf32: bool = False) -> None:
         """``out = alpha * a @ b + beta * out`` by cuBLASLt."""

@@ -7,7 +7,7 @@ Two classes fulfil it: `CupyDevice` of `backends.cupy.devices.cuda` on a GPU, an
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -170,6 +170,10 @@ class Device(Protocol):
     def launch(self, kernel: Kernel, grid: Dim3, block: Dim3, shared_bytes: int, args: Sequence[Any],
                cooperative: bool = False) -> None:
         """Launch a kernel once on the current stream. Parameters as for `bind`."""
+        ...
+
+    def do_all(self, steps: Iterable[Callable[[], None]]) -> None:
+        """Call all of these, of which most are bound launches, one after the other."""
         ...
 
     def product(self, out: Any, a: Any, b: Any, alpha: float = 1.0, beta: float = 0.0, tf32: bool = False) -> None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -323,6 +323,11 @@ class EmulatedDevice:
                cooperative: bool = False) -> None:
         """Launch a kernel once."""
         self.bind(kernel, grid, block, shared_bytes, args, cooperative)()
+
+    def do_all(self, steps: Iterable[Callable[[], None]]) -> None:
+        """Call all of these."""
+        for step in steps:
+            step()
 
     def product(self, out: EmulatedArray, a: EmulatedArray, b: EmulatedArray, alpha: float = 1.0, beta: float = 0.0,
                 tf32: bool = False) -> None:
