@@ -19,7 +19,7 @@ import numpy as np
 from backends.cupy.devices.device import KernelError
 from backends.cupy.graphs import MOST_LAUNCHES, ManyCalls, OneCall
 from backends.cupy.recording import WORD, Memory, Passed, Recorder, Reference, Result, Unrecordable
-from backends.cupy.remembered import Known, Remembered
+from backends.cupy.remembered import Remembered
 from backends.cupy.replay import Recording
 from backends.cupy.report import Rung
 from symgraph.config import config
@@ -123,7 +123,7 @@ class Records:
             Of the program's inputs.
         """
         known = self._remembered.get(values, self._stamp)
-        if known is None:
+        if known is None or self._found.get(known.key) is not known.record:
             return None
         self._found.move_to_end(known.key)
         return self._again(known.record, known.passed, known.now)
@@ -137,11 +137,9 @@ class Records:
         if record is None:
             return None
         self._found.move_to_end(key)
-        now = None
-        if values is not None and self._remembered.is_of_use:
-            now = record.now(passed)
-            self._remembered.add(values, Known(passed, key, record, now, self._stamp))
-        return self._again(record, passed, now)
+        if values is None or not self._remembered.is_of_use:
+            return self._again(record, passed)
+        return self._again(record, passed, self._remembered.add(values, passed, key, record, self._stamp).now)
 
     def _key(self, passed: Sequence[Any]) -> Any:
         """What a record holds for: the layouts of arrays, and numbers that lengths and places within depend on."""

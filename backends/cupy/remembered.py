@@ -41,6 +41,8 @@ class Known:
         The numbers and addresses of what is passed, as `Recording.write` compares them.
     stamp : int
         Of the shared variables' arrays.
+    arrays : list
+        Those.
     """
 
     passed: Sequence[Any]
@@ -48,6 +50,7 @@ class Known:
     record: Recording
     now: list[Any]
     stamp: int
+    arrays: list[Any]
 
 
 class Remembered:
@@ -65,7 +68,6 @@ class Remembered:
         self.is_of_use = (
             all(getattr(v.type, "ndim", None) == 0 for v in plan.inputs) and all(v.device != "cpu" for v in shared)
             and all(isinstance(step.node.op, (Elemwise, Shape, *VIEWS)) for step in steps))
-        self._arrays: list[tuple[Any, Any]] = []
         self._storages = [v.container for v in shared]
         self._known: dict[Any, Known] = {}
         if self.is_of_use:
@@ -73,28 +75,27 @@ class Remembered:
 
     def get(self, values: Sequence[Any], stamp: int) -> Known | None:
         """What is passed for some values, if it is known."""
-        if not self._known:
+        known = self._known.get(_numbers(values)) if self._known else None
+        if known is None or known.stamp != stamp:
             return None
-        known = self._known.get(_numbers(values))
-        if known is None or known.stamp != stamp or any(s.value is not array for s, array in self._arrays):
-            return None
+        for storage, array in zip(self._storages, known.arrays, strict=True):
+            if storage.value is not array:
+                return None
         return known
 
-    def add(self, values: Sequence[Any], known: Known) -> None:
+    def add(self, values: Sequence[Any], passed: Sequence[Any], key: Any, record: Recording, stamp: int) -> Known:
         """Keep what is passed for some values."""
+        known = Known(passed, key, record, record.now(passed), stamp, [storage.value for storage in self._storages])
         numbers = _numbers(values)
-        if numbers is None:
-            return
-        if len(self._known) >= _MOST or any(s.value is not array for s, array in self._arrays):
-            self.clear()
-        if not self._known:
-            self._arrays = [(storage, storage.value) for storage in self._storages]
-        self._known[numbers] = known
+        if numbers is not None:
+            if len(self._known) >= _MOST:
+                self.clear()
+            self._known[numbers] = known
+        return known
 
     def clear(self) -> None:
-        """Forget everything, and the arrays it holds."""
+        """Forget everything, and the arrays it holds; at any time, by any thread."""
         self._known.clear()
-        self._arrays = []
 
 
 def _numbers(values: Sequence[Any]) -> Any:
