@@ -130,12 +130,16 @@ class Launch:
         Outputs that are next values of shared variables, with the shared variable whose memory each may be written
         over: no other job of this or a later launch reads it, nor does anything else that runs later, and no index is
         checked any more.
+    last : list of Job
+        Those of the jobs that the last block to come does, one after the other: what they write over is read by other
+        jobs of the launch.
     """
 
     index: int
     jobs: list[Job]
     steps: list[Step]
     over: dict[Variable, Variable] = field(default_factory=dict)
+    last: list[Job] = field(default_factory=list)
 
     @property
     def inputs(self) -> list[Variable]:
@@ -293,20 +297,22 @@ class _Writer:
 
     def _put_off(self, groups: Sequence[Group]) -> None:
         """Let loops that only make next values wait for the last stage where their present values are still read
-        meanwhile: they are written over these then, and need not be copied there afterwards."""
+        meanwhile: they are written over these then, and need not be copied there afterwards. What is small waits in any
+        case; who reads it computes it anew."""
         targets: dict[Variable, Any] = {u.variable: u.target for u in self.plan.updates}
+        stored = {o.variable for o in self.plan.outputs}
+        stored.update(v for step in self.grouping.others for v in step.node.inputs)
         made_of = {v for item in self.grouping.items.values() for v in item.inputs}
-        made_of.update(v for step in self.grouping.others for v in step.node.inputs)
-        made_of.update(o.variable for o in self.plan.outputs)
         last = max((g.stage for g in groups), default=0)
-        waiting = [g for g in groups if g.kind == "loop" and g.stage < last
-                   and all(v in targets and v not in made_of for v in g.made)]
+        waiting = [g for g in groups if g.kind == "loop" and g.stage < last and all(
+            v in targets and v not in stored and (_is_small(v) or v not in made_of) for v in g.made)]
         if not waiting:
             return
         read = {g: self._leaves(g, self.grouping.outcomes(g)).keys() & targets.values() for g in groups}
         for group in waiting:
             present = {targets[v] for v in group.made}
-            if any(other is not group and other.stage >= group.stage and present & read[other] for other in groups):
+            if all(map(_is_small, group.made)) or any(
+                    other is not group and other.stage >= group.stage and present & read[other] for other in groups):
                 group.stage = last
 
     # ---- what is stored -------------------------------------------------------------------------------------
@@ -441,7 +447,23 @@ class _Writer:
                             self._read_in_place(job, variable, target)
                         ):
                             part.over[variable] = target
+                self._find_last(part, targets, read_later)
             read_later.update(map(self._memory, inputs))
+
+    def _find_last(self, launch: Launch, targets: Mapping[Variable, Any], read_later: set[Variable]) -> None:
+        """Which jobs of few elements can wait until all others have read what they write over."""
+        for job in launch.jobs:
+            made = {v: targets[v] for v in job.outputs if v in targets}
+            if job.kind != "loop" or len(made) < len(job.outputs) or made.keys() <= launch.over.keys():
+                continue
+            read = set(map(self._memory, job.inputs))
+            held = {self._memory(v) for other in launch.last for v in other.inputs}
+            written = {target for v, target in launch.over.items() if v not in made}
+            if read & written or set(made.values()) & (read_later | held):
+                continue
+            if all(_is_small(v) and self._read_in_place(job, v, target) for v, target in made.items()):
+                launch.over.update(made)
+                launch.last.append(job)
 
     def _read_in_place(self, job: Job, output: Variable, target: Variable) -> bool:
         """Whether a job reads a variable only at the element of an output that it then writes."""
@@ -461,3 +483,11 @@ class _Writer:
             if read:
                 made_of_it.add(item.output)
         return True
+
+
+_FEW = 256  # elements that one block does at once
+
+
+def _is_small(variable: Variable) -> bool:
+    shape = variable.type.shape
+    return None not in shape and math.prod(shape) <= _FEW

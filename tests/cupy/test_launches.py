@@ -11,6 +11,7 @@ import symgraph as sg
 import symgraph.tensor as T
 from backends.cupy.devices.emulated import EmulatedDevice
 from symgraph.plan.jobs import Launch
+from symgraph.random import RandomStreams
 from tests.cupy.common_jobs import Runner, assert_close
 from tests.cupy.gate import check_compiles
 
@@ -138,7 +139,8 @@ def test_adam_joins_the_products() -> None:
     function = sg.function([index], cost, updates=adam([W1, b1, W2], cost), givens=examples)
     runner = Runner(function.plan, 2)
     assert [len(launch.outputs) > 0 for launch in runner.launches] == [True] * 3
-    assert sum(len(launch.over) for launch in runner.launches) == 9  # all but the number, which others read
+    assert sum(len(launch.over) for launch in runner.launches) == 10
+    assert [len(launch.last) for launch in runner.launches] == [0, 0, 1]  # the number, which others read
     got = runner(np.int64(1))
     cost_there = function(1)
     assert_close(got, [np.asarray(cost_there), *(u.target.get_value() for u in function.plan.updates)], rtol=1e-3)
@@ -216,9 +218,10 @@ def test_the_kernel_of_a_validation_compiles_for_gpus() -> None:
 
 
 def test_means_wait_for_what_else_is_summed() -> None:
-    """The penalty is known after the launch; so the cost has one of its own, and all are summed there."""
+    """The penalty is known after the launch; so the cost has one of its own, and all are summed there. What only counts
+    waits for that too."""
     function, arguments = validation(penalty=True)
-    assert [len(found) for found in kinds(function)] == [3, 3]
+    assert [len(found) for found in kinds(function)] == [2, 4]
     got = Runner(function.plan, 3)(*arguments)
     assert_close(got[:-1], function(*arguments), rtol=1e-4)
 
@@ -227,6 +230,49 @@ def test_a_row_of_rows_is_summed_in_a_launch_of_its_own() -> None:
     """One block would be too slow for a mean of every column."""
     x = T.fmatrix("x")
     assert kinds(sg.function([x], T.nnet.softmax(x).mean(0))) == [["rows"], ["reduction"]]
+
+
+def counting() -> tuple[Any, list[np.ndarray]]:
+    """Numbers and states that are read all over a launch, and change at its end: a reduction whose blocks share their
+    results, a product in slices, random numbers."""
+    x, count, rng = T.fmatrix("x"), sg.shared(np.float32(3), name="count"), RandomStreams(5)
+    pair = sg.shared(np.arange(2, dtype="float32"), name="pair", shape=(2,))
+    outputs = [(x * count).sum(), T.dot(x * count, x.T), x * rng.uniform(x.shape), x[:, :2] * pair]
+    function = sg.function([x], outputs, updates=[(count, count + 1), (pair, pair * 2)])
+    return function, [RNG.random((130, 70)).astype("float32")]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_is_read_all_over_a_launch_is_changed_by_its_last_block(seed: int) -> None:
+    function, arguments = counting()
+    runner = Runner(function.plan, seed)
+    runner.device = EmulatedDevice(seed, checked=True)
+    runner.error = runner.device.to_device(np.zeros(3, "int64"))
+    (first,) = runner.launches
+    assert {str(v) for launch in runner.launches for v in launch.over.values()} == {"count", "pair", "rng0"}
+    assert first.last
+    got = runner(*arguments)
+    found = function(*arguments)
+    assert_close(got, [*found, *(u.target.get_value() for u in function.plan.updates)], rtol=1e-4)
+
+
+def test_kernels_with_a_last_block_compile_for_gpus() -> None:
+    function, arguments = counting()
+    runner = Runner(function.plan)
+    runner(*arguments)
+    check_compiles(*runner.sources)
+
+
+def test_last_jobs_do_not_read_what_others_write_over() -> None:
+    """Nor each other's: one of two that read each other is done with the rest."""
+    a, b = (sg.shared(np.float32(k), name=n) for k, n in ((2, "a"), (5, "b")))
+    x = T.fvector("x")
+    function = sg.function([x], x * a + b, updates=[(a, a + b), (b, b * a)])
+    runner = Runner(function.plan, 1)
+    values = np.arange(4, dtype="float32")
+    got = runner(values)
+    assert_close(got, [values * 2 + 5, np.float32(7), np.float32(10)])
+    assert sum(len(launch.last) for launch in runner.launches) <= 1
 
 
 @pytest.mark.gpu

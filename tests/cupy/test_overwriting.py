@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,34 @@ def test_a_monitor_sees_values_as_they_were() -> None:
         f = sg.function([i], sg.grad((w[i] ** 2).sum(), w), mode="DebugMode")
         f(INDEX)
     assert in_place(f) == 0
+
+
+def noisy_adam(fails: bool) -> Made:
+    """A step that draws numbers all over its only launch, and counts; an index may be out of range there."""
+    w, i = sg.shared(WEIGHTS, name="w"), T.ivector("i")
+    m, v, t = (sg.shared(np.zeros(shape, "float32"), name=n) for n, shape in (("m", (6, 3)), ("v", (6, 3)), ("t", ())))
+    streams = sg.random.RandomStreams(2)
+    g = w * streams.uniform((6, 3)) + (T.constant(ROWS[:6, :3])[i[:6]] if fails else i.sum())
+    after = t + 1
+    m_new, v_new = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+    step = 0.1 * (m_new / (1 - 0.9**after)) / (T.sqrt(v_new / (1 - 0.99**after)) + 1e-3)
+    f = sg.function([i], w.sum() + t, updates=[(m, m_new), (v, v_new), (t, after), (w, w - step)])
+    return f, [w, m, v, t]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_counters_and_states_are_changed_at_the_end_of_a_launch(fails: bool) -> None:
+    found, good = [], np.array([5, 0, 1, 1, 2, -3], "int32")
+    for device in ("cpu", "emulated"):
+        with on_device(device=device, floatX="float32"):
+            f, shared = noisy_adam(fails)
+            costs = [f(good) for _ in range(4)]
+            with pytest.raises(IndexError) if fails else nullcontext():
+                f(good + 3)
+            costs += [*f.map([good, good[::-1].copy(), good]), f(good)]
+            found.append([np.array(costs), *(v.get_value() for v in shared)])
+    for theirs, mine in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+    with counted() as done:
+        f(good)
+    assert done["to_host"] == 1 + fails, "an index is looked at before anything is changed"

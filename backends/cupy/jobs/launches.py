@@ -128,10 +128,11 @@ def bind(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Mapping[Va
     """
     params = _parameters(launch, layouts, numbers)
     parts = [_write(launch, number, params, multiprocessors, most_shared)
-             for number, job in enumerate(launch.jobs) if job.behind is None]
+             for number, job in enumerate(launch.jobs) if job.behind is None and job not in launch.last]
+    last = [_write(launch, launch.jobs.index(job), params, multiprocessors, most_shared) for job in launch.last]
     if (most := max(part.shared_bytes for part in parts)) > most_shared:
         raise DoesNotFit(f"{launch} needs {most} bytes of shared memory, of {most_shared}")
-    return _assembled(launch, params, parts, name)
+    return _assembled(launch, params, parts, last, name)
 
 
 def _parameters(launch: Launch, layouts: Mapping[Variable, Layout], numbers: Mapping[Variable, int]) -> Params:
@@ -171,16 +172,19 @@ def _write_one(job: Job, params: Params, prefix: str, multiprocessors: int, most
     return write_product(job, params, prefix, multiprocessors)
 
 
-def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str) -> Binding:
+def _assembled(launch: Launch, params: Params, parts: Sequence[Part], last: Sequence[Part], name: str) -> Binding:
     firsts = [sum(part.blocks for part in parts[:i]) for i in range(len(parts) + 1)]
     body: list[str] = []
     for i, (part, first) in enumerate(zip(parts, firsts, strict=False)):
         start = params.fresh("first", first) if i else ""
         head = "" if i == len(parts) - 1 else f"if (blockIdx.x < {params.fresh('first', firsts[i + 1])}) "
-        body.append(f"  {'else ' if i else ''}{head}{{")
+        opened, closed = ("{ [&] {", "}(); }") if last else ("{", "}")  # what returns early comes back to the last
+        body.append(f"  {'else ' if i else ''}{head}{opened}")
         body.append(f"    const int block = blockIdx.x{f' - {start}' if start else ''};")
         body += [f"  {line}" if line else "" for line in part.lines]
-        body.append("  }")
+        body.append(f"  {closed}")
+    if last:
+        body += _by_last_block(params, last, firsts[-1])
     used = _Used("\n".join(body))
     inputs = [v for v in launch.inputs if used(params.names[v])]
     scalars = [v for v in launch.scalars if not isinstance(v, Constant) and used(params.names[v])]
@@ -194,7 +198,7 @@ def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str)
     signature += [f"unsigned char *w{i}" for i in range(len(params.scratch))]
     signature += [f"const {ctype(v.type.dtype)} {params.names[v]}" for v in scalars]
     signature += [f"const {params.index} {n}" for n in ints]
-    shared = max(part.shared_bytes for part in parts)
+    shared = max([part.shared_bytes for part in parts] + [16] * bool(last))
     # One block at least: with no word about that, the compiler spares registers more than it has to, and spills.
     lines = [f'extern "C" __global__ void __launch_bounds__({THREADS}, 1) {name}(', *_wrapped(signature), "{",
              *(["  extern __shared__ float4 shared[];"] if shared else []),
@@ -204,6 +208,23 @@ def _assembled(launch: Launch, params: Params, parts: Sequence[Part], name: str)
     return Binding(name, "\n".join(lines), (firsts[-1], 1, 1), (THREADS, 1, 1), shared, inputs, launch.outputs, scalars,
                    [kind(value) for value in ints.values()], params.scratch,
                    {v: params.shapes[v] for v in launch.outputs}, params.may_fail)
+
+
+def _by_last_block(params: Params, parts: Sequence[Part], blocks: int) -> list[str]:
+    """What the last block to come does: all have read by then what it writes over."""
+    lines = ["  __syncthreads();"]
+    if blocks > 1:
+        ticket, count = params.take(4, zeroed=True), params.fresh("n_blocks", blocks)
+        lines += [
+            "  int *const last = (int *)shared;",
+            f"  unsigned int *const ticket = (unsigned int *){ticket};",
+            "  if (t == 0) {", "    __threadfence();",
+            f"    *last = atomicAdd(ticket, 1u) == (unsigned int){count} - 1u;", "  }",
+            "  __syncthreads();", "  if (!*last) return;", "  if (t == 0) *ticket = 0u;"]
+    for part in parts:
+        assert part.blocks == 1
+        lines += ["  {", "    const int block = 0;", *(f"  {line}" for line in part.lines), "  }", "  __syncthreads();"]
+    return lines[:-1]
 
 
 class _Used:
