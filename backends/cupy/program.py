@@ -143,6 +143,9 @@ class Programs:
             if found is not None:
                 return program.packed(*found)
             program, passed = self._fitting(values, passed)
+            found = program.records.replayed(passed, values)
+            if found is not None:  # which was another one
+                return program.packed(*found)
             try:
                 found = program.records.run(passed)
             except DoesNotFit:

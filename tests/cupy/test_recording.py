@@ -307,6 +307,18 @@ def test_a_record_keeps_no_array_of_the_call_it_was_made_in() -> None:
     assert device().memory()[0] - free <= held + 4096
 
 
+def test_programs_for_other_lengths_keep_their_records() -> None:
+    with on_device():
+        x = T.matrix("x")
+        f = sg.function([x], (x @ x).sum(axis=1))
+    values = [RNG.normal(size=(n, n)).astype("float32") for n in (4, 200)]
+    for k in range(3):
+        for value in values:
+            np.testing.assert_allclose(f(value), (value @ value).sum(axis=1), rtol=1e-3, atol=1e-3)
+            assert f.report().rung == ("launches" if k else "step by step")
+    assert len(f._built.program.many.__self__.made) == 2
+
+
 def test_a_record_does_not_keep_arguments() -> None:
     with on_device():
         v, w = (sg.shared(np.eye(3, dtype="float32")) for _ in range(2))
