@@ -69,6 +69,8 @@ class Program:
         Runs the program once for each of a list of argument tuples, and gives the outputs stacked.
     report : callable or None
         Says where each step runs and how.
+    positions : collection of int
+        Inputs, by their places, for which `run` takes an integer of Python within the bounds of int64 as well.
     """
 
     run: Callable[..., Any]
@@ -81,6 +83,7 @@ class Program:
     inside: Callable[..., Any] | None = None
     many: Callable[[Sequence[tuple[Any, ...]]], Any] | None = None
     report: Callable[[], Any] | None = None
+    positions: Collection[int] = ()
 
 
 class Backend(Protocol):

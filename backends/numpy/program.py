@@ -36,7 +36,7 @@ class NumpyBackend:
             forget_results()
 
         return Program(namespace["run"], namespace["call"], renderer.writer.text(), step_at, free,
-                       tiling_of if monitor is None else untiled, renderer.anew)
+                       tiling_of if monitor is None else untiled, renderer.anew, positions=renderer.positions())
 
 
 def _step_at(error: BaseException, renderer: Renderer) -> tuple[Step, list[Any]] | None:

@@ -17,11 +17,13 @@ from symgraph.plan import Buffer, Guard, LazyIfElse, Length, Loop, Plan, Step, U
 from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
-from symgraph.tensor.type import TensorType
+from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = ["Renderer"]
 
 _LOCKS_IN_A_ROW = 12  # Python nests at most 20 blocks
+
+_POSITION = tensor_type("int64", ())
 
 
 class Renderer:
@@ -103,6 +105,16 @@ class Renderer:
         if self.monitor is not None or self.read_at.get(variable) == len(self.plan.steps) or variable in self.guarded:
             return None
         return self.read_by.get(variable, [])
+
+    def positions(self) -> list[int]:
+        """The inputs, by their places, that are read as positions and lengths only, and so may be numbers of Python."""
+        found = []
+        for place, variable in enumerate(self.plan.inputs):
+            readers = self.readers(variable) if variable.type == _POSITION else None
+            if readers and all(takes_number(node, i, self.numbers) for node in readers
+                               for i, v in enumerate(node.inputs) if v is variable):
+                found.append(place)
+        return found
 
     def performer(self, node: Apply) -> Callable[..., Any]:
         """A node's own `perform`, as a function from arrays to results."""

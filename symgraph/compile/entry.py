@@ -20,7 +20,7 @@ and where something is to be done with each argument anyhow, it asks only whethe
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,8 +31,9 @@ from symgraph.tensor.type import TensorType
 
 __all__ = ["Kinds", "entry_for", "kinds_of"]
 
-#: For each input the dtype and the number of dimensions of the arrays that are taken as they are.
-Kinds = tuple[tuple[str, int], ...]
+#: For each input the dtype and the number of dimensions of the arrays that are taken as they are, and whether integers
+#: of Python within the bounds of int64 are taken too.
+Kinds = tuple[tuple[str, int, bool], ...]
 _MOST = 8
 
 _TEXT = """\
@@ -65,12 +66,18 @@ def _given(*values: Any) -> tuple[Any, ...]:
     return tuple(value for value in values if value is not _absent)
 
 
-def kinds_of(types: Sequence[Type]) -> Kinds | None:
+def kinds_of(types: Sequence[Type], positions: Collection[int] = ()) -> Kinds | None:
     """The kinds of arrays that inputs of some types take as they are; None when one of them takes none.
 
     And None for many inputs: a method of their own would take longer to make than their calls would gain.
+
+    Parameters
+    ----------
+    types : sequence of Type
+    positions : collection of int
+        The places of inputs that take integers of Python too.
     """
-    kinds = tuple((kind.dtype, kind.ndim) for kind in types
+    kinds = tuple((kind.dtype, kind.ndim, place in positions) for place, kind in enumerate(types)
                   if isinstance(kind, TensorType) and set(kind.shape) <= {None})
     return kinds if len(kinds) == len(types) <= _MOST else None
 
@@ -86,7 +93,7 @@ def entry_for(count: int, kinds: Kinds | None = None) -> Callable[..., Any]:
     Parameters
     ----------
     count : int
-    kinds : tuple of (dtype, ndim), optional
+    kinds : tuple of (dtype, ndim, bool), optional
         Run at once when arguments are arrays of these kinds. Without, call the target with any that are there.
     """
     names = [f"x{i}" for i in range(count)]
@@ -94,10 +101,10 @@ def entry_for(count: int, kinds: Kinds | None = None) -> Callable[..., Any]:
     namespace: dict[str, Any] = {"absent": _absent, "given": _given, "ndarray": np.ndarray}
     there = f"{names[-1]} is not absent" if names else "True"
     if kinds:
-        checks = [f"type({name}) is ndarray and {name}.dtype is {dtype} and {name}.ndim == {ndim}"
-                  for name, (dtype, ndim) in zip(names, kinds, strict=True)]
+        checks = [_check(name, dtype, ndim, number)
+                  for name, (dtype, ndim, number) in zip(names, kinds, strict=True)]
         there = f"(self._trusting and {there} or ({_NEXT}{f'{_NEXT}and '.join(checks)}))"
-        namespace.update((dtype, np.dtype(dtype)) for dtype, _ in kinds)
+        namespace.update((dtype, np.dtype(dtype)) for dtype, _, _ in kinds)
     text = _TEXT.format(
         parameters="".join(f"{name}=absent, " for name in names), values="".join(f"{name}, " for name in names),
         test=there, arguments=arguments, target="_target" if kinds is None else "_run",
@@ -109,5 +116,11 @@ def entry_for(count: int, kinds: Kinds | None = None) -> Callable[..., Any]:
     return method
 
 
-def _shown(kind: tuple[str, int]) -> str:
-    return f"{kind[0]}[{','.join('?' * kind[1])}]"
+def _check(name: str, dtype: str, ndim: int, number: bool) -> str:
+    """The test whether an argument is taken as it is."""
+    test = f"type({name}) is ndarray and {name}.dtype is {dtype} and {name}.ndim == {ndim}"
+    return f"(type({name}) is int and {-2**63} <= {name} < {2**63} or {test})" if number else test
+
+
+def _shown(kind: tuple[str, int, bool]) -> str:
+    return f"{kind[0]}[{','.join('?' * kind[1])}]{' or int' if kind[2] else ''}"

@@ -357,7 +357,8 @@ def make_function(recipe: Recipe, profiled: bool = False,
     if not plain:
         return Function(recipe, built, states)
     writable = any(built.plan.blocks[variable].writable for variable in built.plan.inputs)
-    kinds = None if writable else kinds_of([variable.type for variable in built.plan.inputs])
+    positions = [place for place in built.program.positions if not recipe.inputs[place].strict]
+    kinds = None if writable else kinds_of([variable.type for variable in built.plan.inputs], positions)
     return _called_with(len(recipe.inputs), kinds)(recipe, built, states)
 
 
