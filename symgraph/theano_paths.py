@@ -181,6 +181,9 @@ class _TheanoFinder(MetaPathFinder, Loader):
 def pose_as_theano() -> None:
     """Let ``import theano``, and whatever is below it, import this package, for programs and libraries as they are.
 
+    From then on also ``if x`` asks, as in Theano, whether there is a variable, and is true; of a condition and of a
+    computed scalar it stays an error.
+
     Raises
     ------
     RuntimeError
@@ -188,10 +191,12 @@ def pose_as_theano() -> None:
 
     Examples
     --------
+    For the whole process, and so not done where this is tested:
+
     >>> import symgraph
-    >>> symgraph.pose_as_theano()
-    >>> import theano.tensor as T
-    >>> T is symgraph.tensor
+    >>> symgraph.pose_as_theano()       # doctest: +SKIP
+    >>> import theano.tensor as T       # doctest: +SKIP
+    >>> T is symgraph.tensor            # doctest: +SKIP
     True
     """
     found = sys.modules.get("theano")
@@ -199,3 +204,4 @@ def pose_as_theano() -> None:
         raise RuntimeError(f"another package named theano has been imported, from {getattr(found, '__file__', None)}")
     if not any(isinstance(finder, _TheanoFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _TheanoFinder())
+        importlib.import_module("symgraph.tensor.variable").let_given_be_true()

@@ -28,6 +28,15 @@ def set_array_namespace(find: Callable[[str | None], Any]) -> None:
     _array_namespace = find
 
 
+_given_is_true = False
+
+
+def let_given_be_true() -> None:
+    """Let the truth of variables that are no condition be that they are there, as in Theano; see `pose_as_theano`."""
+    global _given_is_true
+    _given_is_true = True
+
+
 def _refuse(method: str, options: dict[str, Any]) -> None:
     """Raise for arguments of NumPy's methods that mean nothing for symbolic tensors, and for unknown ones."""
     if options:
@@ -117,6 +126,8 @@ class SymbolicTensor(TensorOperators, Variable):
     # ---- what cannot be done with something whose value is not known --------------------------------------
 
     def __bool__(self) -> bool:
+        if _given_is_true and self.type.dtype != "bool" and (self.owner is None or self.type.ndim):
+            return True
         raise TypeError(
             f"the truth of {self} ({self.type}) is not known while the expression is built. Use "
             "T.switch(condition, a, b) for a "

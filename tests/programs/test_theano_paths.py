@@ -82,6 +82,20 @@ def test_a_program_for_theano_as_it_is() -> None:
     assert (done.stdout, done.stderr) == ("6.0\n", "")
 
 
+def test_whether_a_variable_was_given_is_asked_by_its_truth() -> None:
+    program = ("import symgraph; symgraph.pose_as_theano()\n"
+               "import theano, theano.tensor as T\n"
+               "x = T.dmatrix('x')\n"
+               "assert x and x + 1 and T.dscalar('rate') and theano.shared(0.0) and not (not x[0])\n"
+               "for wrong in (x.sum() > 0, x > 0, x.sum()):\n"
+               "    try:\n"
+               "        bool(wrong)\n"
+               "    except TypeError:\n"
+               "        continue\n"
+               "    raise SystemExit('no error')\n")
+    assert run(program).returncode == 0
+
+
 def test_what_theano_did_not_have_is_not_found_either() -> None:
     assert "ModuleNotFoundError: No module named 'theano.nothing'" in run(
         "import symgraph; symgraph.pose_as_theano(); import theano.nothing").stderr
