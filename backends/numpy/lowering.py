@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas, random, runtime, sums
+from backends.numpy import blas, elements, random, runtime, sums
 from backends.numpy.cells import cells, picked
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
@@ -101,7 +101,7 @@ def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
         local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
         r.writer.namespace[local] = getattr(importlib.import_module(module), name)
         return f"{local}({', '.join(args)}{r.into(out)})"
-    beside = name or hasattr(runtime, function.name)  # a function of floats only
+    beside = name or hasattr(elements, function.name)  # a function of floats only
     own = f"{function.name}_of_any" if beside else function.name
     r.writer.namespace[own] = function.impl
     return f"{own}({', '.join(args)})"
@@ -161,7 +161,7 @@ def _of_floats(r: Renderer, node: Apply, args: list[str], target: str, out: str 
     assert isinstance(node.op, Elemwise)
     if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
         name = node.op.scalar.name
-        r.writer.namespace[name] = getattr(runtime, name)
+        r.writer.namespace[name] = getattr(elements, name)
         return f"{name}({args[0]}{r.into(out, keyword=False)})"
     return _by_name(r, node, args, out)
 
@@ -172,18 +172,18 @@ def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     plain = dtype in ("float32", "float64", "int32", "int64") and a.dtype == b.dtype == dtype
     if not plain or condition.dtype != "bool" or _type(node).ndim == 0:
         return f"np.where({', '.join(args)})"
-    r.writer.namespace["select"] = runtime.select
+    r.writer.namespace["select"] = elements.select
     return f"select({', '.join(args)}{r.into(out)})"
 
 
 def _clip(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     assert isinstance(node.op, Elemwise)
     name = node.op.scalar.name
-    at = _bounded(node) if runtime.clip is not None and name in _BOUNDS else None
+    at = _bounded(node) if elements.clip is not None and name in _BOUNDS else None
     if at is None:
         return f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})" if name == "clip" else _by_name(
             r, node, args, out)
-    r.writer.namespace["clip"] = runtime.clip
+    r.writer.namespace["clip"] = elements.clip
     if name == "clip":
         return f"clip({', '.join(args)}{r.into(out, keyword=False)})"
     x, bound, dtype = args[at], args[1 - at], _type(node).dtype
@@ -219,7 +219,7 @@ _BY_KEYWORD = frozenset(("maximum", "minimum"))
 def _neg(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
     if out is None or r.is_plain(out):
         return f"np.negative({args[0]}{r.into(out, keyword=False)})"
-    r.writer.namespace["negative"] = runtime.negative
+    r.writer.namespace["negative"] = elements.negative
     return f"negative({args[0]}{r.into(out, keyword=False)})"
 
 
@@ -238,6 +238,7 @@ ELEMWISE: dict[str, Lowering] = {
     "minimum": _clip,
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
+    "log1p": _of_floats,
     "sigmoid": _of_floats,
     "softplus": _of_floats,
     "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{r.into(out, keyword=False)})",

@@ -15,24 +15,12 @@ from backends.lengths import mismatch, misnamed
 from symgraph.shared import Storage, committing
 
 __all__ = [
-    "Locks", "Scratch", "add_to_head", "clip", "commit", "empty_columns", "fetched", "float32_of", "head", "mismatch",
-    "misnamed", "numpy_by_name", "own", "select", "set_head", "sigmoid", "softplus", "spare_array", "zeros_but_head",
+    "Locks", "Scratch", "add_to_head", "commit", "empty_columns", "fetched", "float32_of", "head", "mismatch",
+    "misnamed", "numpy_by_name", "own", "set_head", "spare_array", "zeros_but_head",
 ]
 
 _SHORT = 32  # elements of a row
 _acquire, _release = type(committing).acquire, type(committing).release
-
-
-def _find_clip() -> Any:
-    """The ufunc behind `numpy.clip`, which NumPy has no public name for; None in a NumPy that has it elsewhere."""
-    try:
-        from numpy._core import umath
-    except ImportError:
-        return None
-    return getattr(umath, "clip", None)
-
-
-clip = _find_clip()
 
 
 def _numpy_by_name() -> ModuleType:
@@ -96,89 +84,6 @@ def empty_columns(shape: tuple[int, int], dtype: Any) -> Any:
     """
     short = shape[1] < _SHORT and shape[0] > 2 * shape[1]
     return np.empty(shape, dtype, order="F" if short else "C")
-
-
-_CAP = {"f": 80.0, "d": 700.0}  # of an exponent; the logistic function is 1 from there on
-_FEW, _FEW_TO_SELECT = 256, 2048  # elements
-
-
-def sigmoid(x: Any, out: Any = None) -> Any:
-    """The logistic function of float32 or float64, several times as fast as SciPy's on large arrays.
-
-    With e = exp(min(x, cap)) nothing overflows, and e / (1 + e) is exact to a few units in the last place everywhere.
-    """
-    if x.size < _FEW:
-        from scipy.special import expit
-
-        return expit(x, out=out)
-    e = np.minimum(x, _CAP[x.dtype.char], out=out)
-    np.exp(e, out=e)
-    return np.divide(e, e + 1, out=e)
-
-
-_ZERO, _ONE, _INFINITY = ({char: np.asarray(value, char) for char in "fd"} for value in (0, 1, np.inf))
-
-
-@np.errstate(invalid="ignore")  # of which it speaks when it meets NaN
-def _softplus_of_few(x: Any, out: Any) -> Any:
-    return np.logaddexp(x, _ZERO[x.dtype.char], out)
-
-
-def softplus(x: Any, out: Any = None) -> Any:
-    """``log(1 + exp(x))`` of float32 or float64, which is max(x, 0) + log(1 + u) with u = exp(-|x|) at most 1.
-
-    NumPy's logarithm is several times as fast as its `log1p`. Let w be 1 + u as rounded: then u - (w - 1) is the error
-    of that, exactly (Dekker, 1971), and log(1 + u) = log(w) + (u - (w - 1)) / w but for its square.
-    """
-    if x.size < _FEW:
-        return _softplus_of_few(x, out)
-    char = x.dtype.char
-    u = np.absolute(x)
-    np.exp(np.negative(u, u), u)
-    w = np.add(u, _ONE[char])
-    np.subtract(u, np.subtract(w, _ONE[char]), u)
-    np.divide(u, w, u)
-    np.add(np.log(w, w), u, w)
-    positive = np.maximum(x, _ZERO[char], out=out) if clip is None else clip(x, _ZERO[char], _INFINITY[char], out)
-    return np.add(positive, w, positive)
-
-
-def negative(x: Any, out: Any) -> Any:
-    """``np.negative(x, out)``, which NumPy 2.4 gets wrong: of every fourth element of 4 bytes, or eighth of 8 bytes, it
-    writes the negatives of neighbours into what is not contiguous.
-    """
-    if out.flags.forc:
-        return np.negative(x, out)
-    np.copyto(out, np.negative(x))
-    return out
-
-
-def select(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
-    """``np.where(condition, a, b)`` for a mask and operands of one dtype of 4 or 8 bytes, without branches.
-
-    The bits of `a` and `b` are mixed by those of the mask: where the mask is irregular, that is ten times as fast.
-    """
-    if condition.size < _FEW_TO_SELECT:
-        result = np.where(condition, a, b)
-        if out is None:
-            return result
-        np.copyto(out, result)
-        return out
-    if out is None:
-        out = np.empty(np.broadcast_shapes(condition.shape, a.shape, b.shape), a.dtype)
-    bits = np.int32 if a.dtype.itemsize == 4 else np.int64
-    if np.may_share_memory(out, b):  # the first step overwrites `out`, the last reads `b`
-        a, b, condition = b, a, np.logical_not(condition)
-    mask = condition.astype(bits)
-    np.negative(mask, out=mask)
-    result, ground = out.view(bits), b.view(bits)
-    if b.ndim == 0 and ground == 0:
-        np.bitwise_and(a.view(bits), mask, out=result)
-        return out
-    np.bitwise_xor(a.view(bits), ground, out=result)
-    np.bitwise_and(result, mask, out=result)
-    np.bitwise_xor(result, ground, out=result)
-    return out
 
 
 def _first(array: Any, count: int) -> Any:
