@@ -36,7 +36,8 @@ def test_names_are_those_of_the_source() -> None:
     for line in str(f.plan).splitlines()[:-1]:
         name = re.findall(r"(t\d+) = ", line)[0]
         origin = line.split("  ")[-1].strip()
-        assert any(re.match(rf"\s*(e\d+, )?{name} = ", text) and text.endswith(origin) for text in f.source.splitlines()), line
+        made = re.compile(rf"\s*(e\d+, )?{name} = ")
+        assert any(made.match(text) and text.endswith(origin) for text in f.source.splitlines()), line
 
 
 def test_plans_of_nothing_and_of_several_outputs() -> None:
