@@ -238,6 +238,7 @@ ELEMWISE: dict[str, Lowering] = {
     "minimum": _clip,
     "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
     "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
+    "expm1": _of_floats,
     "log1p": _of_floats,
     "sigmoid": _of_floats,
     "softplus": _of_floats,

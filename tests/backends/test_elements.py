@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from backends.numpy.elements import log1p, select, sigmoid, softplus
+from backends.numpy.elements import expm1, log1p, select, sigmoid, softplus
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -60,6 +60,25 @@ def test_log1p_of_few_and_many(dtype: str, size: int) -> None:
             assert np.array_equal(log1p(y)[7], result, equal_nan=True)
         with np.errstate(all="raise", under="ignore"), pytest.raises(FloatingPointError):
             log1p(y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [20, 7000])
+def test_expm1_of_few_and_many(dtype: str, size: int) -> None:
+    rng = np.random.default_rng(0)
+    special = np.array([0.0, -0.0, -np.inf, np.nan, 1e-30, -1e-30, 1e-45, -1e-40, -1e30, -104, -20, -19.9, 88.7, 6e-8])
+    small = np.geomspace(1e-9, 20, 2000)
+    x = np.concatenate([special, small, -small, rng.normal(size=2986) * 3])[:size].astype(dtype)
+    wanted = np.expm1(x.astype(np.longdouble))
+    with np.errstate(all="raise", under="ignore"):
+        for found in (expm1(x), expm1(x, np.empty_like(x)), expm1(x[:, None]).ravel(), expm1(y := x.copy(), y)):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=5 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
+    x[5:7] = 1000, np.inf
+    with np.errstate(over="ignore"):
+        assert np.isposinf(expm1(x)[5:7]).all()
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        expm1(x)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
