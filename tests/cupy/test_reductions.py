@@ -106,3 +106,10 @@ def test_products_with_vectors() -> None:
 def test_empty_extremes_are_refused_by_the_host() -> None:
     with pytest.raises(ValueError, match="zero-size"):
         sg.function([x], T.max(x, axis=0))(drawn(0, 3))
+
+
+def test_a_number_made_of_a_shared_one_goes_into_a_sum_over_all_axes() -> None:
+    """It is computed before the loop, whose axes are taken as one."""
+    x, s = T.fmatrix("x"), sg.shared(np.float32(0.5))
+    got, expected, _ = run_both([x], [(x * T.tanh(s)).sum()], [RNG.random((7, 5)).astype("float32")])
+    assert_close(got, expected)

@@ -88,7 +88,7 @@ class _Reduction:
     def locate(self, variable: Variable, index: Index) -> str:
         """The place of an element, by the places along the merged axes."""
         emit, strides = self.emitter, self.strides.get((variable, index))
-        if strides is None or len(self.groups) == len(self.reduced):
+        if strides is None or len(self.groups) == len(self.reduced) or all(place.isdigit() for place in index):
             return emit.offset(variable, index)
         name = self.params.names[variable]
         kept = emit.offset(variable, tuple("0" if place.startswith("r") else place for place in index))
