@@ -22,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Product", "gemm", "inner", "product"]
+__all__ = ["Product", "gemm", "inner", "product", "thread_count"]
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 _ROUTINES = {"f": "sgemm", "d": "dgemm"}
 _SPELLINGS = (("scipy_cblas_{}64_", ctypes.c_int64), ("cblas_{}64_", ctypes.c_int64), ("scipy_cblas_{}", ctypes.c_int),
               ("cblas_{}", ctypes.c_int))
+_COUNTERS = ("scipy_openblas_get_num_threads64_", "openblas_get_num_threads64_", "scipy_openblas_get_num_threads",
+             "openblas_get_num_threads")
 
 
 def _libraries() -> list[Path]:
@@ -61,6 +63,26 @@ def _routine(name: str) -> Any:
                 routine.restype = None
                 return routine
     return None
+
+
+@cache
+def _thread_counter() -> Callable[[], int]:
+    for path in _libraries():
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for spelling in _COUNTERS:
+            counter = getattr(library, spelling, None)
+            if counter is not None:
+                counter.restype = ctypes.c_int
+                return counter
+    return lambda: 0
+
+
+def thread_count() -> int:
+    """How many threads NumPy's own OpenBLAS uses; 0 where NumPy has another BLAS."""
+    return _thread_counter()()
 
 
 def _find_address() -> Callable[[Any], Any]:

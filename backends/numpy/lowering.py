@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas, elements, random, runtime, sums
+from backends.numpy import blas, elements, random, runtime, shared_sums, sums
 from backends.numpy.cells import cells, picked
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
@@ -32,7 +32,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["LOWERINGS", "lower", "lowering_of", "needs_no_counting"]
+__all__ = ["LOWERINGS", "adds_floats", "lower", "lowering_of", "needs_no_counting"]
 
 Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
 
@@ -257,7 +257,7 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     ufunc = op.reduction.ufunc
     result = np.dtype(_type(node).dtype)
     accumulate = np.dtype(op.acc_dtype) if op.acc_dtype else result
-    if op.kind == "sum" and accumulate == result == x.numpy_dtype and x.dtype in ("float32", "float64"):
+    if adds_floats(node):
         by_product = _sum_by_product(r, op, args[0], x.ndim, out)
         if by_product is not None:
             return by_product
@@ -282,16 +282,30 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
 _UNSAID = ("0", "None", "None", "False", "")
 
 
+def adds_floats(node: Apply) -> bool:
+    """Whether a reduction is a sum of float32 or float64 numbers in their own type."""
+    op, x, result = node.op, node.inputs[0].type, _type(node)
+    assert isinstance(op, Reduce)
+    own: Any = op.acc_dtype in (None, result.dtype) and result.dtype == x.dtype
+    return bool(op.kind == "sum" and own and result.dtype in ("float32", "float64"))
+
+
 def _sum_by_product(r: Renderer, op: Reduce, x: str, ndim: int, out: str | None) -> str | None:
     """A sum of floats along the axes for which there is a quicker way."""
     if len(op.axes) == ndim and not op.keepdims:
-        r.writer.namespace["total"] = sums.total
-        return f"total({x})"
-    if ndim != 2 or op.axes != (1,):
+        return f"{_sum_function(r, 'total')}({x})"
+    if ndim != 2 or (op.axes != (1,) and not (op.axes == (0,) and r.large)):
         return None
-    r.writer.namespace["row_sums"] = sums.row_sums
+    name = _sum_function(r, "row_sums" if op.axes == (1,) else "column_sums")
     into = r.into(out, keyword=False) or (", None" if op.keepdims else "")
-    return f"row_sums({x}{into}{', True' if op.keepdims else ''})"
+    return f"{name}({x}{into}{', True' if op.keepdims else ''})"
+
+
+def _sum_function(r: Renderer, name: str) -> str:
+    """The name of a function of sums, that for large arrays where only such come."""
+    module, name = (shared_sums, f"shared_{name}") if r.large else (sums, name)
+    r.writer.namespace[name] = getattr(module, name)
+    return name
 
 
 def _axes(axes: tuple[int, ...]) -> str:

@@ -62,6 +62,7 @@ class Renderer:
         self.workspaces = Workspaces(self, plan)
         self.counters: dict[Step, tuple[tuple[str, str], ...]] = {}  # of the loops a step is in, and what they are
         self.taken = False                     # whether the last expression computes into the array it was offered
+        self.large = False                     # whether the lines are run on large arrays only
 
     # ---- what lowerings use ---------------------------------------------------------------------------------
 

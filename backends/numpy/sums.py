@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["row_sums", "total"]
+__all__ = ["ones_of", "row_sums", "total"]
 
 _PIECE = 4096  # elements: too few for BLAS to share a sum of them among threads, many enough to be fast
 _LEAST = 64    # elements in a row: fewer are not worth a call of BLAS
@@ -24,7 +24,8 @@ _reduce: Any = np.add.reduce
 
 
 @cache
-def _ones(dtype: Any) -> Any:
+def ones_of(dtype: Any) -> Any:
+    """As many ones as any product here takes."""
     ones = np.ones(2 * _PIECE, dtype)
     ones.flags.writeable = False
     return ones
@@ -35,12 +36,12 @@ def row_sums(x: Any, out: Any = None, keepdims: bool = False) -> Any:
 
     Several threads may call it at once: BLAS uses none of its own for this.
     """
-    rows, columns = x.shape
     if x.size < _FEW:
         return _reduce(x, 1, None, out, keepdims)
+    rows, columns = x.shape
     if columns < _LEAST or x.strides[1] != x.itemsize:
         return _reduce(x, 1, None, out, keepdims)
-    ones, into = _ones(x.dtype), out[:, 0] if keepdims and out is not None else out
+    ones, into = ones_of(x.dtype), out[:, 0] if keepdims and out is not None else out
     if columns <= 2 * _PIECE:
         into = np.vecdot(x, ones[:columns], into)
     else:
@@ -62,5 +63,5 @@ def total(x: Any) -> Any:
     else:
         return np.add.reduce(x, axis=None)
     cut = len(flat) // _PIECE * _PIECE
-    pieces = np.vecdot(flat[:cut].reshape(-1, _PIECE), _ones(x.dtype)[:_PIECE])
+    pieces = np.vecdot(flat[:cut].reshape(-1, _PIECE), ones_of(x.dtype)[:_PIECE])
     return np.add.reduce(pieces) + np.add.reduce(flat[cut:])

@@ -11,14 +11,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from backends.numpy.commits import tiles_over
+from backends.numpy.lowering import adds_floats
 from backends.numpy.results import result_array
 from backends.numpy.runtime import empty_columns
+from backends.numpy.shared_sums import SHARES
 from backends.numpy.threads import chunks_of, count_threads, rows_of_tile, run_chunks, run_tiles
 from backends.source import tuple_text
 from symgraph.backend import Tiling
 from symgraph.graph.basic import Variable
 from symgraph.plan import Buffer, Kernel, Step, Use
 from symgraph.tensor.elemwise import Elemwise
+from symgraph.tensor.reduce import Reduce
 
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
@@ -41,8 +44,19 @@ def tiling_of(kernel: Kernel, rows: int, size: int) -> Tiling | None:
     """How a kernel is run over so many rows and elements of its widest array; see `symgraph.backend.Program`."""
     if size <= _limit(kernel) or rows < _LEAST_ROWS:
         return None
+    if is_shared_sum(kernel):
+        return Tiling(rows, min(count_threads(), SHARES), SHARES)
     chunks = chunks_of(rows, size if kernel.passes_on else 0)
     return Tiling(rows_of_tile(rows, size) if kernel.passes_on else rows, min(count_threads(), chunks), chunks)
+
+
+def is_shared_sum(kernel: Kernel) -> bool:
+    """Whether all a kernel does is a sum of floats for which `backends.numpy.shared_sums` has a way of its own."""
+    node = kernel.steps[0].node
+    if len(kernel.steps) > 1 or kernel.over or not isinstance(node.op, Reduce) or not adds_floats(node):
+        return False
+    axes, ndim = node.op.axes, node.inputs[0].type.ndim
+    return (len(axes) == ndim and not node.op.keepdims) or (ndim == 2 and len(axes) == 1)
 
 
 def render_kernel(r: Renderer, kernel: Kernel) -> None:
@@ -68,7 +82,11 @@ def render_kernel(r: Renderer, kernel: Kernel) -> None:
     _forget(r, measured, there)
     single.render()
     with r.writer.indented("else:"):
-        _Tiled(r, kernel, arrays).render(size, rows)
+        tiled = _Tiled(r, kernel, arrays)
+        if is_shared_sum(kernel):
+            tiled.render_whole()
+        else:
+            tiled.render(size, rows)
     _forget(r, measured, there)
     lasting = {r.names[v] for v in kernel.made if r.plan.blocks[v].dies > kernel.last}
     passing = {r.names[v] for v in kernel.made} - lasting
@@ -224,6 +242,20 @@ class _Tiled:
 
     def _lasts(self, variable: Variable) -> bool:
         return self.r.plan.blocks[variable].dies > self.kernel.last
+
+    def render_whole(self) -> None:
+        """Write the call of what shares its only step among threads by itself."""
+        r, (step,) = self.r, self.kernel.steps
+        variable, cell = step.node.outputs[0], self._cell(step)
+        out = None
+        if variable.type.ndim:
+            outside = isinstance(cell, Variable) and cell is not variable
+            out = r.names[cell] if outside else self._array(cell, variable)  # type: ignore[index]
+        r.large = True
+        name = r.names[variable]
+        r.line(f"{name} = {r.lowered(step.node, [r.names[v] for v in step.node.inputs], name, out)}", step.node)
+        r.large = False
+        r.lap(step.index)
 
     # ---- outside ----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
+from backends.numpy import shared_sums
+from backends.numpy.shared_sums import shared_column_sums, shared_row_sums, shared_total
 from backends.numpy.sums import row_sums, total
 
 SHAPES = [(0, 100), (3, 0), (5, 63), (5, 64), (7, 4096), (3, 8192), (3, 8193), (2, 20_000), (600, 10), (100, 1000)]
@@ -36,6 +38,48 @@ def test_sums_are_numpys(shape: tuple[int, int], layout: str, dtype: str) -> Non
     np.testing.assert_array_equal(row_sums(x, keepdims=True), out[:, None])
     assert abs(total(x) - exact.sum()) <= tolerance * scale.sum()
     assert (total(x).dtype, row_sums(x).dtype) == (dtype, dtype)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 3], ids=lambda n: f"blas{n}")
+@pytest.mark.parametrize("shape", [(1030, 1031), (40_000, 30), (300, 4001), (20, 60_001), (1_100_000, 1)], ids=str)
+def test_shared_sums_are_numpys(shape: tuple[int, int], threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever BLAS has threads for, and in any order of elements; no element is left out or taken twice."""
+    monkeypatch.setattr(shared_sums, "thread_count", lambda: threads)
+    rows, columns = shape
+    whole = np.random.default_rng(1).integers(-8, 9, (rows + 1, columns + 1)).astype("float32")  # sums are exact
+    for x in (whole[:-1, :-1].copy(), np.asfortranarray(whole[:-1, :-1]), whole[1:, 1:], whole[:-1, :-1][::-1]):
+        np.testing.assert_array_equal(shared_total(x), x.sum())
+        np.testing.assert_array_equal(shared_row_sums(x), x.sum(axis=1))
+        np.testing.assert_array_equal(shared_column_sums(x), x.sum(axis=0))
+        kept = np.empty((rows, 1), "float32"), np.empty((1, columns), "float32")
+        assert shared_row_sums(x, kept[0], keepdims=True) is kept[0]
+        assert shared_column_sums(x, kept[1], keepdims=True) is kept[1]
+        np.testing.assert_array_equal(kept[0], x.sum(axis=1, keepdims=True))
+        np.testing.assert_array_equal(kept[1], x.sum(axis=0, keepdims=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1500, 1003), (3, 1 << 19), (700_001, 2)], ids=str)
+def test_shared_sums_are_exact(shape: tuple[int, int], dtype: str) -> None:
+    for mean in (0, 1000):
+        x = np.random.default_rng(3).normal(mean, 1, shape).astype(dtype)
+        exact, eps = x.astype(np.longdouble), np.finfo(dtype).eps
+        scale = abs(exact)
+        assert abs(shared_total(x) - exact.sum()) <= 8 * eps * scale.sum()
+        assert (abs(shared_row_sums(x) - exact.sum(axis=1)) <= 8 * eps * scale.sum(axis=1)).all()
+        assert (abs(shared_column_sums(x) - exact.sum(axis=0)) <= 8 * eps * scale.sum(axis=0)).all()
+
+
+def test_what_is_not_finite_stays_so_in_shared_sums() -> None:
+    x = np.ones((1100, 1000))
+    x[0, 7], x[1, 999], x[2, 500], x[1099, 3] = np.inf, np.nan, -np.inf, np.inf
+    rows, columns = shared_row_sums(x), shared_column_sums(x)
+    np.testing.assert_array_equal(rows, x.sum(axis=1))
+    np.testing.assert_array_equal(columns, x.sum(axis=0))
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(shared_total(x))
+    x[1, 999] = x[2, 500] = 1
+    assert shared_total(x) == np.inf
 
 
 def test_a_long_sum_is_exact() -> None:
@@ -73,10 +117,23 @@ def test_sums_do_not_depend_on_threads() -> None:
     assert printed[0] == printed[1] == printed[2]
 
 
+def test_large_sums_of_any_shape() -> None:
+    """Those for which there is no way of their own too."""
+    x, y = T.fmatrix("x"), T.ftensor3("y")
+    f = sg.function([x, y], [x.sum(keepdims=True), x.sum(axis=0, keepdims=True), y.sum(), y.sum(axis=0),
+                             y.sum(axis=(0, 2)), x.T.sum(axis=0), x[::2].sum(axis=1), x.sum(axis=1).sum()])
+    a = np.random.default_rng(0).integers(-8, 9, (2600, 1030)).astype("float32")
+    b = a[:2500, :1000].reshape(50, 50, 1000).copy()
+    wanted = [a.sum(keepdims=True), a.sum(axis=0, keepdims=True), b.sum(), b.sum(axis=0), b.sum(axis=(0, 2)),
+              a.sum(axis=1), a[::2].sum(axis=1), a.sum()]
+    for found, exact in zip(f(a, b), wanted, strict=True):
+        np.testing.assert_array_equal(found, exact)
+
+
 def test_sums_in_functions() -> None:
     x = T.dmatrix("x")
     f = sg.function([x], [x.sum(), x.sum(axis=1), x.mean(axis=1, keepdims=True), T.exp(x).sum(axis=1)])
-    for shape in ((3, 4), (40, 300), (2000, 700)):
+    for shape in ((3, 4), (40, 300), (2000, 700), (1 << 16, 20)):
         value = np.random.default_rng(0).normal(size=shape)
         a, b, c, d = f(value)
         np.testing.assert_allclose(a, value.sum(), rtol=1e-10)
