@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.numpy import branches, loops  # noqa: F401  (they enter their rows)
+from backends.numpy import branches, elemwise, loops  # noqa: F401  (they enter their rows)
 from backends.numpy.program import NumpyBackend
 
 backend = NumpyBackend()

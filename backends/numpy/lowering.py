@@ -7,22 +7,19 @@ has written its own lines.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backends.numpy import blas, elements, random, runtime, shared_sums, sums
+from backends.numpy import blas, random, runtime, shared_sums, sums
 from backends.numpy.cells import cells, picked
 from symgraph.graph.basic import Apply, Constant, Variable
 from symgraph.graph.op import Op
-from symgraph.plan import Use
 from symgraph.random.draw import Advance, Draw
 from symgraph.tensor.basic import Alloc, ARange, Eye
 from symgraph.tensor.blas import Gemm, Inner
 from symgraph.tensor.devices import Transfer
-from symgraph.tensor.elemwise import Elemwise
 from symgraph.tensor.join import Join
 from symgraph.tensor.products import BatchedMatMul, Dot
 from symgraph.tensor.reduce import ArgReduce, Reduce
@@ -32,7 +29,7 @@ from symgraph.tensor.subtensor import ARRAY, IncSubtensor, Subtensor
 if TYPE_CHECKING:
     from backends.numpy.render import Renderer
 
-__all__ = ["LOWERINGS", "adds_floats", "lower", "lowering_of", "needs_no_counting"]
+__all__ = ["LOWERINGS", "adds_floats", "lower", "lowering_of", "needs_no_counting", "type_of"]
 
 Lowering = Callable[["Renderer", Apply, list[str], str, "str | None"], "str | None"]
 
@@ -58,7 +55,8 @@ def lowering_of(op: Op) -> Lowering:
     return _perform
 
 
-def _type(node: Apply) -> Any:
+def type_of(node: Apply) -> Any:
+    """The type of the first result."""
     return node.outputs[0].type
 
 
@@ -66,184 +64,6 @@ def _perform(r: Renderer, node: Apply, args: list[str], target: str, out: str | 
     """Any operation: call its own method."""
     name = r.writer.bind(r.performer(node), "op")
     return f"{name}({', '.join(args)})"
-
-
-# ---- element by element -----------------------------------------------------------------------------------------
-
-
-@lower(Elemwise)
-def _elemwise(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    assert isinstance(node.op, Elemwise)
-    function = node.op.scalar
-    if _type(node).ndim == 0 and (node.outputs[0] in r.numbers or _type(node).dtype in ("float32", "float64")):
-        written = (INTEGERS if node.outputs[0] in r.numbers else SCALARS).get(function.name)
-        if written is not None:
-            return written.format(*(args if node.outputs[0] in r.numbers else map(r.scalar, node.inputs)))
-    special = ELEMWISE.get(function.name.partition("{")[0])
-    if special is not None:
-        return special(r, node, args, target, out)
-    return _by_name(r, node, args, out)
-
-
-def _by_name(r: Renderer, node: Apply, args: list[str], out: str | None) -> str:
-    """By the ufunc's own name, or through the function on arrays."""
-    function = node.op.scalar
-    module, _, name = function.spelling.partition(":")
-    if module == "numpy":
-        if out is not None and name not in _BY_KEYWORD and _turns(r, node):
-            plain = f"np.{name}({', '.join(args)}{r.into(out, keyword=False)})"
-            turned = f"np.{name}({', '.join(_turned(node, args))}, {out}.T).T"
-            return f"{plain} if {out}.flags.c_contiguous else {turned}"
-        if out is not None and out.startswith("spare_array("):
-            out = _spare(r, node, out)
-        return f"np.{name}({', '.join(args)}{r.into(out, keyword=name in _BY_KEYWORD)})"
-    if name and all(v.type.dtype in ("float32", "float64") for v in (*node.inputs, *node.outputs)):
-        local = f"scipy_{name}" if name[-1].isdigit() else name  # i0 might be a name the writer makes
-        r.writer.namespace[local] = getattr(importlib.import_module(module), name)
-        return f"{local}({', '.join(args)}{r.into(out)})"
-    beside = name or hasattr(elements, function.name)  # a function of floats only
-    own = f"{function.name}_of_any" if beside else function.name
-    r.writer.namespace[own] = function.impl
-    return f"{own}({', '.join(args)})"
-
-
-_FEW = 4096  # elements, for which a new array is got sooner than it is asked whether there is one
-
-
-def _spare(r: Renderer, node: Apply, out: str) -> str:
-    """The array for a next value: for a short vector None, which means a new one."""
-    buffer = r.plan.blocks[node.outputs[0]].buffer
-    shape = () if buffer is None else buffer.shape or ()
-    if len(shape) != 1 or isinstance(shape[0], int):
-        return out
-    return f"{out} if {r.measure(*shape[0])} > {_FEW} else None"
-
-
-def _turns(r: Renderer, node: Apply) -> bool:
-    """Whether a matrix that may lie by columns is made of one that lies by rows.
-
-    Where operands lie in different ways, NumPy's loops run along the rows, even if these are short; of transposed
-    operands, along the columns.
-    """
-    buffer = r.plan.blocks[node.outputs[0]].buffer
-    if buffer is None or not buffer.by_columns or buffer.use is not Use.SCRATCH:
-        return False
-    matrices = [r.plan.blocks[v].buffer for v in node.inputs if v.type.ndim == 2 and 1 not in v.type.shape]
-    return any(held is None or not held.by_columns for held in matrices)
-
-
-def _turned(node: Apply, args: Sequence[str]) -> list[str]:
-    """The operands of a matrix, transposed."""
-    ends = {2: ".T", 1: "[:, None]", 0: ""}
-    return [f"{a}{ends[v.type.ndim]}" for v, a in zip(node.inputs, args, strict=True)]
-
-
-def _cast(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    literal = args[0].removeprefix("-").isdigit()
-    if not literal and node.inputs[0] in r.numbers and _type(node).dtype == "float32":
-        r.writer.namespace["float32_of"] = runtime.float32_of
-        return f"float32_of({args[0]})"
-    if literal or node.inputs[0] in r.numbers or node.inputs[0] in r.integers:
-        return f"{r.dtype(_type(node).dtype)}({args[0]})"
-    if out is None:
-        return f"{args[0]}.astype({r.dtype(_type(node).dtype)})"
-    if out != target:
-        r.line(f"{target} = {out}", node)
-    r.line(f"np.copyto({target}, {args[0]}, casting='unsafe')", node if out == target else None)
-    return None
-
-
-def _identity(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    return f"np.array({args[0]})"
-
-
-def _of_floats(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    assert isinstance(node.op, Elemwise)
-    if _type(node).dtype in ("float32", "float64") and node.inputs[0].type.dtype == _type(node).dtype:
-        name = node.op.scalar.name
-        r.writer.namespace[name] = getattr(elements, name)
-        return f"{name}({args[0]}{r.into(out, keyword=False)})"
-    return _by_name(r, node, args, out)
-
-
-def _switch(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    condition, a, b = (v.type for v in node.inputs)
-    dtype = _type(node).dtype
-    plain = dtype in ("float32", "float64", "int32", "int64") and a.dtype == b.dtype == dtype
-    if not plain or condition.dtype != "bool" or _type(node).ndim == 0:
-        return f"np.where({', '.join(args)})"
-    r.writer.namespace["select"] = elements.select
-    return f"select({', '.join(args)}{r.into(out)})"
-
-
-def _clip(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    assert isinstance(node.op, Elemwise)
-    name = node.op.scalar.name
-    at = _bounded(node) if elements.clip is not None and name in _BOUNDS else None
-    if at is None:
-        return f"np.minimum(np.maximum({args[0]}, {args[1]}), {args[2]}{r.into(out)})" if name == "clip" else _by_name(
-            r, node, args, out)
-    r.writer.namespace["clip"] = elements.clip
-    if name == "clip":
-        return f"clip({', '.join(args)}{r.into(out, keyword=False)})"
-    x, bound, dtype = args[at], args[1 - at], _type(node).dtype
-    if name == "maximum":
-        r.writer.namespace[f"inf_{dtype}"] = np.asarray(np.inf, dtype)
-        return f"clip({x}, {bound}, inf_{dtype}{r.into(out, keyword=False)})"
-    r.writer.namespace[f"minus_inf_{dtype}"] = np.asarray(-np.inf, dtype)
-    return f"clip({x}, minus_inf_{dtype}, {bound}{r.into(out, keyword=False)})"
-
-
-_BOUNDS = frozenset(("maximum", "minimum", "clip"))
-
-
-def _bounded(node: Apply) -> int | None:
-    """Which input of a maximum, a minimum or a clip is an array of floats whose bounds are single floats of its dtype.
-
-    NumPy's `clip` is up to four times as fast then as its `maximum` and `minimum`, which have vector code for two
-    arrays only.
-    """
-    kinds: list[Any] = [v.type for v in node.inputs]
-    if _type(node).ndim == 0 or _type(node).dtype not in ("float32", "float64"):
-        return None
-    if any(kind.dtype != _type(node).dtype for kind in kinds):
-        return None
-    wide = [place for place, kind in enumerate(kinds) if set(kind.shape) - {1}]
-    return wide[0] if len(wide) == 1 and (len(kinds) == 2 or wide == [0]) else None
-
-
-#: Functions of two arguments that do not take the array to compute into by position: others took it for a third.
-_BY_KEYWORD = frozenset(("maximum", "minimum"))
-
-
-def _neg(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    if out is None or r.is_plain(out):
-        return f"np.negative({args[0]}{r.into(out, keyword=False)})"
-    r.writer.namespace["negative"] = elements.negative
-    return f"negative({args[0]}{r.into(out, keyword=False)})"
-
-
-#: Arithmetic on floating scalars of NumPy, for which operators are several times faster than ufuncs.
-SCALARS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "true_div": "{} / {}", "neg": "-{}"}
-#: And on integers of Python, which positions and lengths are.
-INTEGERS = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "maximum": "max({}, {})", "minimum": "min({}, {})"}
-
-ELEMWISE: dict[str, Lowering] = {
-    "cast": _cast,
-    "identity": _identity,
-    "neg": _neg,
-    "switch": _switch,
-    "clip": _clip,
-    "maximum": _clip,
-    "minimum": _clip,
-    "real": lambda r, node, args, target, out: f"np.array({args[0]}.real)",  # NumPy gives views
-    "imag": lambda r, node, args, target, out: f"np.array({args[0]}.imag)",
-    "expm1": _of_floats,
-    "log1p": _of_floats,
-    "sigmoid": _of_floats,
-    "softplus": _of_floats,
-    "sqr": lambda r, node, args, target, out: f"np.square({args[0]}{r.into(out, keyword=False)})",
-}
 
 
 # ---- reductions -------------------------------------------------------------------------------------------------
@@ -255,7 +75,7 @@ def _reduce(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
     assert isinstance(op, Reduce)
     x: Any = node.inputs[0].type
     ufunc = op.reduction.ufunc
-    result = np.dtype(_type(node).dtype)
+    result = np.dtype(type_of(node).dtype)
     accumulate = np.dtype(op.acc_dtype) if op.acc_dtype else result
     if adds_floats(node):
         by_product = _sum_by_product(r, op, args[0], x.ndim, out)
@@ -284,7 +104,7 @@ _UNSAID = ("0", "None", "None", "False", "")
 
 def adds_floats(node: Apply) -> bool:
     """Whether a reduction is a sum of float32 or float64 numbers in their own type."""
-    op, x, result = node.op, node.inputs[0].type, _type(node)
+    op, x, result = node.op, node.inputs[0].type, type_of(node)
     assert isinstance(op, Reduce)
     own: Any = op.acc_dtype in (None, result.dtype) and result.dtype == x.dtype
     return bool(op.kind == "sum" and own and result.dtype in ("float32", "float64"))
@@ -395,7 +215,7 @@ def _shape(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
 
 @lower(MakeVector)
 def _make_vector(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    return f"np.array([{', '.join(args)}], {r.dtype(_type(node).dtype)})"
+    return f"np.array([{', '.join(args)}], {r.dtype(type_of(node).dtype)})"
 
 
 @lower(Alloc)
@@ -403,7 +223,7 @@ def _alloc(r: Renderer, node: Apply, args: list[str], target: str, out: str | No
     value = node.inputs[0]
     lengths = _lengths(r, node, args, 1)
     uniform = getattr(value, "uniform_value", None)
-    dtype = r.dtype(_type(node).dtype)
+    dtype = r.dtype(type_of(node).dtype)
     if _is_blank(r, node.outputs[0]):
         r.counts.add(node.outputs[0])
         return args[1]
@@ -437,12 +257,12 @@ def _arange(r: Renderer, node: Apply, args: list[str], target: str, out: str | N
         return args[1]
     plain = isinstance(start, Constant) and start.data == 0 and isinstance(step, Constant) and step.data == 1
     bounds = args[1] if plain else ", ".join(args)
-    return f"np.arange({bounds}, dtype={r.dtype(_type(node).dtype)})"
+    return f"np.arange({bounds}, dtype={r.dtype(type_of(node).dtype)})"
 
 
 @lower(Eye)
 def _eye(r: Renderer, node: Apply, args: list[str], target: str, out: str | None) -> str | None:
-    return f"np.eye({', '.join(args)}, dtype={r.dtype(_type(node).dtype)})"
+    return f"np.eye({', '.join(args)}, dtype={r.dtype(type_of(node).dtype)})"
 
 
 @lower(Draw)

@@ -13,7 +13,8 @@ import pytest
 
 import symgraph as sg
 import symgraph.tensor as T
-from backends.numpy.lowering import ELEMWISE, LOWERINGS, lowering_of
+from backends.numpy.elemwise import ELEMWISE
+from backends.numpy.lowering import LOWERINGS, lowering_of
 from symgraph.graph import toposort
 from symgraph.random.draw import Advance, Draw
 from symgraph.scalar import TABLE, ScalarFunction, cast_to
