@@ -36,7 +36,7 @@ _MOST = 64     # threads of BLAS; those of NumPy's own have no more
 _ROWS, _COLUMNS = 4, 16  # that BLAS takes at once, or a multiple
 _WIDTH = 2560  # elements of a row that are added one after the other, in several lanes
 _LEAST = 256   # elements in a row: fewer are added sooner without a product
-_BLOCK = 512   # rows that are added one after the other
+_BLOCK = 2048  # rows that are added one after the other
 _PARTS, _HEIGHT = 4, 256  # of an array all of which is added: matrices it is seen as, and their rows
 
 
