@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import contextvars
+import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
@@ -32,6 +33,8 @@ Tiles = Iterator[tuple[int, range]]
 
 _tasks: SimpleQueue[Task] = SimpleQueue()
 _serving = 0  # threads that take tasks
+_servers: list[int] = []  # the system's numbers of those that have begun
+_kept_off = -1  # the core they keep off
 
 
 def count_threads() -> int:
@@ -135,25 +138,61 @@ class Task:
         return self._errors.get()
 
 
+def _core_getter() -> Callable[[], int]:
+    """What tells the core the calling thread is on; -1 where nothing does, or threads cannot be moved."""
+    try:
+        getter: Any = ctypes.PyDLL(None).sched_getcpu
+    except (AttributeError, OSError, TypeError):
+        getter = None
+    return getter if getter is not None and hasattr(os, "sched_setaffinity") else lambda: -1
+
+
+_core = _core_getter()
+
+
+def _keep_off(core: int) -> None:
+    """Let those who take tasks run on other cores than the one whoever gives them is on, and goes on computing.
+
+    Linux likes to wake a thread on the core of the one that wakes it, above all while threads of a BLAS wait busily on
+    the others. It would be milliseconds before it moved one of the two.
+    """
+    global _kept_off
+    if core < 0 or core == _kept_off:
+        return
+    _kept_off = core
+    try:
+        allowed = os.sched_getaffinity(0)
+        if len(allowed) > 1:
+            for server in tuple(_servers):
+                os.sched_setaffinity(server, allowed - {core})
+    except OSError:  # somebody else decides on cores
+        pass
+
+
 def start(task: Task) -> Task:
     """Let another thread do something."""
     global _serving
     while _serving < count_threads():
         _serving += 1
         _thread.start_new_thread(_serve, (_tasks,))
+    _keep_off(_core())
     _tasks.put(task)
     return task
 
 
 def _serve(tasks: SimpleQueue[Task]) -> None:
+    global _kept_off
+    _servers.append(_thread.get_native_id())
+    _kept_off = -1
     while True:
         tasks.get().do()
 
 
 def _forget() -> None:
     """In a forked child the threads are gone."""
-    global _serving, _tasks
-    _serving, _tasks = 0, SimpleQueue()
+    global _serving, _tasks, _kept_off
+    _serving, _tasks, _kept_off = 0, SimpleQueue(), -1
+    _servers.clear()
 
 
 if hasattr(os, "register_at_fork"):
