@@ -14,6 +14,7 @@ others, "A Set of Level 3 Basic Linear Algebra Subprograms", ACM TOMS 16 (1990).
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
@@ -129,6 +130,11 @@ class Product:
         self.run = partial(routine, _ROW_MAJOR, flag_a, flag_b, rows, columns, inner, alpha, _address(a), lda,
                            _address(b), ldb, beta, _address(c), columns)
         self.kept = a, b  # what the addresses belong to
+
+    @property
+    def work(self) -> int:
+        """How many multiplications it is."""
+        return math.prod(self.run.args[3:6])
 
     def into(self, out: Any) -> Callable[[], None]:
         """What computes it into an array that holds the values of `c`."""

@@ -1,7 +1,7 @@
 """The end of a call: next values of shared variables computed over the present ones, all of them or none.
 
-Everything that can fail has been done. What is left are products (`Product`) and loops over tiles (`Over`), each of
-which writes on the array of a shared value if nobody else holds that, else on another array.
+Everything that can fail has been done. What is left are products (`Product`), loops over tiles (`Over`) and changes of
+parts (`Change`), each of which writes on the array of a shared value if nobody else holds that, else on another array.
 """
 
 from __future__ import annotations
@@ -24,10 +24,39 @@ from symgraph.shared import Storage
 
 __all__ = ["Over", "commit_late", "tiles_over"]
 
+_FEW = 1 << 17  # bytes, which are copied in less time than another thread takes to begin
 _KINDS = {"divide by zero": "divide", "overflow": "over", "underflow": "under", "invalid value": "invalid"}
 
 
-class Job:
+class _Noting:
+    """What is done at the commit by instructions of Python."""
+
+    __slots__ = ("noted", "settings")
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings, self.noted = settings, dict[str, None]()
+
+    def run(self) -> None:
+        """Run to the end. Floating-point conditions are noted rather than told: nothing may stop it."""
+
+        def note(kind: str, flag: int) -> None:
+            self.noted[kind] = None
+
+        with np.errstate(all="call", call=note):
+            self.compute()
+
+    def compute(self) -> None:
+        """Write on the shared values."""
+        raise NotImplementedError
+
+    def tell(self) -> None:
+        """Warn of what was noted, as the caller's `numpy.errstate` asks for."""
+        for kind in self.noted:
+            if self.settings[_KINDS[kind]] == "warn":
+                warnings.warn(f"{kind} encountered in an update", RuntimeWarning, stacklevel=5)
+
+
+class Job(_Noting):
     """A loop over tiles that writes on shared values.
 
     Attributes
@@ -36,27 +65,15 @@ class Job:
         What the kernel takes; None in the places of the arrays it writes on, until the commit fills them in.
     """
 
-    __slots__ = ("chunks", "kernel", "noted", "rows", "settings", "step", "values")
+    __slots__ = ("chunks", "kernel", "rows", "step", "values")
 
     def __init__(self, kernel: Callable[..., None], rows: int, chunks: int, step: int, values: list[Any],
                  settings: dict[str, str]) -> None:
+        super().__init__(settings)
         self.kernel, self.rows, self.chunks, self.step, self.values = kernel, rows, chunks, step, values
-        self.settings, self.noted = settings, dict[str, None]()
 
-    def run(self) -> None:
-        """Run to the end. Floating-point conditions are noted rather than told: nothing may stop the loop."""
-
-        def note(kind: str, flag: int) -> None:
-            self.noted[kind] = None
-
-        with np.errstate(all="call", call=note):
-            run(self.kernel, self.rows, self.chunks, self.step, self.values)
-
-    def tell(self) -> None:
-        """Warn of what was noted, as the caller's `numpy.errstate` asks for."""
-        for kind in self.noted:
-            if self.settings[_KINDS[kind]] == "warn":
-                warnings.warn(f"{kind} encountered in an update", RuntimeWarning, stacklevel=5)
+    def compute(self) -> None:
+        run(self.kernel, self.rows, self.chunks, self.step, self.values)
 
 
 class Over:
@@ -66,6 +83,61 @@ class Over:
 
     def __init__(self, job: Job, place: int, c: Any) -> None:
         self.job, self.place, self.c = job, place, c
+
+
+class Change(_Noting):
+    """A part of a shared value to be set, or added to. What `op` writes there fits.
+
+    Attributes
+    ----------
+    c : numpy.ndarray
+        The present value.
+    target : numpy.ndarray
+        Which holds the same, and is written on.
+    """
+
+    __slots__ = ("c", "indices", "op", "target", "y")
+
+    def __init__(self, op: Any, c: Any, y: Any, indices: tuple[Any, ...], settings: dict[str, str]) -> None:
+        super().__init__(settings)
+        self.op, self.c, self.y, self.indices, self.target = op, c, y, indices, None
+
+    @property
+    def work(self) -> int:
+        """How many elements it writes."""
+        return int(self.y.size)
+
+    def compute(self) -> None:
+        self.op.write(self.target, self.y, self.indices)
+
+
+def changed(op: Any, c: Any, y: Any, *indices: Any) -> Any:
+    """A `Change` of the present value `c`, or where that may fail, or would take longer, the changed copy.
+
+    Parameters
+    ----------
+    op : IncSubtensor
+        Of basic indices, or of a vector of integers.
+    c, y : numpy.ndarray
+    *indices
+        The symbolic parts of its index.
+    """
+    settings = np.geterr()
+    if c.nbytes > _FEW and "raise" not in settings.values() and c.flags.carray and c.dtype == y.dtype and (
+        np.shape(y) in (_part_shape(op, c, indices), ())
+    ):
+        return Change(op, c, y, indices, settings)  # type: ignore[arg-type]
+    return op.write(np.array(c), y, indices)
+
+
+def _part_shape(op: Any, c: Any, indices: tuple[Any, ...]) -> tuple[int, ...] | None:
+    """The shape of what an index names; None where there is no such part."""
+    if not op.is_advanced:
+        return np.shape(c[op.index(indices)])
+    (places,), rows = indices, len(c)
+    if places.size and not (-rows <= places.min() and places.max() < rows):
+        return None
+    return (len(places), *c.shape[1:])
 
 
 def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, values: list[Any],
@@ -96,7 +168,7 @@ def tiles_over(kernel: Callable[..., None], rows: int, chunks: int, step: int, v
     return tuple(map(Over, repeat(job), places, present))
 
 
-def _do_all(jobs: Sequence[Job], calls: Sequence[Callable[[], None]]) -> None:
+def _do_all(jobs: Sequence[_Noting], calls: Sequence[Callable[[], None]]) -> None:
     for job in jobs:
         job.run()
     deque(map(call, calls), maxlen=0)
@@ -113,7 +185,7 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         deque(map(set_value, storages, values), 0)
         return
     task: Task | None = None
-    jobs: dict[Job, None] = {}
+    jobs: dict[_Noting, None] = {}
     try:
         calls: list[Callable[[], Any]] = []
         final, loops = [], []
@@ -127,6 +199,10 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
                 storage.value = None
                 target = _target(value)
                 loops.append((value, target))
+            elif type(value) is Change:
+                storage.value = None
+                target = value.target = _target(value)
+                jobs[value] = None
             final.append(target)
         calls.append(partial(deque, map(set_value, storages, final), 0))
         for value, target in loops:
@@ -151,7 +227,7 @@ def commit_late(storages: Sequence[Storage], values: Sequence[Any]) -> None:
         job.tell()
 
 
-_LATE = frozenset((Product, Over))
+_LATE = frozenset((Product, Over, Change))
 
 
 def _target(value: Any) -> Any:
@@ -159,7 +235,7 @@ def _target(value: Any) -> Any:
     alone = sys.getrefcount(value.c) <= _ALONE[type(value)]
     if alone:
         return value.c
-    return np.array(value.c) if type(value) is Product else np.empty_like(value.c)
+    return np.empty_like(value.c) if type(value) is Over else np.array(value.c)
 
 
 def _count_alone() -> dict[type, int]:
@@ -167,8 +243,11 @@ def _count_alone() -> dict[type, int]:
     counts: dict[type, int] = {}
     for kind in _LATE:
         array = np.empty((1, 1))
-        made: Any = Product(print, array, 1.0, array.copy(), array.copy(), 1.0) if kind is Product else Over(
-            Job(print, 1, 1, 1, [array], {}), 0, array)
+        made: Any = Over(Job(print, 1, 1, 1, [array], {}), 0, array)
+        if kind is Product:
+            made = Product(print, array, 1.0, array.copy(), array.copy(), 1.0)
+        elif kind is Change:
+            made = Change(None, array, array.copy(), (), {})
         counts[kind] = _references_in_target(made)
     return counts
 

@@ -17,6 +17,7 @@ from symgraph.plan import Buffer, Guard, LazyIfElse, Length, Loop, Plan, Step, U
 from symgraph.shared import committing
 from symgraph.tensor.dims import shown_type
 from symgraph.tensor.products import Dot
+from symgraph.tensor.subtensor import IncSubtensor
 from symgraph.tensor.type import TensorType, tensor_type
 
 __all__ = ["Renderer"]
@@ -199,7 +200,7 @@ class Renderer:
         self.lap(len(self.plan.steps))
         for step in self.plan.steps:
             if step.commits and self.late:
-                self._product(step)
+                self._put_off(step)
             elif step.kernel is None or self.monitor is not None:  # a monitor sees every step's whole results
                 self.step(step)
             elif step is step.kernel.steps[0]:
@@ -222,13 +223,19 @@ class Renderer:
         self.writer.namespace.update(names)
         self.writer.line(f"return {expression}")
 
-    def _product(self, step: Step) -> None:
+    def _put_off(self, step: Step) -> None:
         """Prepare what the commit computes over a shared value."""
         self.writer.current = step
         self.guard(step)
         name = self.names[step.node.outputs[0]] = self.writer.fresh("t")
-        self.writer.namespace["product"] = blas.product
-        self.line(f"{name} = product({', '.join(self.names[v] for v in step.node.inputs)})", step.node)
+        op, given = step.node.op, [self.names[v] for v in step.node.inputs]
+        if isinstance(op, IncSubtensor):
+            self.writer.namespace["changed"] = commits.changed
+            given.insert(0, self.writer.bind(op, op.verb))
+            self.line(f"{name} = changed({', '.join(given)})", step.node)
+        else:
+            self.writer.namespace["product"] = blas.product
+            self.line(f"{name} = product({', '.join(given)})", step.node)
         self.lap(step.index)
 
     def lap(self, place: int) -> None:

@@ -68,7 +68,7 @@ class Laps:
 
     def products(self, made: Sequence[tuple[int, Any]]) -> None:
         """Share the time of a commit among what it computed over shared values: loops, by what their threads spent, and
-        products, by the number of their multiplications."""
+        products and changes of parts, by the number of their operations."""
         now = _now()
         left = now - self.last
         loops: dict[int, list[Laps]] = {}
@@ -83,7 +83,7 @@ class Laps:
             left -= lasted
             for i, part in enumerate(spent):
                 self.seconds[i] += lasted * part / sum(spent)
-        counts = [(i, p.c.size * p.a.shape[1]) for i, p in made if hasattr(p, "alpha")]
+        counts = [(i, late.work) for i, late in made if hasattr(late, "work")]
         whole = sum(count for _, count in counts)
         for i, count in counts if whole else ():
             self.seconds[i] += left * count / whole

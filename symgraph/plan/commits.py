@@ -14,6 +14,7 @@ from typing import Any
 from symgraph.graph.basic import Apply, Variable
 from symgraph.plan.fusion import Unit
 from symgraph.tensor.blas import Gemm
+from symgraph.tensor.subtensor import ARRAY, IncSubtensor
 from symgraph.tensor.type import TensorType
 
 __all__ = ["Commits"]
@@ -30,8 +31,8 @@ class Commits:
 
     Attributes
     ----------
-    products : dict of Apply to Variable
-        Products added to a shared variable, and the variable.
+    over : dict of Apply to Variable
+        Products added to a shared variable, changes of parts of one, and the variable.
     """
 
     def __init__(self, nodes: Sequence[Apply], outputs: Sequence[Variable],
@@ -40,20 +41,20 @@ class Commits:
         self.read.update(outputs)
         self.read.update(variable for _, variable in updates)
         self.targets = {variable: target for target, variable in updates if self._fits(target, variable)}
-        self.products = self._products()
+        self.over = self._over_whole()
 
     @staticmethod
     def _fits(target: Any, variable: Variable) -> bool:
         new, old = variable.type, target.type
         return isinstance(new, TensorType) and new.ndim > 0 and (new.dtype, new.ndim) == (old.dtype, old.ndim)
 
-    def _products(self) -> dict[Apply, Variable]:
+    def _over_whole(self) -> dict[Apply, Variable]:
         found: dict[Apply, Variable] = {}
         for variable, target in self.targets.items():
             node = variable.owner
-            if node is not None and isinstance(node.op, Gemm) and node.inputs[0] is target and (
-                self.read[variable] == 1 and node.inputs[2].type.ndim == node.inputs[3].type.ndim == 2
-            ) and target not in map(root_of, node.inputs[1:]):
+            if node is None or not node.inputs or node.inputs[0] is not target or self.read[variable] != 1:
+                continue
+            if _can_wait(node) and target not in map(root_of, node.inputs[1:]):
                 found[node] = target
         operands = {root_of(v) for node in found for v in node.inputs[1:]}
         return {node: target for node, target in found.items() if target not in operands}
@@ -63,7 +64,7 @@ class Commits:
         found = {unit: over for unit in units if unit.roles and (over := self._over(unit))}
         reads = {unit: {root_of(v) for node in unit.nodes for v in node.inputs} for unit in found}
         readers = Counter(v for roots in reads.values() for v in roots)  # among what is kept for the end
-        readers.update(root for node in self.products for root in {root_of(v) for v in node.inputs[1:]})
+        readers.update(root for node in self.over for root in {root_of(v) for v in node.inputs[1:]})
         return {unit: over for unit, over in found.items()
                 if all(readers[target] == (target in reads[unit]) for target in over.values())}
 
@@ -93,6 +94,18 @@ class Commits:
                         return False
                     reads = True
         return reads
+
+
+def _can_wait(node: Apply) -> bool:
+    """Whether it can be told beforehand that an operation on its first input will not fail."""
+    op = node.op
+    if isinstance(op, Gemm):
+        return node.inputs[2].type.ndim == node.inputs[3].type.ndim == 2
+    if not isinstance(op, IncSubtensor):
+        return False
+    indices: list[Any] = [v.type for v in node.inputs[2:]]
+    return not op.is_advanced or (
+        op.spec == (ARRAY,) and indices[0].ndim == 1 and indices[0].dtype.startswith(("int", "uint")))
 
 
 def root_of(variable: Variable) -> Variable:

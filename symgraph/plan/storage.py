@@ -79,14 +79,14 @@ class _Planner:
         """Put the applications in order: loops side by side, and what is computed over shared values at the end."""
         commits = Commits(nodes, self.outputs, self.updates)
         results = [*self.outputs, *(variable for _, variable in self.updates)]
-        units = fuse([node for node in nodes if node not in commits.products], results)
+        units = fuse([node for node in nodes if node not in commits.over], results)
         last = commits.loops(units)
         for unit in units:
             if unit not in last:
                 self._add_steps(unit)
         for unit, over in last.items():
             self._add_steps(unit, over)
-        for node, target in commits.products.items():
+        for node, target in commits.over.items():
             self.made_at[node.outputs[0]] = len(self.steps)
             self.steps.append(Step(len(self.steps), node, into=target, commits=True))
 
