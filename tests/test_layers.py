@@ -14,9 +14,9 @@ PACKAGES = ("symgraph", "backends", "tutorials", "benchmarks")
 
 #: The rooms of the core, each knowing only those before it; what stands in one row does not know the others in it.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("_version",), ("errors",), ("config",), ("graph",), ("scalar",), ("scalar_ops",), ("tensor",), ("shared",), ("random",),
-    ("scan",), ("ifelse", "opfromgraph"), ("vectorize",), ("derivatives",), ("rewrites",), ("plan",), ("backend",), ("compile",),
-    ("printing", "testing"), ("__main__",),
+    ("_version",), ("errors",), ("config",), ("graph",), ("scalar",), ("scalar_ops",), ("tensor",), ("shared",),
+    ("random",), ("scan",), ("ifelse", "opfromgraph"), ("vectorize",), ("derivatives",), ("rewrites",), ("plan",),
+    ("backend",), ("compile",), ("printing", "testing"), ("__main__",),
 )
 RANK = {room: rank for rank, row in enumerate(ORDER) for room in row}
 #: Rooms that use the core from outside and are known to nothing in it.
