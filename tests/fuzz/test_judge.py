@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import symgraph.tensor as T
-from backends.numpy import runtime, threads
+from backends.numpy import elements, threads
 from backends.numpy.lowering import LOWERINGS
 from symgraph import scalar
 from symgraph.graph.rewrite import Rule
@@ -216,7 +216,7 @@ WRONG_KERNELS: dict[str, tuple[Plant, Sequence[Operation]]] = {
     "sum": (kernel(Reduce, _of("sum", "({}) * (1 + 1e-5)")), OPERATIONS),
     "exp": (kernel(Elemwise, _of("exp", "({}) * (1 + 1e-6)")), OPERATIONS),
     "a sign": (kernel(Elemwise, _of("sub", "-({})")), OPERATIONS),
-    "select": (lambda m: m.setattr(runtime, "select", lambda c, a, b, out=None: np.where(c, b, a)),
+    "select": (lambda m: m.setattr(elements, "select", lambda c, a, b, out=None: np.where(c, b, a)),
                elementwise.OPERATIONS),
 }
 
