@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["clip", "expm1", "log1p", "negative", "select", "sigmoid", "softplus"]
+__all__ = ["above_zero", "clip", "expm1", "log1p", "negative", "select", "sigmoid", "softplus"]
 
 
 def _find_clip() -> Any:
@@ -20,11 +20,21 @@ def _find_clip() -> Any:
 
 clip = _find_clip()
 
-_FEW, _FEW_TO_SELECT, _FEW_FOR_LOGARITHMS = 256, 2048, 2048  # elements
+_FEW, _FEW_TO_CLIP, _FEW_TO_SELECT, _FEW_FOR_LOGARITHMS = 256, 4096, 2048, 2048  # elements
 #: Of an exponent; the logistic function is 1 from there on.
 _CAP: dict[str, Any] = {"f": np.asarray(80, np.float32), "d": np.asarray(700, np.float64)}
 _ZERO, _ONE, _INFINITY, _MINUS_INFINITY = (
     {char: np.asarray(value, char) for char in "fd"} for value in (0, 1, np.inf, -np.inf))
+
+
+def above_zero(x: Any, out: Any = None) -> Any:
+    """``maximum(x, 0)`` of float32 or float64, which is 0 for -0, where `clip` leaves -0; large arrays of float32 take
+    half the time `numpy.maximum` does, in spite of the second pass."""
+    char = x.dtype.char
+    if clip is None or x.size < _FEW_TO_CLIP or char != "f":
+        return np.maximum(x, _ZERO[char], out=out)
+    out = clip(x, _ZERO[char], _INFINITY[char], out)
+    return np.add(out, _ZERO[char], out)
 
 
 def sigmoid(x: Any, out: Any = None) -> Any:

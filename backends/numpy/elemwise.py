@@ -10,7 +10,7 @@ import numpy as np
 
 from backends.numpy import elements, runtime
 from backends.numpy.lowering import Lowering, lower, type_of
-from symgraph.graph.basic import Apply
+from symgraph.graph.basic import Apply, Constant
 from symgraph.plan import Use
 from symgraph.tensor.elemwise import Elemwise
 
@@ -136,6 +136,11 @@ def _clip(r: Renderer, node: Apply, args: list[str], target: str, out: str | Non
     if name == "clip":
         return f"clip({', '.join(args)}{r.into(out, keyword=False)})"
     x, bound, dtype = args[at], args[1 - at], type_of(node).dtype
+    if at == 0 and name == "maximum" and _is_zero(node.inputs[1]):
+        r.writer.namespace["above_zero"] = elements.above_zero
+        return f"above_zero({x}{r.into(out, keyword=False)})"
+    if at == 0 and not _is_not_zero(node.inputs[1]):
+        return _by_name(r, node, args, out)
     if name == "maximum":
         r.writer.namespace[f"inf_{dtype}"] = np.asarray(np.inf, dtype)
         return f"clip({x}, {bound}, inf_{dtype}{r.into(out, keyword=False)})"
@@ -159,6 +164,19 @@ def _bounded(node: Apply) -> int | None:
         return None
     wide = [place for place, kind in enumerate(kinds) if set(kind.shape) - {1}]
     return wide[0] if len(wide) == 1 and (len(kinds) == 2 or wide == [0]) else None
+
+
+def _is_zero(bound: Any) -> bool:
+    """Whether a bound is known to be 0, and not -0."""
+    return isinstance(bound, Constant) and bool((bound.data == 0).all()) and not np.signbit(bound.data).any()
+
+
+def _is_not_zero(bound: Any) -> bool:
+    """Whether a bound is known not to be 0.
+
+    Of 0 and -0 `numpy.maximum` gives the second, and `clip` the first.
+    """
+    return isinstance(bound, Constant) and bool((bound.data != 0).all())
 
 
 #: Functions of two arguments that do not take the array to compute into by position: others took it for a third.

@@ -333,17 +333,36 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, np.inf, -np.inf, np.nan)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["maximum", "minimum"])
 def test_single_bounds(name: str, dtype: str) -> None:
-    """By NumPy's clip, in either order, with any bound."""
+    """By NumPy's clip where that has the same signs of zeros: it gives the first of 0 and -0, `maximum` the second."""
     function, by_numpy = getattr(T, name), getattr(np, name)
     x, bound = T.vector("x", dtype), T.scalar("bound", dtype)
-    values = np.array(SPECIAL * 5, dtype)
-    f = sg.function([x, bound], [function(x, bound), T.exp(function(bound, x))])
-    assert f.source.count("clip(x0, ") >= 2
+    values = np.array(SPECIAL * 600, dtype)
+    f = sg.function([x, bound], [function(x, bound), T.exp(function(bound, x)), function(bound, x)])
+    assert f.source.count("clip(x0, ") >= 1
+    assert f"np.{name}(x0, x1" in f.source
     for limit in np.array(SPECIAL, dtype):
-        first, second = f(values, np.array(limit))
-        np.testing.assert_array_equal(first, by_numpy(values, limit))
+        first, second, third = f(values, np.array(limit))
+        assert_same_signs(first, by_numpy(values, limit))
         np.testing.assert_array_equal(second, np.exp(by_numpy(limit, values)))
-        assert first.dtype == dtype
+        assert_same_signs(third, by_numpy(limit, values))
+        for few in (values, values[:18]):
+            constant = np.asarray(limit)
+            assert_same_signs(sg.function([x], function(x, constant))(few), by_numpy(few, limit))
+            assert_same_signs(sg.function([x], function(constant, x))(few), by_numpy(limit, few))
+
+
+def assert_same_signs(found: Any, wanted: Any) -> None:
+    """The same dtype and elements, down to the signs of zeros."""
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)
+    known = ~np.isnan(wanted)
+    np.testing.assert_array_equal(np.signbit(found)[known], np.signbit(wanted)[known])
+
+
+def test_maximum_with_zero_is_by_clip() -> None:
+    x = T.fmatrix("x")
+    assert "above_zero(x0)" in sg.function([x], T.maximum(x, 0)).source
+    assert "clip(x0, " in sg.function([x], T.maximum(x, 0.5)).source
 
 
 def test_bounds_on_both_sides() -> None:
