@@ -11,8 +11,9 @@ import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from opcode import opmap
 from operator import attrgetter
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 __all__ = ["ABSENT", "PATHS", "install", "pose_as_theano"]
@@ -54,11 +55,17 @@ PATHS: dict[str, tuple[str, dict[str, str]]] = {
     "compat.python2x": ("", {"OrderedDict": "collections:OrderedDict", "defaultdict": "collections:defaultdict"}),
 }
 
-class AbsentError(ImportError, NotImplementedError):
+
+class AbsentError(AttributeError, NotImplementedError):
     """What a program asks for is not in this package, on purpose.
 
-    It is an ImportError too: programs that can do without try to import it.
+    It is an AttributeError, since who looks through all modules for something expects no other: `pickle` does.
     """
+
+
+def _imports(frame: FrameType) -> bool:
+    """Whether what is being done there is ``from module import name``."""
+    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
 
 
 _DEVICE = ("where values live is decided by SYMGRAPH_FLAGS=device=cuda, or by shared(..., target=...) and "
@@ -132,7 +139,10 @@ class AbsentPath(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AbsentError(f"{self.__name__}.{name}: {self.__doc__}")
+        message = f"{self.__name__}.{name}: {self.__doc__}"
+        if _imports(sys._getframe(1)):
+            raise ImportError(message)  # which programs that can do without expect; Python's own says less
+        raise AbsentError(message)
 
 
 def install() -> None:

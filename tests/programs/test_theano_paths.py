@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import subprocess
 import sys
 
@@ -125,9 +126,21 @@ def test_what_there_is_nothing_of_says_so_when_it_is_used(path: str) -> None:
     module = importlib.import_module(f"symgraph.{path}")
     with pytest.raises(NotImplementedError, match=r"symgraph has no .*: ") as caught:
         module.csr_matrix  # noqa: B018
-    assert isinstance(caught.value, ImportError)  # for programs that try to import it, and can do without
+    assert isinstance(caught.value, AttributeError)
+    assert not hasattr(module, "csr_matrix")
     with pytest.raises(ImportError, match="symgraph has no"):
         exec(f"from symgraph.{path} import csr_matrix", {})
+
+
+def test_who_looks_through_all_modules_meets_no_error() -> None:
+    """`pickle` does, for what does not tell its module; PyTorch's compiler relies on it."""
+
+    def nameless() -> None: ...
+
+    nameless.__module__ = None  # type: ignore[assignment]
+    nameless.__qualname__ = "a_name_that_no_module_has"
+    with pytest.raises(pickle.PicklingError, match="a_name_that_no_module_has"):
+        pickle.dumps(nameless)
 
 
 def test_nothing_is_of_a_type_there_is_not() -> None:
