@@ -30,7 +30,8 @@ def programs(record: Record, dtype: str) -> Any:
         outputs = list(results)
         places = record.wrt if record.wrt is not None else [i for i, v in enumerate(values) if v.dtype.kind == "f"]
         if not record.gradient and dtype == "float64" and places:
-            cost = sum((T.sin(r) * 1.5).sum() for r in results if r.dtype == "float64")
+            parts = [part for r in results for part in ((r.real, r.imag) if r.dtype == "complex128" else (r,))]
+            cost = sum((T.sin(part) * 1.5).sum() for part in parts if part.dtype == "float64")
             outputs += sg.grad(cost, [inputs[i] for i in places], disconnected_inputs="ignore")
         yield inputs, outputs, values
 
