@@ -3,7 +3,8 @@
 BLAS adds with all of a vector register. What it is given are pieces of a few thousand elements, whose sums are added
 afterwards: a long sum is no less exact for it, and as BLAS does not share such pieces among its threads, the result is
 the same for any number of them. (Products of whole matrices with ones are not: how BLAS cuts those shows in the last
-bits. So sums over the rows are left to NumPy.)
+bits. For large sums that stand alone `backends.numpy.shared_sums` has a way; within loops, sums over the rows are left
+to NumPy.)
 """
 
 from __future__ import annotations
